@@ -1,0 +1,210 @@
+//! Elementwise nodes joined into programs.
+//!
+//! Entries are walked from the last to the first. A node joins the group of a consumer of its own
+//! shape if every other consumer comes after that group: then the group can run at the place of
+//! its last member, with everything it needs computed before and nobody waiting for it earlier.
+//! An intermediate that somebody else holds or needs is one more output of the same program.
+
+use super::order::{Entry, Plan, Step};
+use crate::array::Array;
+use mlx_oxide_ir::{Instruction, Op, ScalarOp, ScalarProgram, ValueIndex};
+use mlx_oxide_runtime::DeviceType;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The most instructions of a program: beyond it, registers no longer fit in the first cache.
+const MOST_INSTRUCTIONS: usize = 128;
+/// The most inputs and outputs of a program on the CPU.
+const MOST_OPERANDS: usize = 32;
+/// The most on a GPU: portable adapters bind eight storage buffers.
+const MOST_OPERANDS_GPU: usize = 7;
+
+const NO_GROUP: u32 = u32::MAX;
+
+#[derive(Default)]
+struct Group {
+    /// The last member, in whose place the group runs.
+    root: u32,
+    members: SmallVec<[u32; 4]>,
+    /// An upper bound of inputs and outputs.
+    operands: usize,
+}
+
+/// Groups elementwise entries and lists the steps.
+pub(super) fn fuse(plan: &mut Plan) {
+    let mut group_of = vec![NO_GROUP; plan.entries.len()];
+    let mut groups: Vec<Group> = Vec::new();
+    for position in (0..plan.entries.len() as u32).rev() {
+        let Some(entry) = &plan.entries[position as usize] else {
+            continue;
+        };
+        if !is_fusible(entry) {
+            continue;
+        }
+        let joined = joinable(plan, &groups, &group_of, position, entry);
+        let extra_output = usize::from(joined.is_some() && needs_output(entry, &group_of, joined));
+        let group = joined.unwrap_or_else(|| {
+            groups.push(Group {
+                root: position,
+                members: SmallVec::new(),
+                operands: 1,
+            });
+            groups.len() as u32 - 1
+        });
+        group_of[position as usize] = group;
+        let group = &mut groups[group as usize];
+        group.members.push(position);
+        group.operands += entry.expression.inputs.len() + extra_output;
+    }
+    plan.steps = (0..plan.entries.len() as u32)
+        .filter_map(|position| match group_of[position as usize] {
+            NO_GROUP => Some(Step::Single(position)),
+            group => {
+                let group = &mut groups[group as usize];
+                (group.root == position).then(|| match group.members.len() {
+                    1 => Step::Single(position),
+                    _ => {
+                        group.members.reverse();
+                        Step::Fused(group.members.to_vec())
+                    }
+                })
+            }
+        })
+        .collect();
+}
+
+fn is_fusible(entry: &Entry) -> bool {
+    scalar_op(&entry.expression.op).is_some() && entry.node.types[0].size() > 0
+}
+
+/// The group that the entry can join: that of its first consumer, if all others come later.
+fn joinable(
+    plan: &Plan,
+    groups: &[Group],
+    group_of: &[u32],
+    position: u32,
+    entry: &Entry,
+) -> Option<u32> {
+    let first = entry
+        .consumers
+        .iter()
+        .map(|consumer| group_of[*consumer as usize])
+        .filter(|group| *group != NO_GROUP)
+        .min_by_key(|group| groups[*group as usize].root)?;
+    let group = &groups[first as usize];
+    let apart = |consumer: &u32| group_of[*consumer as usize] == first || *consumer > group.root;
+    let root = plan.entries[group.root as usize].as_ref()?;
+    let most_operands = match entry.node.stream.device.kind {
+        DeviceType::Cpu => MOST_OPERANDS,
+        DeviceType::Gpu => MOST_OPERANDS_GPU,
+    };
+    let fits = entry.consumers.iter().all(apart)
+        && entry.node.types[0].shape == root.node.types[0].shape
+        && entry.node.stream.device == root.node.stream.device
+        && group.members.len() < MOST_INSTRUCTIONS
+        && group.operands + entry.expression.inputs.len() < most_operands
+        && position < group.root;
+    fits.then_some(first)
+}
+
+/// Whether somebody outside the group takes the entry's result.
+fn needs_output(entry: &Entry, group_of: &[u32], group: Option<u32>) -> bool {
+    is_held(entry)
+        || entry
+            .consumers
+            .iter()
+            .any(|consumer| Some(group_of[*consumer as usize]) != group)
+}
+
+/// Whether somebody outside the plan holds the node: one handle is the plan's, one each
+/// consumer's.
+fn is_held(entry: &Entry) -> bool {
+    Arc::strong_count(&entry.node) > entry.consumers.len() + 1
+}
+
+/// The program of a group, its inputs, and for each output the member that it belongs to.
+pub(super) struct Fusion {
+    pub(super) program: ScalarProgram,
+    pub(super) inputs: SmallVec<[Array; 4]>,
+    pub(super) outputs: SmallVec<[u32; 2]>,
+}
+
+/// Writes the program of a group.
+pub(super) fn write_program(entries: &[Option<Entry>], members: &[u32]) -> Fusion {
+    let inside = |consumer: &u32| members.binary_search(consumer).is_ok();
+    let mut instruction_of: FxHashMap<usize, usize> = FxHashMap::default();
+    let mut inputs: SmallVec<[Array; 4]> = SmallVec::new();
+    let mut input_of: FxHashMap<(usize, u32), ValueIndex> = FxHashMap::default();
+    for (instruction, member) in members.iter().enumerate() {
+        if let Some(entry) = &entries[*member as usize] {
+            instruction_of.insert(Arc::as_ptr(&entry.node) as usize, instruction);
+            for input in &entry.expression.inputs {
+                let address = Arc::as_ptr(&input.node) as usize;
+                if !instruction_of.contains_key(&address) {
+                    input_of.entry((address, input.output)).or_insert_with(|| {
+                        inputs.push(input.clone());
+                        inputs.len() as ValueIndex - 1
+                    });
+                }
+            }
+        }
+    }
+    let mut program = ScalarProgram {
+        inputs: inputs.iter().map(Array::dtype).collect(),
+        instructions: Vec::with_capacity(members.len()),
+        outputs: Vec::new(),
+    };
+    let mut outputs = SmallVec::new();
+    for (instruction, member) in members.iter().enumerate() {
+        let Some(entry) = &entries[*member as usize] else {
+            continue;
+        };
+        let operands = entry.expression.inputs.iter().map(|input| {
+            let address = Arc::as_ptr(&input.node) as usize;
+            match instruction_of.get(&address) {
+                Some(producer) => (inputs.len() + producer) as ValueIndex,
+                None => input_of[&(address, input.output)],
+            }
+        });
+        let Some(op) = scalar_op(&entry.expression.op) else {
+            continue;
+        };
+        program.instructions.push(Instruction {
+            op,
+            operands: operands.collect(),
+            dtype: entry.node.types[0].dtype,
+        });
+        if is_held(entry) || entry.consumers.iter().any(|consumer| !inside(consumer)) {
+            program.outputs.push(program.result_of(instruction));
+            outputs.push(*member);
+        }
+    }
+    Fusion {
+        program,
+        inputs,
+        outputs,
+    }
+}
+
+/// The operation as an instruction, if it is elementwise.
+fn scalar_op(op: &Op) -> Option<ScalarOp> {
+    match op {
+        Op::Unary(unary) => Some(ScalarOp::Unary(*unary)),
+        Op::Binary(binary) => Some(ScalarOp::Binary(*binary)),
+        Op::Select => Some(ScalarOp::Select),
+        Op::Cast(_) => Some(ScalarOp::Cast),
+        Op::Source(_)
+        | Op::View(_)
+        | Op::Index(_)
+        | Op::Reduce(_)
+        | Op::ArgReduce(_)
+        | Op::Scan(_)
+        | Op::Sort(_)
+        | Op::Contract(_)
+        | Op::Random(_)
+        | Op::Fast(_)
+        | Op::Fused(_)
+        | Op::Custom(_) => None,
+    }
+}

@@ -1,0 +1,77 @@
+//! Evaluation: order → fuse → run.
+//!
+//! `order` claims the nodes that have to be computed and sorts them; `fuse` joins elementwise
+//! ones into programs; `run` gives each step to a backend and publishes the results.
+
+mod fuse;
+mod order;
+mod run;
+
+use crate::array::{Array, State};
+use mlx_oxide_ir::{Error, Result};
+use parking_lot::Mutex;
+
+/// Held while nodes are claimed and fused, so that two evaluations never claim one node and the
+/// count of a node's holders is exact.
+static PLANNING: Mutex<()> = Mutex::new(());
+
+/// Computes arrays now and waits for them.
+///
+/// # Errors
+/// The first failure of an operation; what had not been computed stays as it was, so that a later
+/// evaluation reports the same failure.
+pub fn eval(arrays: &[Array]) -> Result<()> {
+    if let Some(plan) = plan(arrays) {
+        run::run(plan)?;
+    }
+    arrays.iter().try_for_each(wait)
+}
+
+/// Starts computing arrays and returns at once. A failure is reported when an array is read.
+pub fn async_eval(arrays: &[Array]) {
+    if let Some(plan) = plan(arrays) {
+        let stream = plan.stream();
+        // the failure is not lost: the nodes stay uncomputed, and reading one computes it again
+        stream.submit(move || drop(run::run(plan)));
+    }
+}
+
+fn plan(arrays: &[Array]) -> Option<order::Plan> {
+    if arrays.iter().all(Array::is_evaluated) {
+        return None;
+    }
+    let _planning = PLANNING.lock();
+    let mut plan = order::order(arrays);
+    fuse::fuse(&mut plan);
+    (!plan.entries.is_empty()).then_some(plan)
+}
+
+/// Returns when the array has been computed, by whomever.
+fn wait(array: &Array) -> Result<()> {
+    loop {
+        let progress = match &*array.node.state.lock() {
+            State::Ready { .. } => return Ok(()),
+            State::Running { progress, .. } => Some(progress.clone()),
+            State::Lazy(_) => None,
+        };
+        match progress {
+            Some(progress) => progress.wait_until(|| !is_running(array)),
+            // its evaluation failed elsewhere: find out why here
+            None => match plan(std::slice::from_ref(array)) {
+                Some(plan) => run::run(plan)?,
+                None => {
+                    if !array.is_evaluated() && !is_running(array) {
+                        return Err(Error::Internal {
+                            op: "eval",
+                            detail: "an array could not be scheduled".to_owned(),
+                        });
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn is_running(array: &Array) -> bool {
+    matches!(*array.node.state.lock(), State::Running { .. })
+}

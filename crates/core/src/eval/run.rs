@@ -1,0 +1,430 @@
+//! Steps given to backends, results published.
+
+use super::fuse::{Fusion, write_program};
+use super::order::{Entry, Plan, Step};
+use crate::array::{Array, Expression, Node, State};
+use crate::rules::decompose;
+use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Source, View};
+use mlx_oxide_runtime::{Call, DeviceType, Operand, Progress, Results, Stored, Stream, backend};
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
+
+type Operands = SmallVec<[Operand; 4]>;
+
+/// Runs all steps. Those whose inputs another evaluation computes are put off until the others
+/// are done: so of several evaluations that wait for each other one can always go on.
+pub(super) fn run(mut plan: Plan) -> Result<()> {
+    let mut steps = std::mem::take(&mut plan.steps);
+    while !steps.is_empty() {
+        let before = steps.len();
+        let mut waiting = Vec::new();
+        for (position, step) in steps.iter().enumerate() {
+            if blocker(&plan, step).is_some() {
+                waiting.push(position);
+                continue;
+            }
+            if let Err(error) = run_step(&mut plan, step) {
+                give_up(&mut plan);
+                return Err(error);
+            }
+        }
+        steps = keep(steps, &waiting);
+        if steps.len() == before
+            && let Err(error) = wait_for_others(&plan, &steps)
+        {
+            give_up(&mut plan);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn keep(steps: Vec<Step>, positions: &[usize]) -> Vec<Step> {
+    if positions.is_empty() {
+        return Vec::new();
+    }
+    let mut positions = positions.iter().copied().peekable();
+    steps
+        .into_iter()
+        .enumerate()
+        .filter_map(|(position, step)| {
+            (positions.peek() == Some(&position)).then(|| {
+                positions.next();
+                step
+            })
+        })
+        .collect()
+}
+
+/// An input of the step that is not computed and is not made by the step itself.
+fn blocker(plan: &Plan, step: &Step) -> Option<Array> {
+    let members = match step {
+        Step::Single(member) => std::slice::from_ref(member),
+        Step::Fused(members) => members,
+    };
+    let own = |input: &Array| {
+        members.iter().any(|member| {
+            plan.entries[*member as usize]
+                .as_ref()
+                .is_some_and(|entry| Arc::ptr_eq(&entry.node, &input.node))
+        })
+    };
+    members
+        .iter()
+        .filter_map(|member| plan.entries[*member as usize].as_ref())
+        .flat_map(|entry| &entry.expression.inputs)
+        .find(|input| !input.is_evaluated() && (members.len() == 1 || !own(input)))
+        .cloned()
+}
+
+/// Waits until some input that another evaluation computes is there.
+fn wait_for_others(plan: &Plan, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        let Some(input) = blocker(plan, step) else {
+            return Ok(());
+        };
+        let foreign = match &*input.node.state.lock() {
+            State::Running { progress, .. } => !Arc::ptr_eq(progress, &plan.progress),
+            State::Lazy(_) => true, // failed elsewhere
+            State::Ready { .. } => return Ok(()),
+        };
+        if foreign {
+            return super::wait(&input);
+        }
+    }
+    Err(Error::Internal {
+        op: "eval",
+        detail: "no step can go on".to_owned(),
+    })
+}
+
+/// Gives the claimed nodes back, so that a later evaluation finds them as they were.
+fn give_up(plan: &mut Plan) {
+    for entry in plan.entries.iter_mut().filter_map(Option::take) {
+        *entry.node.state.lock() = State::Lazy(entry.expression);
+    }
+    plan.progress.advance();
+}
+
+fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
+    match step {
+        Step::Single(member) => {
+            let Some(entry) = plan.entries[*member as usize].take() else {
+                return Ok(());
+            };
+            match compute(&entry) {
+                Ok(results) => {
+                    publish(&entry.node, results, &plan.progress);
+                    Ok(())
+                }
+                Err(error) => {
+                    plan.entries[*member as usize] = Some(entry);
+                    Err(error)
+                }
+            }
+        }
+        Step::Fused(members) => run_fused(plan, members),
+    }
+}
+
+/// Publishes the outputs of a node and wakes who waits for it.
+fn publish(node: &Node, outputs: Results, progress: &Progress) {
+    let mut state = node.state.lock();
+    let kept = match &mut *state {
+        State::Running { expression, .. } => expression.take(),
+        State::Lazy(_) | State::Ready { .. } => None,
+    };
+    *state = State::Ready {
+        outputs,
+        expression: kept,
+    };
+    drop(state);
+    progress.advance();
+}
+
+fn compute(entry: &Entry) -> Result<Results> {
+    let Expression { op, inputs, .. } = &entry.expression;
+    if let Op::View(view) = op
+        && let Some(stored) = show(view, inputs, &entry.node.types[0])?
+    {
+        return Ok(smallvec![stored]);
+    }
+    if let Op::Source(Source::Placeholder(_)) = op {
+        return Err(Error::ReadWhileTracing { op: "eval" });
+    }
+    if let Op::Custom(custom) = op {
+        return identity(inputs, custom.outputs.len());
+    }
+    let mut operands = Operands::with_capacity(inputs.len());
+    for input in inputs {
+        operands.push(operand(input)?);
+    }
+    dispatch(
+        op,
+        inputs,
+        &mut operands,
+        &entry.node.types,
+        entry.node.stream,
+    )
+}
+
+/// An evaluated input. Its memory may be taken over if the expression alone holds it.
+fn operand(input: &Array) -> Result<Operand> {
+    let exclusive = Arc::strong_count(&input.node) == 1;
+    let mut state = input.node.state.lock();
+    let State::Ready {
+        outputs,
+        expression,
+    } = &mut *state
+    else {
+        return Err(Error::Internal {
+            op: "eval",
+            detail: "an input is not computed".to_owned(),
+        });
+    };
+    let output = input.output as usize;
+    let donatable = exclusive && outputs.len() == 1 && expression.is_none();
+    let stored = match donatable {
+        // take the node's own handle, so that the backend sees how many others there are
+        true => outputs.pop(),
+        false => outputs.get(output).cloned(),
+    };
+    let stored = stored.ok_or(Error::ReadWhileTracing { op: "eval" })?;
+    Ok(Operand {
+        buffer: stored.buffer,
+        layout: stored.layout,
+        dtype: input.dtype(),
+        donatable,
+    })
+}
+
+/// Puts back what [`operand`] took, after a failure.
+fn restore(inputs: &[Array], operands: &mut Operands) {
+    for (input, operand) in inputs
+        .iter()
+        .zip(operands.drain(..))
+        .filter(|pair| pair.1.donatable)
+    {
+        if let State::Ready { outputs, .. } = &mut *input.node.state.lock() {
+            *outputs = smallvec![Stored {
+                buffer: operand.buffer,
+                layout: operand.layout
+            }];
+        }
+    }
+}
+
+/// Runs an operation on the first backend that takes it: the stream's own, then after
+/// decomposition, then the CPU's, to whose memory every buffer comes when asked.
+fn dispatch(
+    op: &Op,
+    inputs: &[Array],
+    operands: &mut Operands,
+    types: &OutputTypes,
+    stream: Stream,
+) -> Result<Results> {
+    let input_types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
+    let kind = stream.device.kind;
+    let mut found = backend::find(kind, op, &input_types);
+    if found.is_none() {
+        restore_clones(inputs, operands);
+        if let Some(outputs) = decompose::decompose(op, inputs) {
+            return outputs?.iter().map(Array::to_stored).collect();
+        }
+        if kind != DeviceType::Cpu {
+            found = backend::find(DeviceType::Cpu, op, &input_types);
+        }
+    }
+    let Some(backend) = found else {
+        let dtype = inputs.first().map_or(types[0].dtype, Array::dtype);
+        return Err(Error::NoBackend {
+            op: op.name(),
+            device: stream.device.to_string(),
+            dtype,
+        });
+    };
+    let call = Call {
+        op,
+        inputs: operands.as_slice(),
+        outputs: types,
+        stream,
+    };
+    let results = backend.run(call);
+    if results.is_err() {
+        restore(inputs, operands);
+    }
+    results
+}
+
+/// Gives the inputs their memory back but keeps using it, so that a decomposition finds them
+/// computed.
+fn restore_clones(inputs: &[Array], operands: &mut Operands) {
+    for (input, operand) in inputs
+        .iter()
+        .zip(operands.iter_mut())
+        .filter(|pair| pair.1.donatable)
+    {
+        operand.donatable = false;
+        if let State::Ready { outputs, .. } = &mut *input.node.state.lock() {
+            *outputs = smallvec![Stored {
+                buffer: operand.buffer.clone(),
+                layout: operand.layout.clone(),
+            }];
+        }
+    }
+}
+
+/// The view of an input's memory, where no element has to move.
+fn show(view: &View, inputs: &[Array], result: &ArrayType) -> Result<Option<Stored>> {
+    let stored = inputs[0].stored().ok_or_else(|| Error::Internal {
+        op: view.name(),
+        detail: "input not computed".to_owned(),
+    })?;
+    let layout = match view {
+        View::Reshape(shape) => stored.layout.reshape(shape),
+        View::Permute(axes) => Some(stored.layout.permute(axes)),
+        View::Broadcast(shape) => Some(stored.layout.broadcast(shape)),
+        View::Slice(ranges) => Some(stored.layout.slice(ranges)),
+        View::StopGradient => Some(stored.layout.clone()),
+        View::Contiguous => stored.layout.is_contiguous().then(|| stored.layout.clone()),
+        View::Bitcast(dtype) => {
+            let same_width = dtype.size() == inputs[0].itemsize();
+            same_width.then(|| stored.layout.clone())
+        }
+        View::AsStrided(target) => stored.layout.is_contiguous().then(|| Layout {
+            shape: target.shape.clone(),
+            strides: target.strides.clone(),
+            offset: stored.layout.offset + target.offset,
+        }),
+    };
+    debug_assert!(
+        layout
+            .as_ref()
+            .is_none_or(|layout| layout.shape == result.shape)
+    );
+    Ok(layout.map(|layout| Stored {
+        buffer: stored.buffer,
+        layout,
+    }))
+}
+
+/// The outputs of a caller's own operation: its last inputs.
+fn identity(inputs: &[Array], outputs: usize) -> Result<Results> {
+    inputs[inputs.len().saturating_sub(outputs)..]
+        .iter()
+        .map(|input| {
+            input.stored().ok_or_else(|| Error::Internal {
+                op: "custom",
+                detail: "input not computed".to_owned(),
+            })
+        })
+        .collect()
+}
+
+fn run_fused(plan: &mut Plan, members: &[u32]) -> Result<()> {
+    let Fusion {
+        program,
+        inputs,
+        outputs,
+    } = write_program(&plan.entries, members);
+    let Some(root) = members
+        .last()
+        .and_then(|member| plan.entries[*member as usize].as_ref())
+    else {
+        return Ok(());
+    };
+    let stream = root.node.stream;
+    let types: OutputTypes = outputs
+        .iter()
+        .filter_map(|member| plan.entries[*member as usize].as_ref())
+        .map(|entry| entry.node.types[0].clone())
+        .collect();
+    let op = Op::Fused(Arc::new(program));
+    let input_types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
+    let Some(backend) = backend::find(stream.device.kind, &op, &input_types) else {
+        return members
+            .iter()
+            .try_for_each(|member| run_step(plan, &Step::Single(*member)));
+    };
+    drop(input_types);
+    let mut operands = fused_operands(plan, members, &inputs)?;
+    let call = Call {
+        op: &op,
+        inputs: operands.as_slice(),
+        outputs: &types,
+        stream,
+    };
+    match backend.run(call) {
+        Ok(results) => {
+            publish_fused(plan, members, &outputs, results);
+            Ok(())
+        }
+        Err(error) => {
+            restore(&inputs, &mut operands);
+            Err(error)
+        }
+    }
+}
+
+/// Operands of a program. The members' own handles of the inputs are dropped only when the step
+/// has succeeded, so memory is taken over by counting them.
+fn fused_operands(plan: &Plan, members: &[u32], inputs: &[Array]) -> Result<Operands> {
+    let uses = |input: &Array| {
+        members
+            .iter()
+            .filter_map(|member| plan.entries[*member as usize].as_ref())
+            .flat_map(|entry| &entry.expression.inputs)
+            .filter(|other| Arc::ptr_eq(&other.node, &input.node))
+            .count()
+    };
+    let mut operands = Operands::with_capacity(inputs.len());
+    for input in inputs {
+        let stored = input
+            .stored()
+            .ok_or(Error::ReadWhileTracing { op: "eval" })?;
+        let count = Arc::strong_count(&input.node);
+        // one handle is in `inputs`, the others are the members' own
+        let donatable = count <= MOST_COUNTED_USES && count == uses(input) + 1;
+        if donatable {
+            forget(input);
+        }
+        operands.push(Operand {
+            buffer: stored.buffer,
+            layout: stored.layout,
+            dtype: input.dtype(),
+            donatable,
+        });
+    }
+    Ok(operands)
+}
+
+/// An input with more holders than this is not worth the counting.
+const MOST_COUNTED_USES: usize = 4;
+
+/// Takes an input's memory out of its node, when nobody will read the node again.
+fn forget(input: &Array) {
+    if let State::Ready {
+        outputs,
+        expression: None,
+    } = &mut *input.node.state.lock()
+        && outputs.len() == 1
+    {
+        outputs.clear();
+    }
+}
+
+fn publish_fused(plan: &mut Plan, members: &[u32], outputs: &[u32], results: Results) {
+    let mut results = results.into_iter();
+    for member in members {
+        let Some(entry) = plan.entries[*member as usize].take() else {
+            continue;
+        };
+        if outputs.contains(member) {
+            publish(
+                &entry.node,
+                results.next().into_iter().collect(),
+                &plan.progress,
+            );
+        }
+    }
+}

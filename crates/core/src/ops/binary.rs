@@ -1,0 +1,68 @@
+//! Elementwise operations of two operands.
+
+use super::unary::astype;
+use super::view::broadcast_to;
+use crate::array::Array;
+use mlx_oxide_ir::layout::broadcast_shapes;
+use mlx_oxide_ir::{Binary, Dtype, Error, Op, Result, Shape, binary_table, promote_operands};
+
+macro_rules! define {
+    ($($variant:ident $name:ident $domain:ident $output:ident $formula:literal;)*) => {
+        $(
+            #[doc = $formula]
+            ///
+            /// Elementwise; operands promote to one dtype and broadcast to one shape. See
+            /// [`Binary`] for the dtypes.
+            ///
+            /// # Errors
+            /// Shapes that do not broadcast; a dtype outside the operation's domain.
+            pub fn $name(a: &Array, b: &Array) -> Result<Array> {
+                apply(Binary::$variant, a, b)
+            }
+        )*
+
+        impl Array {
+            $(
+                #[doc = $formula]
+                pub fn $name(&self, other: &Array) -> Result<Array> {
+                    apply(Binary::$variant, self, other)
+                }
+            )*
+        }
+    };
+}
+binary_table!(define);
+
+/// The public function of a binary operation.
+pub fn apply(binary: Binary, a: &Array, b: &Array) -> Result<Array> {
+    let dtype = promote_operands(binary.domain(), a.dtype(), b.dtype());
+    if a.dtype() == dtype && b.dtype() == dtype && a.shape() == b.shape() {
+        return Array::apply(Op::Binary(binary), &[a, b]);
+    }
+    if !binary.domain().contains(dtype) {
+        return Err(Error::DtypeUnsupported {
+            op: binary.name(),
+            dtype,
+            expected: binary.domain().describe(),
+        });
+    }
+    let shape = broadcast_shapes(binary.name(), a.shape(), b.shape())?;
+    let a = convert(a, dtype, &shape)?;
+    let b = convert(b, dtype, &shape)?;
+    Array::apply(Op::Binary(binary), &[&a, &b])
+}
+
+/// The array cast and stretched; the cast comes first, on fewer elements.
+pub(crate) fn convert(a: &Array, dtype: Dtype, shape: &Shape) -> Result<Array> {
+    let cast = astype(a, dtype)?;
+    if cast.shape() == shape {
+        Ok(cast)
+    } else {
+        broadcast_to(&cast, shape.clone())
+    }
+}
+
+/// Quotient and remainder: `floor_divide(a, b)` and `remainder(a, b)`.
+pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
+    Ok((floor_divide(a, b)?, remainder(a, b)?))
+}

@@ -1,0 +1,91 @@
+//! Convolutions.
+
+use super::unary;
+use crate::array::Array;
+use mlx_oxide_ir::{Contract, Convolution, Error, Op, Result, result_type};
+use smallvec::{SmallVec, smallvec};
+
+/// The convolution (in the sense of neural networks: no flip unless asked) of an input
+/// `(N, spatial…, C_in)` with a weight `(C_out, kernel…, C_in/groups)`.
+///
+/// # Errors
+/// Channels that do not fit the groups, zero strides, a padded input smaller than the kernel.
+pub fn conv_general(input: &Array, weight: &Array, convolution: Convolution) -> Result<Array> {
+    let dtype = result_type(input.dtype(), weight.dtype());
+    let input = unary::astype(input, dtype)?;
+    let weight = unary::astype(weight, dtype)?;
+    Array::apply(
+        Op::Contract(Contract::Convolution(Box::new(convolution))),
+        &[&input, &weight],
+    )
+}
+
+/// A convolution with one stride, padding and dilation per spatial axis.
+pub fn convolution(
+    input: &Array,
+    weight: &Array,
+    stride: &[usize],
+    padding: &[usize],
+    dilation: &[usize],
+    groups: usize,
+) -> Result<Array> {
+    let padding: SmallVec<[isize; 3]> = padding.iter().map(|width| *width as isize).collect();
+    conv_general(
+        input,
+        weight,
+        Convolution {
+            stride: SmallVec::from_slice(stride),
+            padding_low: padding.clone(),
+            padding_high: padding,
+            kernel_dilation: SmallVec::from_slice(dilation),
+            input_dilation: smallvec![1; stride.len()],
+            groups,
+            flip: false,
+        },
+    )
+}
+
+/// [`convolution`] of `(N, H, W, C_in)` with `(C_out, kH, kW, C_in/groups)`.
+pub fn conv2d(
+    input: &Array,
+    weight: &Array,
+    stride: (usize, usize),
+    padding: (usize, usize),
+    dilation: (usize, usize),
+    groups: usize,
+) -> Result<Array> {
+    expect_spatial("conv2d", input, 2)?;
+    let pair = |(first, second): (usize, usize)| [first, second];
+    convolution(
+        input,
+        weight,
+        &pair(stride),
+        &pair(padding),
+        &pair(dilation),
+        groups,
+    )
+}
+
+/// [`convolution`] of `(N, L, C_in)` with `(C_out, k, C_in/groups)`.
+pub fn conv1d(
+    input: &Array,
+    weight: &Array,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    groups: usize,
+) -> Result<Array> {
+    expect_spatial("conv1d", input, 1)?;
+    convolution(input, weight, &[stride], &[padding], &[dilation], groups)
+}
+
+fn expect_spatial(op: &'static str, input: &Array, spatial: usize) -> Result<()> {
+    if input.ndim() == spatial + 2 {
+        return Ok(());
+    }
+    Err(Error::ShapeUnsuitable {
+        op,
+        rule: "the input must be (N, spatial…, C)",
+        shape: input.shape().clone(),
+    })
+}

@@ -1,0 +1,33 @@
+//! Public operations by family, with MLX's names.
+//!
+//! Operands of mixed dtypes promote by [`mlx_oxide_ir::result_type`] and broadcast by NumPy's
+//! rule. Every operation builds a graph node on the current stream; nothing is computed yet.
+
+pub mod binary;
+pub mod compare;
+pub mod contract;
+pub mod convolution;
+pub mod create;
+pub mod fast;
+pub mod index;
+pub mod join;
+pub mod operators;
+pub mod random;
+pub mod reduce;
+pub mod scan;
+pub mod sort;
+pub mod unary;
+pub mod view;
+
+pub use binary::*;
+pub use compare::*;
+pub use contract::*;
+pub use convolution::*;
+pub use create::*;
+pub use index::*;
+pub use join::*;
+pub use reduce::*;
+pub use scan::*;
+pub use sort::*;
+pub use unary::*;
+pub use view::*;

@@ -1,0 +1,240 @@
+//! Random numbers: a counter-based generator with explicit keys, and a global key sequence for
+//! calls without one. The same key gives the same numbers on every device.
+//!
+//! Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
+
+use super::{binary, index, join, sort, unary, view};
+use crate::array::Array;
+use mlx_oxide_ir::layout::broadcast_shapes;
+use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Shape};
+use parking_lot::Mutex;
+
+static SEQUENCE: Mutex<Option<Array>> = Mutex::new(None);
+
+/// The key of a seed.
+pub fn key(seed: u64) -> Result<Array> {
+    Array::from_slice(&[(seed >> 32) as u32, seed as u32], [2])
+}
+
+/// Starts the global key sequence anew.
+pub fn seed(seed: u64) -> Result<()> {
+    *SEQUENCE.lock() = Some(key(seed)?);
+    Ok(())
+}
+
+/// The next key of the global sequence.
+pub fn next_key() -> Result<Array> {
+    let mut sequence = SEQUENCE.lock();
+    let current = match sequence.take() {
+        Some(key) => key,
+        None => key(std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |time| time.as_nanos() as u64))?,
+    };
+    let (following, key) = split_two(&current)?;
+    *sequence = Some(following);
+    Ok(key)
+}
+
+fn key_or_next(key: Option<&Array>) -> Result<Array> {
+    match key {
+        Some(key) => Ok(key.clone()),
+        None => next_key(),
+    }
+}
+
+/// `count` keys out of one.
+pub fn split(key: &Array, count: usize) -> Result<Array> {
+    bits([count, 2], 4, Some(key))
+}
+
+/// Two keys out of one.
+pub fn split_two(key: &Array) -> Result<(Array, Array)> {
+    let keys = split(key, 2)?;
+    let row = |row| view::reshape_to(&view::slice_axis(&keys, 0, row, row + 1)?, [2]);
+    Ok((row(0)?, row(1)?))
+}
+
+/// Uniform bits: unsigned integers of `width` bytes (1, 2 or 4).
+pub fn bits(shape: impl Into<Shape>, width: u8, key: Option<&Array>) -> Result<Array> {
+    let key = key_or_next(key)?;
+    if key.dtype() != Dtype::Uint32 || **key.shape() != [2] {
+        return Err(Error::InvalidArgument {
+            op: "random",
+            argument: "key",
+            value: format!("{} of shape {}", key.dtype(), key.shape()),
+            expected: "a uint32 array of shape (2,), as random.key makes it",
+        });
+    }
+    Array::apply(
+        Op::Random(Random::Bits {
+            shape: shape.into(),
+            width,
+        }),
+        &[&key],
+    )
+}
+
+fn check_floating(op: &'static str, dtype: Dtype) -> Result<()> {
+    if dtype.is_floating() {
+        return Ok(());
+    }
+    Err(Error::DtypeUnsupported {
+        op,
+        dtype,
+        expected: "a real floating dtype",
+    })
+}
+
+/// Uniform numbers in `[low, high)`; the bounds broadcast to the shape.
+pub fn uniform(
+    low: &Array,
+    high: &Array,
+    shape: impl Into<Shape>,
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    check_floating("uniform", dtype)?;
+    let shape = shape.into();
+    let low = unary::astype(low, dtype)?;
+    let high = unary::astype(high, dtype)?;
+    let bounds = broadcast_shapes("uniform", low.shape(), high.shape())?;
+    if broadcast_shapes("uniform", &shape, &bounds)? != shape {
+        return Err(Error::BroadcastMismatch {
+            op: "uniform",
+            lhs: bounds,
+            rhs: shape,
+        });
+    }
+    let range = binary::subtract(&high, &low)?;
+    let unit = unit_interval(shape, dtype, key)?;
+    binary::add(&binary::multiply(&range, &unit)?, &low)
+}
+
+/// Uniform numbers in `[0, 1)`, as 32 bits over `2³² - 1`, below one in the dtype.
+fn unit_interval(shape: Shape, dtype: Dtype, key: Option<&Array>) -> Result<Array> {
+    let drawn = unary::astype(&bits(shape, 4, key)?, Dtype::Float32)?;
+    let most = unary::scalar_like(&drawn, f64::from(u32::MAX as f32))?;
+    let below_one = match dtype {
+        Dtype::Float16 => 0.999_511_72,
+        Dtype::Bfloat16 => 0.996_093_75,
+        _ => f64::from(1.0f32.next_down()),
+    };
+    let quotient = binary::divide(&drawn, &most)?;
+    unary::astype(
+        &binary::minimum(&quotient, &unary::scalar_like(&quotient, below_one)?)?,
+        dtype,
+    )
+}
+
+/// Normal numbers of mean `loc` (zero) and standard deviation `scale` (one), by the inverse
+/// error function.
+pub fn normal(
+    shape: impl Into<Shape>,
+    dtype: Dtype,
+    loc: Option<&Array>,
+    scale: Option<&Array>,
+    key: Option<&Array>,
+) -> Result<Array> {
+    check_floating("normal", dtype)?;
+    let low = Array::from_scalar(mlx_oxide_ir::Scalar::new(
+        lowest_above_minus_one(dtype),
+        dtype,
+    ))?;
+    let high = unary::scalar_like(&low, 1.0)?;
+    let drawn = uniform(&low, &high, shape, dtype, key)?;
+    let root = unary::scalar_like(&drawn, std::f64::consts::SQRT_2)?;
+    let mut samples = binary::multiply(&root, &unary::erfinv(&drawn)?)?;
+    if let Some(scale) = scale {
+        samples = binary::multiply(&unary::astype(scale, dtype)?, &samples)?;
+    }
+    if let Some(loc) = loc {
+        samples = binary::add(&unary::astype(loc, dtype)?, &samples)?;
+    }
+    Ok(samples)
+}
+
+fn lowest_above_minus_one(dtype: Dtype) -> f64 {
+    match dtype {
+        Dtype::Float16 => -0.999_511_72,
+        Dtype::Bfloat16 => -0.996_093_75,
+        _ => f64::from((-1.0f32).next_up()),
+    }
+}
+
+/// Uniform integers in `[low, high)`.
+pub fn randint(
+    low: &Array,
+    high: &Array,
+    shape: impl Into<Shape>,
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    if dtype.is_inexact() {
+        return Err(Error::DtypeUnsupported {
+            op: "randint",
+            dtype,
+            expected: "an integer dtype",
+        });
+    }
+    let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
+    unary::astype(
+        &binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?,
+        dtype,
+    )
+}
+
+/// `true` with probability `p`, which broadcasts to the shape.
+pub fn bernoulli(p: &Array, shape: impl Into<Shape>, key: Option<&Array>) -> Result<Array> {
+    let drawn = unary::astype(&bits(shape, 4, key)?, Dtype::Float32)?;
+    let most = unary::scalar_like(&drawn, f64::from(u32::MAX as f32))?;
+    let p = unary::astype(p, Dtype::Float32)?;
+    binary::less(&drawn, &binary::multiply(&p, &most)?)
+}
+
+/// The numbers `0..count` in random order.
+pub fn permutation(count: usize, key: Option<&Array>) -> Result<Array> {
+    sort::argsort(&bits([count], 4, key)?, Some(0))
+}
+
+/// The slices of an array along an axis in random order.
+pub fn permute(a: &Array, axis: i64, key: Option<&Array>) -> Result<Array> {
+    let normal = mlx_oxide_ir::normalize_axis("permutation", axis, a.ndim())?;
+    index::take(a, &permutation(a.shape()[normal], key)?, axis)
+}
+
+/// Numbers of the standard Gumbel distribution, `-ln(-ln u)`.
+pub fn gumbel(shape: impl Into<Shape>, dtype: Dtype, key: Option<&Array>) -> Result<Array> {
+    let zero = Array::from_scalar(mlx_oxide_ir::Scalar::new(0.0, dtype))?;
+    let drawn = uniform(&zero, &unary::scalar_like(&zero, 1.0)?, shape, dtype, key)?;
+    unary::negative(&unary::log(&unary::negative(&unary::log(&drawn)?)?)?)
+}
+
+/// Indices drawn by unnormalised log-probabilities along an axis, `count` for each.
+pub fn categorical(
+    logits: &Array,
+    axis: i64,
+    count: Option<usize>,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let normal = mlx_oxide_ir::normalize_axis("categorical", axis, logits.ndim())?;
+    let mut shape = logits.shape().clone();
+    let logits = match count {
+        None => logits.clone(),
+        Some(count) => {
+            shape.push(count);
+            view::expand_dims(logits, &[-1])?
+        }
+    };
+    let noise = gumbel(shape, Dtype::Float32, key)?;
+    super::reduce::argmax(&binary::add(&logits, &noise)?, Some(normal as i64), false)
+}
+
+/// Keys of independent streams for each element of a list.
+pub fn split_many(key: &Array, count: usize) -> Result<Vec<Array>> {
+    let keys = split(key, count)?;
+    join::split(&keys, count, 0)?
+        .iter()
+        .map(|key| view::reshape_to(key, [2]))
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! Elementwise operations of one operand.
+
+use super::{binary, view};
+use crate::array::Array;
+use mlx_oxide_ir::{Dtype, Error, Op, Result, Scalar, Unary, unary_table};
+
+macro_rules! define {
+    ($($variant:ident $name:ident $domain:ident $output:ident $formula:literal;)*) => {
+        $(
+            #[doc = $formula]
+            ///
+            /// Elementwise; the shape is the input's. Integers become `float32` where the
+            /// function is one of real numbers. See [`Unary`] for the dtypes.
+            pub fn $name(a: &Array) -> Result<Array> {
+                apply(Unary::$variant, a)
+            }
+        )*
+
+        impl Array {
+            $(
+                #[doc = $formula]
+                pub fn $name(&self) -> Result<Array> {
+                    apply(Unary::$variant, self)
+                }
+            )*
+        }
+    };
+}
+unary_table!(define);
+
+fn apply(unary: Unary, a: &Array) -> Result<Array> {
+    let dtype = unary.domain().promote(a.dtype());
+    if is_identity(unary, dtype) {
+        return Ok(a.clone());
+    }
+    if dtype == a.dtype() {
+        return Array::apply(Op::Unary(unary), &[a]);
+    }
+    if !unary.domain().contains(dtype) {
+        return Err(Error::DtypeUnsupported {
+            op: unary.name(),
+            dtype: a.dtype(),
+            expected: unary.domain().describe(),
+        });
+    }
+    Array::apply(Op::Unary(unary), &[&astype(a, dtype)?])
+}
+
+/// Whether the operation changes nothing in this dtype.
+fn is_identity(unary: Unary, dtype: Dtype) -> bool {
+    let whole = !dtype.is_inexact();
+    match unary {
+        Unary::Ceil | Unary::Floor | Unary::RoundEven => whole,
+        Unary::Conjugate | Unary::Real => !dtype.is_complex(),
+        Unary::Abs => whole && !dtype.is_signed_integer(),
+        _ => false,
+    }
+}
+
+/// The elements converted to `dtype`.
+///
+/// Floats become integers by dropping the fraction; every nonzero value becomes `true`; complex
+/// numbers lose their imaginary part where the dtype is real.
+pub fn astype(a: &Array, dtype: Dtype) -> Result<Array> {
+    if a.dtype() == dtype {
+        return Ok(a.clone());
+    }
+    Array::apply(Op::Cast(dtype), &[a])
+}
+
+impl Array {
+    /// The elements converted to `dtype`; see [`astype`].
+    pub fn astype(&self, dtype: Dtype) -> Result<Array> {
+        astype(self, dtype)
+    }
+}
+
+/// A scalar of the array's dtype as an array, to compute with it.
+pub fn scalar_like(a: &Array, value: f64) -> Result<Array> {
+    Array::from_scalar(Scalar::new(value, a.dtype()))
+}
+
+/// A scalar of the array's dtype stretched to its shape.
+pub(crate) fn constant_like(a: &Array, value: f64) -> Result<Array> {
+    view::broadcast_to(&scalar_like(a, value)?, a.shape().clone())
+}
+
+/// `x` rounded to `decimals` places, ties to even.
+///
+/// Negative `decimals` round to tens, hundreds and so on.
+pub fn round(a: &Array, decimals: i32) -> Result<Array> {
+    if decimals == 0 {
+        return round_even(a);
+    }
+    if !a.dtype().is_inexact() && decimals > 0 {
+        return Ok(a.clone());
+    }
+    let real = astype(a, a.dtype().at_least_float())?;
+    let scale = scalar_like(&real, 10f64.powi(decimals.abs()))?;
+    let rounded = if decimals > 0 {
+        binary::divide(&round_even(&binary::multiply(&real, &scale)?)?, &scale)?
+    } else {
+        binary::multiply(&round_even(&binary::divide(&real, &scale)?)?, &scale)?
+    };
+    astype(&rounded, a.dtype())
+}
+
+/// `1/x`.
+pub fn reciprocal(a: &Array) -> Result<Array> {
+    let real = astype(a, a.dtype().at_least_float())?;
+    binary::divide(&scalar_like(&real, 1.0)?, &real)
+}
+
+/// Radians as degrees.
+pub fn degrees(a: &Array) -> Result<Array> {
+    let real = astype(a, a.dtype().at_least_float())?;
+    binary::multiply(&real, &scalar_like(&real, 180.0 / std::f64::consts::PI)?)
+}
+
+/// Degrees as radians.
+pub fn radians(a: &Array) -> Result<Array> {
+    let real = astype(a, a.dtype().at_least_float())?;
+    binary::multiply(&real, &scalar_like(&real, std::f64::consts::PI / 180.0)?)
+}

@@ -1,0 +1,73 @@
+//! Matrix products and convolutions.
+
+use super::{Batched, each};
+use crate::array::{Array, Expression};
+use crate::ops;
+use mlx_oxide_ir::{Contract, Convolution, Op, Result, Shape};
+use smallvec::smallvec;
+
+pub(super) fn batch(contract: &Contract, inputs: &[Batched], size: usize) -> Result<Batched> {
+    match contract {
+        Contract::Matmul | Contract::Addmm { .. } => {
+            let arrays: Vec<Array> = inputs
+                .iter()
+                .map(|input| input.with_axis_first(size))
+                .collect::<Result<_>>()?;
+            let op = Op::Contract(contract.clone());
+            Array::apply(op, &arrays.iter().collect::<Vec<_>>()).map(Batched::first)
+        }
+        Contract::GatherMatmul { .. } => one_by_one(contract, inputs, size),
+        Contract::Convolution(convolution) => convolve(convolution, inputs, size),
+    }
+}
+
+fn one_by_one(contract: &Contract, inputs: &[Batched], size: usize) -> Result<Batched> {
+    let op = Op::Contract(contract.clone());
+    let expression = Expression {
+        op: op.clone(),
+        inputs: smallvec![],
+        rules: None,
+    };
+    each(&expression, inputs, size)?
+        .pop()
+        .ok_or_else(|| super::no_rule(&op))
+}
+
+/// Mapped inputs join the batch; mapped weights join the output channels, or, with inputs mapped
+/// as well, become groups.
+fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Result<Batched> {
+    let contract = Contract::Convolution(Box::new(convolution.clone()));
+    match (inputs[0].axis, inputs[1].axis) {
+        (_, None) => {
+            let images = inputs[0].with_axis_first(size)?;
+            let mut joined: Shape = images.shape()[1..].into();
+            joined[0] *= size;
+            let output = Array::apply(
+                Op::Contract(contract),
+                &[&ops::reshape_to(&images, joined)?, &inputs[1].array],
+            )?;
+            let mut split = output.shape().clone();
+            split[0] /= size.max(1);
+            split.insert(0, size);
+            Ok(Batched::first(ops::reshape_to(&output, split)?))
+        }
+        (None, Some(_)) if convolution.groups == 1 => {
+            let weights = inputs[1].with_axis_first(size)?;
+            let mut joined: Shape = weights.shape()[1..].into();
+            joined[0] *= size;
+            let output = Array::apply(
+                Op::Contract(contract),
+                &[&inputs[0].array, &ops::reshape_to(&weights, joined)?],
+            )?;
+            let last = output.ndim() - 1;
+            let mut split = output.shape().clone();
+            split[last] /= size.max(1);
+            split.insert(last, size);
+            Ok(Batched {
+                array: ops::reshape_to(&output, split)?,
+                axis: Some(last),
+            })
+        }
+        _ => one_by_one(&contract, inputs, size),
+    }
+}

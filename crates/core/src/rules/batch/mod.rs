@@ -1,0 +1,135 @@
+//! Batching rules: an operation on inputs with one more axis, each rule adjusting parameters so
+//! that the operation runs once. Where a rule has no such form it says so and loops.
+
+mod contract;
+mod elementwise;
+mod fast;
+mod index;
+mod reduce;
+mod view;
+
+use crate::array::{Array, Expression};
+use crate::ops;
+use mlx_oxide_ir::{Error, Op, Result, Shape};
+
+/// An array that may carry a mapped axis.
+#[derive(Clone)]
+pub struct Batched {
+    /// The array, with the mapped axis.
+    pub array: Array,
+    /// The mapped axis; none for an array that every slice shares.
+    pub axis: Option<usize>,
+}
+
+impl Batched {
+    /// An array that every slice shares.
+    pub fn shared(array: Array) -> Self {
+        Batched { array, axis: None }
+    }
+
+    /// An array mapped over its first axis.
+    pub fn first(array: Array) -> Self {
+        Batched {
+            array,
+            axis: Some(0),
+        }
+    }
+
+    /// The array with the mapped axis first; a shared array is stretched to `size`.
+    pub fn with_axis_first(&self, size: usize) -> Result<Array> {
+        match self.axis {
+            Some(axis) => ops::moveaxis(&self.array, axis as i64, 0),
+            None => {
+                let mut shape = self.array.shape().clone();
+                shape.insert(0, size);
+                ops::broadcast_to(&self.array, shape)
+            }
+        }
+    }
+
+    /// Axes of one slice.
+    pub fn slice_ndim(&self) -> usize {
+        self.array.ndim() - usize::from(self.axis.is_some())
+    }
+
+    /// Shape of one slice.
+    pub fn slice_shape(&self) -> Shape {
+        let mut shape = self.array.shape().clone();
+        if let Some(axis) = self.axis {
+            shape.remove(axis);
+        }
+        shape
+    }
+}
+
+/// The outputs of an expression for batched inputs of `size` slices.
+pub(crate) fn batch(
+    expression: &Expression,
+    inputs: &[Batched],
+    size: usize,
+) -> Result<Vec<Batched>> {
+    let op = &expression.op;
+    let output = match op {
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => {
+            elementwise::batch(op, inputs, size)?
+        }
+        Op::View(view) => view::batch(view, &inputs[0])?,
+        Op::Index(index) => index::batch(index, inputs, size)?,
+        Op::Reduce(_) | Op::ArgReduce(_) | Op::Scan(_) | Op::Sort(_) => {
+            reduce::batch(op, inputs, size)?
+        }
+        Op::Contract(contract) => contract::batch(contract, inputs, size)?,
+        Op::Random(random) => reduce::random(random, &inputs[0])?,
+        Op::Fast(fast) => fast::batch(fast, inputs, size)?,
+        Op::Source(_) => {
+            let arrays = Array::apply_all(op.clone(), &[])?;
+            return Ok(arrays.into_iter().map(Batched::shared).collect());
+        }
+        Op::Fused(_) => return Err(no_rule(op)),
+        Op::Custom(_) => return each(expression, inputs, size),
+    };
+    Ok(vec![output])
+}
+
+fn no_rule(op: &Op) -> Error {
+    Error::Internal {
+        op: op.name(),
+        detail: "no batching rule".to_owned(),
+    }
+}
+
+/// One slice after the other, stacked: for operations whose form has no place for another axis.
+pub(crate) fn each(
+    expression: &Expression,
+    inputs: &[Batched],
+    size: usize,
+) -> Result<Vec<Batched>> {
+    let mut outputs: Vec<Vec<Array>> = Vec::new();
+    for position in 0..size {
+        let slices: Vec<Array> = inputs
+            .iter()
+            .map(|input| slice_of(input, position))
+            .collect::<Result<_>>()?;
+        let stream = mlx_oxide_runtime::Stream::current();
+        let results =
+            Array::apply_expression(expression, &slices.iter().collect::<Vec<_>>(), stream)?;
+        outputs.resize_with(results.len(), Vec::new);
+        for (collected, result) in outputs.iter_mut().zip(results) {
+            collected.push(result);
+        }
+    }
+    outputs
+        .iter()
+        .map(|slices| ops::stack(&slices.iter().collect::<Vec<_>>(), 0).map(Batched::first))
+        .collect()
+}
+
+fn slice_of(input: &Batched, position: usize) -> Result<Array> {
+    match input.axis {
+        None => Ok(input.array.clone()),
+        Some(axis) => {
+            let slice = ops::slice_axis(&input.array, axis, position, position + 1)?;
+            ops::squeeze(&slice, Some(&[axis as i64]))
+        }
+    }
+}

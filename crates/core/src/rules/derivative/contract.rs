@@ -1,0 +1,166 @@
+//! Matrix products and convolutions: linear in each operand.
+
+use super::{Derivative, Optional};
+use crate::array::{Array, Site};
+use crate::ops;
+use mlx_oxide_ir::{Combine, Contract, Convolution, Error, Op, Result};
+use smallvec::SmallVec;
+
+pub(super) fn derivative(contract: &Contract) -> Derivative {
+    match contract {
+        Contract::Matmul => Derivative::Multilinear(|site, input, cotangent| {
+            let adjoint = |a: &Array| ops::conjugate(&ops::swapaxes(a, -1, -2)?);
+            match input {
+                0 => ops::matmul(cotangent, &adjoint(&site.inputs[1])?),
+                _ => ops::matmul(&adjoint(&site.inputs[0])?, cotangent),
+            }
+        }),
+        Contract::Addmm { .. } => Derivative::Decomposed,
+        Contract::GatherMatmul { .. } => Derivative::Multilinear(gather_matmul),
+        Contract::Convolution(_) => Derivative::Multilinear(convolution),
+    }
+}
+
+/// The products' cotangents, added up at the matrices that were picked.
+fn gather_matmul(site: &Site<'_>, input: usize, cotangent: &Array) -> Result<Array> {
+    let (other, own, picks) = match input {
+        0 => (
+            &site.inputs[1],
+            &site.inputs[0],
+            (&site.inputs[3], &site.inputs[2]),
+        ),
+        _ => (
+            &site.inputs[0],
+            &site.inputs[1],
+            (&site.inputs[2], &site.inputs[3]),
+        ),
+    };
+    let (rows, columns) = (
+        other.shape()[other.ndim() - 2],
+        other.shape()[other.ndim() - 1],
+    );
+    let count = other.size() / (rows * columns).max(1);
+    let matrices = ops::reshape_to(other, [count, rows, columns])?;
+    let adjoint = ops::conjugate(&ops::swapaxes(&ops::take(&matrices, picks.0, 0)?, -1, -2)?)?;
+    let product = match input {
+        0 => ops::matmul(cotangent, &adjoint)?,
+        _ => ops::matmul(&adjoint, cotangent)?,
+    };
+    let (rows, columns) = (own.shape()[own.ndim() - 2], own.shape()[own.ndim() - 1]);
+    let count = own.size() / (rows * columns).max(1);
+    let flat = picks.1.size();
+    let updates = ops::reshape_to(&product, [flat, 1, rows, columns])?;
+    let positions = ops::reshape_to(picks.1, [flat])?;
+    let zeros = ops::zeros([count, rows, columns], own.dtype())?;
+    let sums = ops::scatter(&zeros, &[&positions], &updates, &[0], Combine::Add)?;
+    ops::reshape_to(&sums, own.shape().clone())
+}
+
+fn convolution(site: &Site<'_>, input: usize, cotangent: &Array) -> Result<Array> {
+    let Op::Contract(Contract::Convolution(parameters)) = site.op else {
+        return Err(Error::Internal {
+            op: "conv_general",
+            detail: "wrong rule".to_owned(),
+        });
+    };
+    match input {
+        0 => input_gradient(site, parameters, cotangent),
+        _ => weight_gradient(site, parameters, cotangent),
+    }
+}
+
+/// `(C_out, kernel…, C_in/groups)` → `(C_in, kernel…, C_out/groups)`: the channels exchanged
+/// within each group.
+fn exchange_channels(weight: &Array, groups: usize) -> Result<Array> {
+    let spatial = weight.ndim() - 2;
+    let (outer, inner) = (weight.shape()[0] / groups, weight.shape()[spatial + 1]);
+    let mut split = vec![groups, outer];
+    split.extend_from_slice(&weight.shape()[1..]);
+    let grouped = ops::reshape_to(weight, split)?;
+    let swapped = ops::swapaxes(&grouped, 1, -1)?;
+    let mut joined = vec![groups * inner];
+    joined.extend_from_slice(&weight.shape()[1..=spatial]);
+    joined.push(outer);
+    ops::reshape_to(&swapped, joined)
+}
+
+/// The cotangent, spread by the stride, convolved with the flipped kernel.
+fn input_gradient(site: &Site<'_>, forward: &Convolution, cotangent: &Array) -> Result<Array> {
+    let (input, weight) = (&site.inputs[0], &site.inputs[1]);
+    let spatial = input.ndim() - 2;
+    let weight = exchange_channels(&ops::conjugate(weight)?, forward.groups)?;
+    let (mut low, mut high) = (SmallVec::new(), SmallVec::new());
+    for axis in 0..spatial {
+        let reach = (weight.shape()[axis + 1] - 1) * forward.kernel_dilation[axis];
+        let spread_input = spread(input.shape()[axis + 1], forward.input_dilation[axis]);
+        let spread_output = spread(cotangent.shape()[axis + 1], forward.stride[axis]);
+        let before = reach as isize - forward.padding_low[axis];
+        low.push(before);
+        // what makes the result exactly as long as the input
+        high.push(spread_input as isize + reach as isize - spread_output as isize - before);
+    }
+    let backward = Convolution {
+        stride: forward.input_dilation.clone(),
+        padding_low: low,
+        padding_high: high,
+        kernel_dilation: forward.kernel_dilation.clone(),
+        input_dilation: forward.stride.clone(),
+        groups: forward.groups,
+        flip: !forward.flip,
+    };
+    ops::conv_general(cotangent, &weight, backward)
+}
+
+fn spread(size: usize, dilation: usize) -> usize {
+    match size {
+        0 => 0,
+        size => (size - 1) * dilation + 1,
+    }
+}
+
+/// The input, batch and channels exchanged, convolved with the cotangent as the kernel.
+fn weight_gradient(site: &Site<'_>, forward: &Convolution, cotangent: &Array) -> Result<Array> {
+    let (input, weight) = (&site.inputs[0], &site.inputs[1]);
+    let spatial = input.ndim() - 2;
+    let groups = forward.groups;
+    let (batch, channels) = (input.shape()[0], input.shape()[spatial + 1]);
+    // input (N, s…, g·c) → (c, s…, g·N): the groups stay groups, the batch becomes their channels
+    let mut split = input.shape().to_vec();
+    split.pop();
+    split.extend([groups, channels / groups]);
+    let grouped = ops::reshape_to(&ops::conjugate(input)?, split)?;
+    let order = std::iter::once(spatial + 2)
+        .chain(1..=spatial)
+        .chain([spatial + 1, 0])
+        .collect();
+    let mut joined = vec![channels / groups];
+    joined.extend_from_slice(&input.shape()[1..=spatial]);
+    joined.push(groups * batch);
+    let images = ops::reshape_to(&ops::view::permute(&grouped, order)?, joined)?;
+    // cotangent (N, o…, C_out) → (C_out, o…, N)
+    let kernel = ops::swapaxes(cotangent, 0, -1)?;
+    let (mut low, mut high) = (SmallVec::new(), SmallVec::new());
+    for axis in 0..spatial {
+        let window = spread(cotangent.shape()[axis + 1], forward.stride[axis]) as isize;
+        let reach = ((weight.shape()[axis + 1] - 1) * forward.kernel_dilation[axis]) as isize;
+        let spread_input = spread(input.shape()[axis + 1], forward.input_dilation[axis]) as isize;
+        low.push(forward.padding_low[axis]);
+        high.push(reach + window - spread_input - forward.padding_low[axis]);
+    }
+    let backward = Convolution {
+        stride: forward.kernel_dilation.clone(),
+        padding_low: low,
+        padding_high: high,
+        kernel_dilation: forward.stride.clone(),
+        input_dilation: forward.input_dilation.clone(),
+        groups,
+        flip: false,
+    };
+    // result (c, k…, C_out) → (C_out, k…, c)
+    let gradient = ops::swapaxes(&ops::conv_general(&images, &kernel, backward)?, 0, -1)?;
+    if forward.flip {
+        let axes: Vec<i64> = (1..=spatial as i64).collect();
+        return ops::flip(&gradient, &axes);
+    }
+    Ok(gradient)
+}

@@ -1,0 +1,58 @@
+//! Compositions with kernels of their own.
+
+use super::{Derivative, Optional};
+use crate::array::{Array, Site};
+use crate::ops;
+use mlx_oxide_ir::{Fast, Op, Result};
+
+pub(super) fn derivative(fast: &Fast) -> Derivative {
+    match fast {
+        Fast::Softmax { .. } => Derivative::General {
+            jvp: softmax_jvp,
+            vjp: softmax_vjp,
+        },
+        Fast::Rope { .. } => Derivative::Linear(rope),
+        Fast::RmsNorm { .. } | Fast::LayerNorm { .. } | Fast::Attention { .. } => {
+            Derivative::Decomposed
+        }
+    }
+}
+
+/// `y·(t - Σ y·t)`, for tangents and cotangents alike: the Jacobian is symmetric.
+fn softmax_product(y: &Array, direction: &Array) -> Result<Array> {
+    let weighted = ops::multiply(y, direction)?;
+    let sum = ops::sum(&weighted, Some(&[-1]), true)?;
+    ops::subtract(&weighted, &ops::multiply(y, &sum)?)
+}
+
+fn softmax_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    match &tangents[0] {
+        Some(tangent) => softmax_product(&site.outputs[0], tangent),
+        None => ops::zeros_like(&site.outputs[0]),
+    }
+}
+
+fn softmax_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+    Ok(vec![Some(softmax_product(&site.outputs[0], cotangent)?)])
+}
+
+/// The rotation back.
+fn rope(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+    let Op::Fast(Fast::Rope {
+        dims,
+        traditional,
+        scale,
+        inverse,
+    }) = site.op
+    else {
+        return Ok(Vec::new());
+    };
+    let op = Fast::Rope {
+        dims: *dims,
+        traditional: *traditional,
+        scale: *scale,
+        inverse: !inverse,
+    };
+    let turned = Array::apply(Op::Fast(op), &[cotangent, &site.inputs[1], &site.inputs[2]])?;
+    Ok(vec![Some(turned), None, None])
+}

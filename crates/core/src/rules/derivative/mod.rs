@@ -1,0 +1,203 @@
+//! Derivatives. Each is stated once and serves both modes; rules build graph, so they can be
+//! differentiated again.
+
+mod binary;
+mod contract;
+mod fast;
+mod index;
+mod reduce;
+mod scan;
+mod sort;
+mod unary;
+mod view;
+
+use super::decompose;
+use crate::array::{Array, Site};
+use crate::ops;
+use crate::transforms;
+use mlx_oxide_ir::{Error, Op, Result};
+
+/// Cotangents or tangents; `None` is zero.
+pub type Optional = Vec<Option<Array>>;
+
+/// The derivative of an operation.
+pub enum Derivative {
+    /// Zero everywhere: comparisons, rounding, integers.
+    Zero,
+    /// For each wanted input the elementwise partial derivative of the one output.
+    Partials(fn(&Site<'_>) -> Result<Optional>),
+    /// Linear in all inputs at once. The rule is the transpose: from the output's cotangent to
+    /// the inputs'; the tangent of the output is the operation itself on tangents.
+    Linear(fn(&Site<'_>, &Array) -> Result<Optional>),
+    /// Linear in each input of those wanted, by itself. The rule is the transpose for one input.
+    Multilinear(fn(&Site<'_>, usize, &Array) -> Result<Array>),
+    /// Both modes by hand, for one output.
+    General {
+        /// The output's tangent from the inputs'.
+        jvp: fn(&Site<'_>, &[Option<Array>]) -> Result<Array>,
+        /// The inputs' cotangents from the output's.
+        vjp: fn(&Site<'_>, &Array) -> Result<Optional>,
+    },
+    /// That of the decomposition into simpler operations.
+    Decomposed,
+    /// None.
+    Undefined {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The derivative of an operation at a site.
+pub fn derivative(site: &Site<'_>) -> Derivative {
+    match site.op {
+        Op::Source(_) | Op::ArgReduce(_) | Op::Random(_) => Derivative::Zero,
+        Op::Unary(op) => unary::derivative(*op, site),
+        Op::Binary(op) => binary::derivative(*op),
+        Op::Select => binary::select(),
+        Op::Cast(_) => view::cast(),
+        Op::View(op) => view::derivative(op),
+        Op::Index(op) => index::derivative(op),
+        Op::Reduce(op) => reduce::derivative(op),
+        Op::Scan(op) => scan::derivative(op),
+        Op::Sort(op) => sort::derivative(op),
+        Op::Contract(op) => contract::derivative(op),
+        Op::Fast(op) => fast::derivative(op),
+        Op::Fused(_) => Derivative::Undefined {
+            reason: "fused programs are made after transforms",
+        },
+        Op::Custom(_) => Derivative::Undefined {
+            reason: "the operation brings no rules",
+        },
+    }
+}
+
+/// Cotangents of the inputs from those of the outputs.
+pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
+    let nothing = || vec![None; site.inputs.len()];
+    let Some(Some(cotangent)) = cotangents.first() else {
+        return Ok(nothing());
+    };
+    match derivative(site) {
+        Derivative::Zero => Ok(nothing()),
+        Derivative::Partials(partials) => partials(site)?
+            .into_iter()
+            .map(|partial| {
+                let conjugated = partial
+                    .map(|partial| ops::conjugate(&partial))
+                    .transpose()?;
+                conjugated
+                    .map(|partial| ops::multiply(cotangent, &partial))
+                    .transpose()
+            })
+            .collect(),
+        Derivative::Linear(transpose) => transpose(site, cotangent),
+        Derivative::Multilinear(transpose) => (0..site.inputs.len())
+            .map(|input| {
+                let wanted = site.wanted[input] && site.inputs[input].dtype().is_inexact();
+                wanted
+                    .then(|| transpose(site, input, cotangent))
+                    .transpose()
+            })
+            .collect(),
+        Derivative::General { vjp, .. } => vjp(site, cotangent),
+        Derivative::Decomposed => pull_decomposed(site, cotangent),
+        Derivative::Undefined { reason } => Err(Error::NotDifferentiable {
+            op: site.op.name(),
+            reason,
+        }),
+    }
+}
+
+/// Tangents of the outputs from those of the inputs.
+pub(crate) fn push(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
+    let tangent = match derivative(site) {
+        Derivative::Zero => None,
+        Derivative::Partials(partials) => {
+            let mut sum: Option<Array> = None;
+            for (partial, tangent) in partials(site)?.into_iter().zip(tangents) {
+                if let (Some(partial), Some(tangent)) = (partial, tangent) {
+                    sum = add(sum, ops::multiply(tangent, &partial)?)?;
+                }
+            }
+            sum
+        }
+        Derivative::Linear(_) => Some(push_linear(site, tangents)?),
+        Derivative::Multilinear(_) => {
+            let mut sum: Option<Array> = None;
+            for (input, tangent) in tangents.iter().enumerate() {
+                if let Some(tangent) = tangent.as_ref().filter(|_| site.wanted[input]) {
+                    let mut inputs: Vec<&Array> = site.inputs.iter().collect();
+                    inputs[input] = tangent;
+                    sum = add(sum, Array::apply(site.op.clone(), &inputs)?)?;
+                }
+            }
+            sum
+        }
+        Derivative::General { jvp, .. } => Some(jvp(site, tangents)?),
+        Derivative::Decomposed => return push_decomposed(site, tangents),
+        Derivative::Undefined { reason } => {
+            return Err(Error::NotDifferentiable {
+                op: site.op.name(),
+                reason,
+            });
+        }
+    };
+    Ok(vec![tangent])
+}
+
+fn add(sum: Option<Array>, term: Array) -> Result<Option<Array>> {
+    match sum {
+        Some(sum) => ops::add(&sum, &term).map(Some),
+        None => Ok(Some(term)),
+    }
+}
+
+/// The operation on tangents, zeros where there is none; inputs that are no numbers of the
+/// linear map (indices, conditions) stay.
+fn push_linear(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    let inputs: Vec<Array> = site
+        .inputs
+        .iter()
+        .zip(tangents)
+        .map(|(input, tangent)| match tangent {
+            Some(tangent) => Ok(tangent.clone()),
+            None if input.dtype().is_inexact() => ops::zeros_like(input),
+            None => Ok(input.clone()),
+        })
+        .collect::<Result<_>>()?;
+    Array::apply(site.op.clone(), &inputs.iter().collect::<Vec<_>>())
+}
+
+fn decomposed<'a>(site: &'a Site<'_>) -> impl Fn(&[Array]) -> Result<Vec<Array>> + use<'a> {
+    move |inputs: &[Array]| {
+        decompose::decompose(site.op, inputs).unwrap_or_else(|| {
+            Err(Error::Internal {
+                op: site.op.name(),
+                detail: "no decomposition".to_owned(),
+            })
+        })
+    }
+}
+
+fn pull_decomposed(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+    let (_, gradients) = transforms::vjp(
+        decomposed(site),
+        site.inputs,
+        std::slice::from_ref(cotangent),
+    )?;
+    Ok(gradients.into_iter().map(Some).collect())
+}
+
+fn push_decomposed(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
+    let tangents: Vec<Array> = site
+        .inputs
+        .iter()
+        .zip(tangents)
+        .map(|(input, tangent)| match tangent {
+            Some(tangent) => Ok(tangent.clone()),
+            None => ops::zeros_like(input),
+        })
+        .collect::<Result<_>>()?;
+    let (_, results) = transforms::jvp(decomposed(site), site.inputs, &tangents)?;
+    Ok(results.into_iter().map(Some).collect())
+}
