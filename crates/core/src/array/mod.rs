@@ -2,6 +2,7 @@
 
 mod construct;
 mod element;
+pub mod format;
 mod graph;
 mod node;
 mod read;

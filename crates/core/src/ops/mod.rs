@@ -16,6 +16,7 @@ pub mod random;
 pub mod reduce;
 pub mod scan;
 pub mod sort;
+pub mod subscript;
 pub mod unary;
 pub mod view;
 
@@ -29,5 +30,6 @@ pub use join::*;
 pub use reduce::*;
 pub use scan::*;
 pub use sort::*;
+pub use subscript::{Subscript, getitem, nonzero, setitem};
 pub use unary::*;
 pub use view::*;

@@ -1,6 +1,6 @@
 //! Elementwise operations of one operand.
 
-use super::{binary, view};
+use super::binary;
 use crate::array::Array;
 use mlx_oxide_ir::{Dtype, Error, Op, Result, Scalar, Unary, unary_table};
 
@@ -78,11 +78,6 @@ impl Array {
 /// A scalar of the array's dtype as an array, to compute with it.
 pub fn scalar_like(a: &Array, value: f64) -> Result<Array> {
     Array::from_scalar(Scalar::new(value, a.dtype()))
-}
-
-/// A scalar of the array's dtype stretched to its shape.
-pub(crate) fn constant_like(a: &Array, value: f64) -> Result<Array> {
-    view::broadcast_to(&scalar_like(a, value)?, a.shape().clone())
 }
 
 /// `x` rounded to `decimals` places, ties to even.

@@ -9,4 +9,4 @@ mod vmap;
 pub use jvp::jvp;
 pub(crate) use trace::Trace;
 pub use vjp::{grad, value_and_grad, vjp};
-pub use vmap::vmap;
+pub use vmap::{vmap, vmap_with};

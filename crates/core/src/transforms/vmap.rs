@@ -25,6 +25,19 @@ pub fn vmap<F>(
 where
     F: FnOnce(&[Array]) -> Result<Vec<Array>>,
 {
+    vmap_with(function, inputs, in_axes, |_| out_axes.to_vec())
+}
+
+/// [`vmap`] with output axes that are known once the function has run, by its number of outputs.
+pub fn vmap_with<F>(
+    function: F,
+    inputs: &[Array],
+    in_axes: &[Option<i64>],
+    out_axes: impl FnOnce(usize) -> Vec<Option<i64>>,
+) -> Result<Vec<Array>>
+where
+    F: FnOnce(&[Array]) -> Result<Vec<Array>>,
+{
     let (batched, size) = mapped_inputs(inputs, in_axes)?;
     let (outputs, tape, placeholders) = {
         let scope = Trace::begin();
@@ -72,6 +85,7 @@ where
             known.insert(key(result), mapped);
         }
     }
+    let out_axes = out_axes(outputs.len());
     outputs
         .iter()
         .enumerate()

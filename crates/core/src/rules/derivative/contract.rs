@@ -1,6 +1,6 @@
 //! Matrix products and convolutions: linear in each operand.
 
-use super::{Derivative, Optional};
+use super::Derivative;
 use crate::array::{Array, Site};
 use crate::ops;
 use mlx_oxide_ir::{Combine, Contract, Convolution, Error, Op, Result};

@@ -1,0 +1,94 @@
+//! What callers may pass where an array, an axis, a shape or a dtype is wanted.
+
+use crate::array::{PyArray, from_python};
+use crate::dtype::{PyDtype, scalar};
+use crate::error::OrRaise;
+use mlx_oxide_core::Array;
+use mlx_oxide_ir::{Dtype, Shape};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+/// An array, or a value that becomes one.
+pub(crate) struct ArrayArgument(pub(crate) Array);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for ArrayArgument {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        to_array(&value, None).map(ArrayArgument)
+    }
+}
+
+/// An array; numbers take the dtype that they have beside one of dtype `like`.
+pub(crate) fn to_array(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Array> {
+    if let Ok(array) = value.cast::<PyArray>() {
+        return Ok(array.get().get());
+    }
+    if let Some(number) = scalar(value, like)? {
+        return Array::from_scalar(number).or_raise();
+    }
+    from_python(value, None)
+}
+
+/// Two operands, of which one may be a number that adapts to the other.
+pub(crate) fn to_arrays(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<(Array, Array)> {
+    match (a.cast::<PyArray>(), b.cast::<PyArray>()) {
+        (Ok(a), Ok(b)) => Ok((a.get().get(), b.get().get())),
+        (Ok(a), Err(_)) => {
+            let a = a.get().get();
+            let b = to_array(b, Some(a.dtype()))?;
+            Ok((a, b))
+        }
+        (Err(_), Ok(b)) => {
+            let b = b.get().get();
+            Ok((to_array(a, Some(b.dtype()))?, b))
+        }
+        (Err(_), Err(_)) => Ok((to_array(a, None)?, to_array(b, None)?)),
+    }
+}
+
+/// One axis or several.
+#[derive(FromPyObject)]
+pub(crate) enum Axes {
+    /// One.
+    One(i64),
+    /// Several.
+    Many(Vec<i64>),
+}
+
+impl Axes {
+    /// As a list.
+    pub(crate) fn list(&self) -> &[i64] {
+        match self {
+            Axes::One(axis) => std::slice::from_ref(axis),
+            Axes::Many(axes) => axes,
+        }
+    }
+}
+
+/// The axes of an argument that may be absent.
+pub(crate) fn list(axes: &Option<Axes>) -> Option<&[i64]> {
+    axes.as_ref().map(Axes::list)
+}
+
+/// Sizes that are all known.
+pub(crate) fn to_shape(op: &str, sizes: &[i64]) -> PyResult<Shape> {
+    sizes
+        .iter()
+        .map(|size| {
+            usize::try_from(*size).map_err(|_| {
+                PyValueError::new_err(format!("[{op}] negative sizes are not allowed: {sizes:?}"))
+            })
+        })
+        .collect()
+}
+
+/// A dtype argument that may be absent.
+pub(crate) fn dtype_or(dtype: Option<PyDtype>, default: Dtype) -> Dtype {
+    dtype.map_or(default, |dtype| dtype.0)
+}
+
+/// The error for an argument of a wrong type.
+pub(crate) fn wrong_type(op: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    let kind = found.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    PyTypeError::new_err(format!("[{op}] expected {expected}, got {kind}"))
+}

@@ -1,0 +1,164 @@
+//! The class `array`.
+
+mod construct;
+mod convert;
+mod format;
+mod indexing;
+mod methods;
+mod operators;
+
+pub(crate) use construct::from_python;
+
+use crate::device;
+use crate::dtype::PyDtype;
+use crate::error::OrRaise;
+use mlx_oxide_core::{Array, ops};
+use parking_lot::Mutex;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+/// An n-dimensional array whose elements are computed when they are needed.
+///
+/// `array(val, dtype=None)` makes one from a number, nested lists or tuples, a NumPy array, or
+/// anything with the buffer or DLPack protocol.
+#[pyclass(name = "array", module = "mlx_oxide.core", frozen, weakref)]
+pub(crate) struct PyArray {
+    /// In-place operators put another array here.
+    current: Mutex<Array>,
+}
+
+impl PyArray {
+    /// The array that the object stands for now.
+    pub(crate) fn get(&self) -> Array {
+        self.current.lock().clone()
+    }
+
+    /// Makes the object stand for another array.
+    pub(crate) fn set(&self, array: Array) {
+        // the old array is dropped after the lock: freeing a long graph takes time
+        let _old = std::mem::replace(&mut *self.current.lock(), array);
+    }
+}
+
+impl From<Array> for PyArray {
+    fn from(array: Array) -> Self {
+        PyArray { current: Mutex::new(array) }
+    }
+}
+
+/// The result of an operation as a Python object, or its exception.
+pub(crate) fn wrap(result: mlx_oxide_ir::Result<Array>) -> PyResult<PyArray> {
+    result.map(PyArray::from).or_raise()
+}
+
+/// Several results.
+pub(crate) fn wrap_all(results: mlx_oxide_ir::Result<Vec<Array>>) -> PyResult<Vec<PyArray>> {
+    Ok(results.or_raise()?.into_iter().map(PyArray::from).collect())
+}
+
+#[pymethods]
+impl PyArray {
+    #[new]
+    #[pyo3(signature = (val, dtype = None))]
+    fn new(val: &Bound<'_, PyAny>, dtype: Option<PyDtype>) -> PyResult<Self> {
+        from_python(val, dtype.map(|dtype| dtype.0)).map(PyArray::from)
+    }
+
+    /// Number of elements.
+    #[getter]
+    fn size(&self) -> usize {
+        self.get().size()
+    }
+
+    /// Number of axes.
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.get().ndim()
+    }
+
+    /// Bytes of one element.
+    #[getter]
+    fn itemsize(&self) -> usize {
+        self.get().itemsize()
+    }
+
+    /// Bytes of all elements.
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.get().nbytes()
+    }
+
+    /// Sizes along the axes.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.current.lock().shape().iter())
+    }
+
+    /// Type of the elements.
+    #[getter]
+    fn dtype(&self) -> PyDtype {
+        PyDtype(self.current.lock().dtype())
+    }
+
+    /// The real part.
+    #[getter]
+    fn real(&self) -> PyResult<PyArray> {
+        wrap(ops::real(&self.get()))
+    }
+
+    /// The imaginary part.
+    #[getter]
+    fn imag(&self) -> PyResult<PyArray> {
+        wrap(ops::imag(&self.get()))
+    }
+
+    /// The array with its axes reversed.
+    #[getter(T)]
+    fn transposed(&self) -> PyResult<PyArray> {
+        wrap(ops::transpose(&self.get(), &[]))
+    }
+
+    /// The elements converted to a dtype.
+    #[pyo3(signature = (dtype, stream = None))]
+    fn astype(&self, dtype: PyDtype, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
+        let _scope = device::enter(stream)?;
+        wrap(ops::astype(&self.get(), dtype.0))
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        let array = self.get();
+        array.shape().first().copied().ok_or_else(|| PyTypeError::new_err("len() 0-dimensional array."))
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> isize {
+        slf.as_ptr() as isize >> 4
+    }
+
+    fn __copy__(&self) -> PyArray {
+        self.get().into()
+    }
+
+    #[pyo3(signature = (_memo))]
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> PyArray {
+        self.get().into()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let array = self.get();
+        py.detach(|| format::format(&array)).or_raise()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, convert::Pickled<'py>)> {
+        let restore = py.import("mlx_oxide.core")?.getattr("_restore_array")?;
+        Ok((restore, convert::pickle(py, &self.get())?))
+    }
+}
+
+/// Adds the class to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyArray>()?;
+    indexing::register(module)?;
+    convert::register(module)?;
+    format::register(module)
+}

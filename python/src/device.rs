@@ -1,0 +1,224 @@
+//! Devices, streams and synchronisation.
+
+use crate::error::OrRaise;
+use mlx_oxide_runtime::stream::StreamScope;
+use mlx_oxide_runtime::{Device, DeviceType, InfoValue, Stream, backend, device};
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// A device.
+#[pyclass(name = "Device", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PyDevice(Device);
+
+#[pymethods]
+impl PyDevice {
+    #[new]
+    #[pyo3(signature = (r#type, index = 0))]
+    fn new(r#type: &Bound<'_, PyAny>, index: u32) -> PyResult<Self> {
+        Ok(PyDevice(Device { kind: device_type(r#type)?, index }))
+    }
+
+    #[getter]
+    fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("mlx_oxide.core")?.getattr(self.0.kind.to_string().as_str())
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// An order of work on a device.
+#[pyclass(name = "Stream", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PyStream(Stream);
+
+#[pymethods]
+impl PyStream {
+    #[getter]
+    fn device(&self) -> PyDevice {
+        PyDevice(self.0.device)
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+fn device_type(value: &Bound<'_, PyAny>) -> PyResult<DeviceType> {
+    let name: Option<String> = value.getattr("name").ok().and_then(|name| name.extract().ok());
+    match name.as_deref() {
+        Some("cpu") => Ok(DeviceType::Cpu),
+        Some("gpu") => Ok(DeviceType::Gpu),
+        _ => Err(PyTypeError::new_err(format!("expected mx.cpu or mx.gpu, got {value}"))),
+    }
+}
+
+fn to_device(value: &Bound<'_, PyAny>) -> PyResult<Device> {
+    match value.extract::<PyDevice>() {
+        Ok(device) => Ok(device.0),
+        Err(_) => Ok(device_type(value)?.into()),
+    }
+}
+
+/// The stream that a `stream` argument stands for.
+pub(crate) fn to_stream(value: &Bound<'_, PyAny>) -> PyResult<Stream> {
+    if let Ok(stream) = value.extract::<PyStream>() {
+        return Ok(stream.0);
+    }
+    let device = to_device(value).map_err(|_| {
+        PyTypeError::new_err(format!("expected a Stream, Device or DeviceType, got {value}"))
+    })?;
+    Ok(Stream::default_of(device))
+}
+
+/// Makes the stream of a `stream` argument current as long as the result lives.
+pub(crate) fn enter(stream: Option<&Bound<'_, PyAny>>) -> PyResult<Option<StreamScope>> {
+    match stream {
+        None => Ok(None),
+        Some(value) if value.is_none() => Ok(None),
+        Some(value) => Ok(Some(StreamScope::enter(to_stream(value)?))),
+    }
+}
+
+/// The device of operations that name none.
+#[pyfunction]
+fn default_device() -> PyDevice {
+    PyDevice(Stream::current().device)
+}
+
+/// Sets the device of operations that name none.
+#[pyfunction]
+fn set_default_device(device: &Bound<'_, PyAny>) -> PyResult<()> {
+    device::set_default_device(to_device(device)?);
+    Ok(())
+}
+
+/// The default stream of a device.
+#[pyfunction]
+fn default_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
+    Ok(PyStream(Stream::default_of(to_device(device)?)))
+}
+
+/// Makes a stream the default of its device.
+#[pyfunction]
+fn set_default_stream(stream: PyStream) {
+    stream.0.set_default();
+}
+
+/// A new stream on a device.
+#[pyfunction]
+fn new_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
+    Ok(PyStream(Stream::new(to_device(device)?)))
+}
+
+/// Returns when all work on a stream, or on the default one, is finished.
+#[pyfunction]
+#[pyo3(signature = (stream = None))]
+fn synchronize(py: Python<'_>, stream: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    let stream = match stream {
+        Some(value) if !value.is_none() => to_stream(value)?,
+        _ => Stream::current(),
+    };
+    py.detach(|| stream.synchronize()).or_raise()
+}
+
+/// Whether a device can be used.
+#[pyfunction]
+fn is_available(device: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let device = to_device(device)?;
+    Ok((device.index as usize) < count(device.kind))
+}
+
+/// How many devices of a type there are.
+#[pyfunction]
+fn device_count(device_type: &Bound<'_, PyAny>) -> PyResult<usize> {
+    Ok(count(self::device_type(device_type)?))
+}
+
+fn count(kind: DeviceType) -> usize {
+    backend::installed(kind).iter().map(|backend| backend.device_count()).max().unwrap_or(0)
+}
+
+/// Name, memory and other properties of a device.
+#[pyfunction]
+#[pyo3(signature = (d = None))]
+fn device_info<'py>(py: Python<'py>, d: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+    let device = match d {
+        Some(value) if !value.is_none() => to_device(value)?,
+        _ => Stream::current().device,
+    };
+    let info = PyDict::new(py);
+    let Some(backend) = backend::installed(device.kind).into_iter().next() else {
+        return Err(PyValueError::new_err(format!("[device_info] {device} is not available")));
+    };
+    for (name, value) in backend.device_info(device) {
+        match value {
+            InfoValue::Text(text) => info.set_item(name, text)?,
+            InfoValue::Number(number) => info.set_item(name, number)?,
+        }
+    }
+    Ok(info)
+}
+
+/// Makes a stream current inside a `with` block.
+#[pyclass(name = "StreamContext", module = "mlx_oxide.core", frozen)]
+struct StreamContext {
+    stream: Stream,
+    outer: Mutex<Vec<Option<Stream>>>,
+}
+
+#[pymethods]
+impl StreamContext {
+    #[new]
+    fn new(s: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(StreamContext { stream: to_stream(s)?, outer: Mutex::new(Vec::new()) })
+    }
+
+    fn __enter__(&self) {
+        self.outer.lock().push(StreamScope::enter(self.stream).into_previous());
+    }
+
+    #[pyo3(signature = (*_arguments))]
+    fn __exit__(&self, _arguments: Vec<Bound<'_, PyAny>>) {
+        if let Some(outer) = self.outer.lock().pop() {
+            StreamScope::restore(outer);
+        }
+    }
+}
+
+/// A context in which a stream or device is the default.
+#[pyfunction]
+fn stream(s: &Bound<'_, PyAny>) -> PyResult<StreamContext> {
+    StreamContext::new(s)
+}
+
+/// Adds devices and streams to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let members = PyDict::new(py);
+    members.set_item("cpu", 0)?;
+    members.set_item("gpu", 1)?;
+    let options = PyDict::new(py);
+    options.set_item("module", "mlx_oxide.core")?;
+    let kinds = py.import("enum")?.getattr("Enum")?.call(("DeviceType", members), Some(&options))?;
+    module.add("cpu", kinds.getattr("cpu")?)?;
+    module.add("gpu", kinds.getattr("gpu")?)?;
+    module.add("DeviceType", kinds)?;
+    module.add_class::<PyDevice>()?;
+    module.add_class::<PyStream>()?;
+    module.add_class::<StreamContext>()?;
+    module.add_function(wrap_pyfunction!(default_device, module)?)?;
+    module.add_function(wrap_pyfunction!(set_default_device, module)?)?;
+    module.add_function(wrap_pyfunction!(default_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(set_default_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(new_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(synchronize, module)?)?;
+    module.add_function(wrap_pyfunction!(is_available, module)?)?;
+    module.add_function(wrap_pyfunction!(device_count, module)?)?;
+    module.add_function(wrap_pyfunction!(device_info, module)?)?;
+    module.add_function(wrap_pyfunction!(stream, module)?)
+}

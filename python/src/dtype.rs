@@ -1,0 +1,262 @@
+//! Dtypes and their categories.
+
+use mlx_oxide_ir::{Dtype, DtypeCategory, Scalar};
+use num_complex::Complex32;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The type of an array's elements.
+#[pyclass(name = "Dtype", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PyDtype(pub(crate) Dtype);
+
+#[pymethods]
+impl PyDtype {
+    /// Bytes of one element.
+    #[getter]
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("mlx.core.{}", self.0)
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, (String, String))> {
+        let getattr = py.import("mlx_oxide.core")?.getattr("_restore_dtype")?;
+        Ok((getattr.unbind(), (self.0.name().to_owned(), String::new())))
+    }
+}
+
+#[pyfunction]
+fn _restore_dtype(name: &str, _unused: &str) -> PyResult<PyDtype> {
+    Dtype::from_name(name)
+        .map(PyDtype)
+        .ok_or_else(|| PyValueError::new_err(format!("unknown dtype {name}")))
+}
+
+/// The names of the categories, as members of `DtypeCategory`.
+const CATEGORIES: [(&str, DtypeCategory); 8] = [
+    ("complexfloating", DtypeCategory::ComplexFloating),
+    ("floating", DtypeCategory::Floating),
+    ("inexact", DtypeCategory::Inexact),
+    ("signedinteger", DtypeCategory::SignedInteger),
+    ("unsignedinteger", DtypeCategory::UnsignedInteger),
+    ("integer", DtypeCategory::Integer),
+    ("number", DtypeCategory::Number),
+    ("generic", DtypeCategory::Generic),
+];
+
+fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
+    if let Ok(dtype) = value.extract::<PyDtype>() {
+        return Ok(DtypeCategory::of(dtype.0));
+    }
+    let name: String = value.getattr("name")?.extract()?;
+    CATEGORIES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, category)| *category)
+        .ok_or_else(|| PyTypeError::new_err(format!("{value} is neither a Dtype nor a category")))
+}
+
+/// Whether every value of the first dtype or category is in the second.
+#[pyfunction]
+#[pyo3(signature = (arg1, arg2, /))]
+fn issubdtype(arg1: &Bound<'_, PyAny>, arg2: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(whole) = arg2.extract::<PyDtype>() {
+        return Ok(arg1.extract::<PyDtype>().is_ok_and(|part| part == whole));
+    }
+    Ok(category(arg1)?.is_within(category(arg2)?))
+}
+
+/// The dtype that arrays and dtypes promote to.
+#[pyfunction]
+#[pyo3(signature = (*arrays_and_dtypes))]
+fn result_type(arrays_and_dtypes: Vec<Bound<'_, PyAny>>) -> PyResult<PyDtype> {
+    let mut result: Option<Dtype> = None;
+    for value in &arrays_and_dtypes {
+        let dtype = match value.extract::<PyDtype>() {
+            Ok(dtype) => dtype.0,
+            Err(_) => value.cast::<crate::array::PyArray>().map(|array| array.get().get().dtype()).map_err(|_| {
+                PyValueError::new_err(format!(
+                    "[result_type] expected arrays or dtypes, got {}",
+                    value.get_type()
+                ))
+            })?,
+        };
+        result = Some(result.map_or(dtype, |known| mlx_oxide_ir::result_type(known, dtype)));
+    }
+    result
+        .map(PyDtype)
+        .ok_or_else(|| PyValueError::new_err("[result_type] at least one array or dtype is needed"))
+}
+
+/// Limits of a floating dtype.
+#[pyclass(name = "finfo", module = "mlx_oxide.core", frozen)]
+struct FloatInfo(Dtype);
+
+#[pymethods]
+impl FloatInfo {
+    #[new]
+    #[pyo3(signature = (arg, /))]
+    fn new(arg: PyDtype) -> PyResult<Self> {
+        if arg.0.is_inexact() {
+            return Ok(FloatInfo(if arg.0.is_complex() { Dtype::Float32 } else { arg.0 }));
+        }
+        Err(PyValueError::new_err(format!("[finfo] dtype {} is not inexact", arg.0)))
+    }
+
+    #[getter]
+    fn bits(&self) -> usize {
+        self.0.size() * 8
+    }
+
+    #[getter]
+    fn max(&self) -> f64 {
+        match self.0 {
+            Dtype::Float16 => 65504.0,
+            Dtype::Bfloat16 => f64::from(half::bf16::MAX),
+            Dtype::Float64 => f64::MAX,
+            _ => f64::from(f32::MAX),
+        }
+    }
+
+    #[getter]
+    fn min(&self) -> f64 {
+        -self.max()
+    }
+
+    #[getter]
+    fn eps(&self) -> f64 {
+        match self.0 {
+            Dtype::Float16 => 2f64.powi(-10),
+            Dtype::Bfloat16 => 2f64.powi(-7),
+            Dtype::Float64 => f64::EPSILON,
+            _ => f64::from(f32::EPSILON),
+        }
+    }
+
+    #[getter]
+    fn smallest_normal(&self) -> f64 {
+        match self.0 {
+            Dtype::Float16 => 2f64.powi(-14),
+            Dtype::Float64 => f64::MIN_POSITIVE,
+            _ => f64::from(f32::MIN_POSITIVE),
+        }
+    }
+
+    #[getter]
+    fn dtype(&self) -> PyDtype {
+        PyDtype(self.0)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("finfo(min={}, max={}, dtype={})", self.min(), self.max(), self.0)
+    }
+}
+
+/// Limits of an integer dtype.
+#[pyclass(name = "iinfo", module = "mlx_oxide.core", frozen)]
+struct IntegerInfo(Dtype);
+
+#[pymethods]
+impl IntegerInfo {
+    #[new]
+    #[pyo3(signature = (arg, /))]
+    fn new(arg: PyDtype) -> PyResult<Self> {
+        if arg.0.is_integer() {
+            return Ok(IntegerInfo(arg.0));
+        }
+        Err(PyValueError::new_err(format!("[iinfo] dtype {} is not an integer's", arg.0)))
+    }
+
+    #[getter]
+    fn max(&self) -> u64 {
+        let bits = self.0.size() as u32 * 8 - u32::from(self.0.is_signed_integer());
+        u64::MAX >> (64 - bits)
+    }
+
+    #[getter]
+    fn min(&self) -> i64 {
+        if self.0.is_signed_integer() { -(self.max() as i64) - 1 } else { 0 }
+    }
+
+    #[getter]
+    fn dtype(&self) -> PyDtype {
+        PyDtype(self.0)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("iinfo(min={}, max={}, dtype={})", self.min(), self.max(), self.0)
+    }
+}
+
+/// A Python number as an element of the dtype that MLX gives it beside an array of dtype `like`.
+pub(crate) fn scalar(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Option<Scalar>> {
+    use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt};
+    if value.is_instance_of::<PyFloat>() {
+        let dtype = like.filter(|dtype| dtype.is_inexact()).unwrap_or(Dtype::Float32);
+        return Ok(Some(Scalar::new(value.extract()?, dtype)));
+    }
+    if value.is_instance_of::<PyBool>() {
+        let number = i64::from(value.extract::<bool>()?);
+        return Ok(Some(Scalar::from_integer(number, like.unwrap_or(Dtype::Bool))));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return integer(value, like).map(Some);
+    }
+    if value.is_instance_of::<PyComplex>() {
+        let number: num_complex::Complex64 = value.extract()?;
+        let number = Complex32::new(number.re as f32, number.im as f32);
+        return Ok(Some(Scalar::from_complex(number, Dtype::Complex64)));
+    }
+    Ok(None)
+}
+
+fn integer(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Scalar> {
+    if let Ok(number) = value.extract::<i64>() {
+        let narrow = i32::try_from(number).is_ok();
+        let own = if narrow { Dtype::Int32 } else { Dtype::Int64 };
+        let dtype = match like {
+            Some(Dtype::Bool) | None => own,
+            Some(dtype) => dtype,
+        };
+        return Ok(Scalar::from_integer(number, dtype));
+    }
+    let dtype = like.unwrap_or(Dtype::Uint64);
+    if dtype.is_inexact() {
+        return Ok(Scalar::new(value.extract()?, dtype));
+    }
+    let number: u64 = value.extract().map_err(|_| {
+        PyValueError::new_err("[array] an integer does not fit in 64 bits")
+    })?;
+    Ok(Scalar::from_bits(number, if dtype.is_integer() { dtype } else { Dtype::Uint64 }))
+}
+
+/// Adds dtypes, categories and their functions to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<PyDtype>()?;
+    module.add_class::<FloatInfo>()?;
+    module.add_class::<IntegerInfo>()?;
+    for dtype in Dtype::ALL {
+        let name = if dtype == Dtype::Bool { "bool_" } else { dtype.name() };
+        module.add(name, PyDtype(dtype))?;
+    }
+    let members = PyDict::new(py);
+    for (number, (name, _)) in CATEGORIES.iter().enumerate() {
+        members.set_item(name, number)?;
+    }
+    let options = PyDict::new(py);
+    options.set_item("module", "mlx_oxide.core")?;
+    let categories =
+        py.import("enum")?.getattr("Enum")?.call(("DtypeCategory", members), Some(&options))?;
+    for (name, _) in CATEGORIES {
+        module.add(name, categories.getattr(name)?)?;
+    }
+    module.add("DtypeCategory", categories)?;
+    module.add_function(wrap_pyfunction!(issubdtype, module)?)?;
+    module.add_function(wrap_pyfunction!(result_type, module)?)?;
+    module.add_function(wrap_pyfunction!(_restore_dtype, module)?)
+}

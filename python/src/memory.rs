@@ -1,0 +1,35 @@
+//! Memory counters and limits.
+
+use mlx_oxide_runtime::allocator;
+use pyo3::prelude::*;
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty)?) -> $result:ty = $call:expr;)*) => {
+        $($(#[$doc])* #[pyfunction] fn $name($($argument: $kind)?) -> $result { $call })*
+
+        /// Adds the functions to the module.
+        pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
+            Ok(())
+        }
+    };
+}
+
+functions! {
+    /// Bytes held by live arrays.
+    get_active_memory() -> usize = allocator::active_memory();
+    /// The most bytes active at once since the start or the last reset.
+    get_peak_memory() -> usize = allocator::peak_memory();
+    /// Sets the peak to zero.
+    reset_peak_memory() -> () = allocator::reset_peak_memory();
+    /// Bytes kept for reuse.
+    get_cache_memory() -> usize = allocator::cache_memory();
+    /// Gives all kept memory back to the system.
+    clear_cache() -> () = allocator::clear_cache();
+    /// Sets how many bytes may be active and cached together; returns the old limit.
+    set_memory_limit(limit: usize) -> usize = allocator::set_memory_limit(limit);
+    /// Sets how many bytes are kept for reuse at most; returns the old limit.
+    set_cache_limit(limit: usize) -> usize = allocator::set_cache_limit(limit);
+    /// Accepted for compatibility: wired memory exists on Apple's GPUs alone. Returns 0.
+    set_wired_limit(limit: usize) -> usize = { let _ = limit; 0 };
+}

@@ -1,0 +1,181 @@
+//! Matrix products and convolutions.
+
+use crate::arguments::{ArrayArgument, Axes};
+use crate::array::{PyArray, wrap};
+use crate::error::OrRaise;
+use mlx_oxide_core::ops;
+use mlx_oxide_ir::Convolution;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use smallvec::SmallVec;
+
+/// One number for each spatial axis.
+fn spread(op: &str, name: &str, numbers: Option<Axes>, default: i64, spatial: usize) -> PyResult<Vec<usize>> {
+    let numbers = numbers.unwrap_or(Axes::One(default));
+    let list = numbers.list();
+    let list = if list.len() == 1 { vec![list[0]; spatial] } else { list.to_vec() };
+    let fits: Option<Vec<usize>> = list.iter().map(|number| usize::try_from(*number).ok()).collect();
+    fits.filter(|numbers| numbers.len() == spatial).ok_or_else(|| {
+        PyValueError::new_err(format!("[{op}] {name} is {list:?}; expected {spatial} non-negative numbers"))
+    })
+}
+
+fn convolve(
+    op: &str,
+    spatial: usize,
+    input: &ArrayArgument,
+    weight: &ArrayArgument,
+    options: (Option<Axes>, Option<Axes>, Option<Axes>, usize),
+) -> PyResult<PyArray> {
+    if input.0.ndim() != spatial + 2 || weight.0.ndim() != spatial + 2 {
+        return Err(PyValueError::new_err(format!(
+            "[{op}] input and weight must have {} axes, got shapes {} and {}",
+            spatial + 2, input.0.shape(), weight.0.shape()
+        )));
+    }
+    let stride = spread(op, "stride", options.0, 1, spatial)?;
+    let padding = spread(op, "padding", options.1, 0, spatial)?;
+    let dilation = spread(op, "dilation", options.2, 1, spatial)?;
+    wrap(ops::convolution(&input.0, &weight.0, &stride, &padding, &dilation, options.3))
+}
+
+fn transposed(
+    op: &str,
+    spatial: usize,
+    input: &ArrayArgument,
+    weight: &ArrayArgument,
+    options: (Option<Axes>, Option<Axes>, Option<Axes>, Option<Axes>, usize),
+) -> PyResult<PyArray> {
+    if input.0.ndim() != spatial + 2 || weight.0.ndim() != spatial + 2 {
+        return Err(PyValueError::new_err(format!(
+            "[{op}] input and weight must have {} axes, got shapes {} and {}",
+            spatial + 2, input.0.shape(), weight.0.shape()
+        )));
+    }
+    let stride = spread(op, "stride", options.0, 1, spatial)?;
+    let padding = spread(op, "padding", options.1, 0, spatial)?;
+    let dilation = spread(op, "dilation", options.2, 1, spatial)?;
+    let extra = spread(op, "output_padding", options.3, 0, spatial)?;
+    let reach = |axis: usize| {
+        (weight.0.shape()[axis + 1].max(1) - 1) as isize * dilation[axis] as isize
+    };
+    let low: SmallVec<[isize; 3]> =
+        (0..spatial).map(|axis| reach(axis) - padding[axis] as isize).collect();
+    let high = (0..spatial).map(|axis| low[axis] + extra[axis] as isize).collect();
+    let convolution = Convolution {
+        stride: SmallVec::from_elem(1, spatial),
+        padding_low: low,
+        padding_high: high,
+        kernel_dilation: SmallVec::from_slice(&dilation),
+        input_dilation: SmallVec::from_slice(&stride),
+        groups: options.4,
+        flip: true,
+    };
+    wrap(ops::conv_general(&input.0, &weight.0, convolution))
+}
+
+/// Padding of both sides of each axis.
+fn both_sides(padding: Option<&Bound<'_, PyAny>>, spatial: usize) -> PyResult<(Vec<isize>, Vec<isize>)> {
+    let Some(padding) = padding else { return Ok((vec![0; spatial], vec![0; spatial])) };
+    let wrong = || PyValueError::new_err(format!(
+        "[conv_general] padding must be one number, {spatial} numbers or a pair of such lists"
+    ));
+    if let Ok((low, high)) = padding.extract::<(Vec<isize>, Vec<isize>)>() {
+        return if low.len() == spatial && high.len() == spatial { Ok((low, high)) } else { Err(wrong()) };
+    }
+    let list = match padding.extract::<isize>() {
+        Ok(number) => vec![number; spatial],
+        Err(_) => padding.extract::<Vec<isize>>().map_err(|_| wrong())?,
+    };
+    let list = if list.len() == 1 { vec![list[0]; spatial] } else { list };
+    if list.len() == spatial { Ok((list.clone(), list)) } else { Err(wrong()) }
+}
+
+super::functions! {
+    /// The product of matrices.
+    matmul[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::matmul(&a.0, &b.0));
+    /// `alpha·(a × b) + beta·c`.
+    addmm[c, a, b, /, alpha = 1.0, beta = 1.0, *](
+        c: ArrayArgument, a: ArrayArgument, b: ArrayArgument, alpha: f64, beta: f64
+    ) -> PyArray = wrap(ops::addmm(&c.0, &a.0, &b.0, alpha, beta));
+    /// The sum of products over the last axes.
+    inner[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::inner(&a.0, &b.0));
+    /// All products of an element of one and an element of the other.
+    outer[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::outer(&a.0, &b.0));
+    /// The sum of products over paired axes.
+    tensordot[a, b, /, axes = None, *](
+        a: ArrayArgument, b: ArrayArgument, axes: Option<&Bound<'_, PyAny>>
+    ) -> PyArray = {
+        let count = axes.map_or(Ok(2), |axes| axes.extract::<usize>());
+        if let Ok(count) = count {
+            return wrap(ops::tensordot(&a.0, &b.0, count));
+        }
+        let pair: Option<Vec<Vec<i64>>> = axes.and_then(|axes| axes.extract().ok());
+        match pair.as_deref() {
+            Some([left, right]) => wrap(ops::tensordot_axes(&a.0, &b.0, left, right)),
+            _ => Err(PyValueError::new_err("[tensordot] axes must be a number or a pair of lists")),
+        }
+    };
+    /// The sum of products along an axis, the first operand conjugated.
+    vecdot[a, b, /, *, axis = -1](a: ArrayArgument, b: ArrayArgument, axis: i64) -> PyArray = {
+        let product = ops::multiply(&ops::conjugate(&a.0).or_raise()?, &b.0).or_raise()?;
+        wrap(ops::sum(&product, Some(&[axis]), false))
+    };
+    /// One-dimensional convolution.
+    conv1d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, groups: usize
+    ) -> PyArray = convolve("conv1d", 1, &input, &weight, (stride, padding, dilation, groups));
+    /// Two-dimensional convolution.
+    conv2d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, groups: usize
+    ) -> PyArray = convolve("conv2d", 2, &input, &weight, (stride, padding, dilation, groups));
+    /// Three-dimensional convolution.
+    conv3d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, groups: usize
+    ) -> PyArray = convolve("conv3d", 3, &input, &weight, (stride, padding, dilation, groups));
+    /// One-dimensional transposed convolution.
+    conv_transpose1d[input, weight, /, stride = None, padding = None, dilation = None,
+        output_padding = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, output_padding: Option<Axes>, groups: usize
+    ) -> PyArray = transposed("conv_transpose1d", 1, &input, &weight,
+        (stride, padding, dilation, output_padding, groups));
+    /// Two-dimensional transposed convolution.
+    conv_transpose2d[input, weight, /, stride = None, padding = None, dilation = None,
+        output_padding = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, output_padding: Option<Axes>, groups: usize
+    ) -> PyArray = transposed("conv_transpose2d", 2, &input, &weight,
+        (stride, padding, dilation, output_padding, groups));
+    /// Three-dimensional transposed convolution.
+    conv_transpose3d[input, weight, /, stride = None, padding = None, dilation = None,
+        output_padding = None, groups = 1, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
+        dilation: Option<Axes>, output_padding: Option<Axes>, groups: usize
+    ) -> PyArray = transposed("conv_transpose3d", 3, &input, &weight,
+        (stride, padding, dilation, output_padding, groups));
+    /// A convolution with all its parameters.
+    conv_general[input, weight, /, stride = None, padding = None, kernel_dilation = None,
+        input_dilation = None, groups = 1, flip = false, *](
+        input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>,
+        padding: Option<&Bound<'_, PyAny>>, kernel_dilation: Option<Axes>,
+        input_dilation: Option<Axes>, groups: usize, flip: bool
+    ) -> PyArray = {
+        const OP: &str = "conv_general";
+        let spatial = input.0.ndim().saturating_sub(2);
+        let (low, high) = both_sides(padding, spatial)?;
+        let convolution = Convolution {
+            stride: spread(OP, "stride", stride, 1, spatial)?.into(),
+            padding_low: low.into(),
+            padding_high: high.into(),
+            kernel_dilation: spread(OP, "kernel_dilation", kernel_dilation, 1, spatial)?.into(),
+            input_dilation: spread(OP, "input_dilation", input_dilation, 1, spatial)?.into(),
+            groups,
+            flip,
+        };
+        wrap(ops::conv_general(&input.0, &weight.0, convolution))
+    };
+}

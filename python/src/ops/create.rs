@@ -1,0 +1,225 @@
+//! Arrays out of numbers.
+
+use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape};
+use crate::array::{PyArray, from_python, wrap};
+use crate::device;
+use crate::dtype::PyDtype;
+use crate::error::OrRaise;
+use mlx_oxide_core::ops;
+use mlx_oxide_ir::{Dtype, Scalar};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyFloat;
+
+const FLOAT: Dtype = Dtype::Float32;
+
+mod functions {
+    use super::*;
+
+    super::super::functions! {
+        /// Zeros.
+        zeros[shape, dtype = None, *](shape: Axes, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::zeros(to_shape("zeros", shape.list())?, dtype_or(dtype, FLOAT)));
+        /// Ones.
+        ones[shape, dtype = None, *](shape: Axes, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::ones(to_shape("ones", shape.list())?, dtype_or(dtype, FLOAT)));
+        /// Every element the same value, which broadcasts to the shape.
+        full[shape, vals, dtype = None, *](
+            shape: Axes, vals: &Bound<'_, PyAny>, dtype: Option<PyDtype>
+        ) -> PyArray = {
+            let value = to_array(vals, None)?;
+            let dtype = dtype_or(dtype, value.dtype());
+            wrap(ops::full(to_shape("full", shape.list())?, &value, dtype))
+        };
+        /// Every element the same value, in the shape and dtype of an array.
+        full_like[a, vals, dtype = None, *](
+            a: ArrayArgument, vals: &Bound<'_, PyAny>, dtype: Option<PyDtype>
+        ) -> PyArray = {
+            let value = to_array(vals, Some(a.0.dtype()))?;
+            wrap(ops::full(a.0.shape(), &value, dtype_or(dtype, a.0.dtype())))
+        };
+        /// Zeros in the shape and dtype of an array.
+        zeros_like[a, /, dtype = None, *](a: ArrayArgument, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::zeros(a.0.shape(), dtype_or(dtype, a.0.dtype())));
+        /// Ones in the shape and dtype of an array.
+        ones_like[a, /, dtype = None, *](a: ArrayArgument, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::ones(a.0.shape(), dtype_or(dtype, a.0.dtype())));
+        /// A matrix with ones on the diagonal `k`.
+        eye[n, m = None, k = 0, dtype = None, *](
+            n: usize, m: Option<usize>, k: i64, dtype: Option<PyDtype>
+        ) -> PyArray = wrap(ops::eye(n, m.unwrap_or(n), k, dtype_or(dtype, FLOAT)));
+        /// The identity matrix.
+        identity[n, dtype = None, *](n: usize, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::identity(n, dtype_or(dtype, FLOAT)));
+        /// Ones on and below the diagonal `k`, else zeros.
+        tri[n, m = None, k = 0, dtype = None, *](
+            n: usize, m: Option<usize>, k: i64, dtype: Option<PyDtype>
+        ) -> PyArray = wrap(ops::tri(n, m.unwrap_or(n), k, dtype_or(dtype, FLOAT)));
+        /// The elements on and below the diagonal `k`, else zeros.
+        tril[x, k = 0, *](x: ArrayArgument, k: i64) -> PyArray = wrap(ops::tril(&x.0, k));
+        /// The elements on and above the diagonal `k`, else zeros.
+        triu[x, k = 0, *](x: ArrayArgument, k: i64) -> PyArray = wrap(ops::triu(&x.0, k));
+        /// Evenly spaced numbers from `start` to `stop`.
+        linspace[start, stop, num = 50, endpoint = true, dtype = None](
+            start: f64, stop: f64, num: usize, endpoint: bool, dtype: Option<PyDtype>
+        ) -> PyArray = {
+            let dtype = dtype_or(dtype, FLOAT);
+            if endpoint || num == 0 {
+                return wrap(ops::linspace(start, stop, num, dtype));
+            }
+            let all = ops::linspace(start, stop, num + 1, dtype).or_raise()?;
+            wrap(ops::slice_axis(&all, 0, 0, num))
+        };
+    }
+}
+
+/// Numbers from `start` (0) to below `stop`, `step` (1) apart: `arange(stop)`,
+/// `arange(start, stop)`, `arange(start, stop, step)`.
+#[pyfunction]
+#[pyo3(signature = (*arguments, start = None, stop = None, step = None, dtype = None, stream = None))]
+fn arange(
+    arguments: Vec<Bound<'_, PyAny>>,
+    start: Option<Bound<'_, PyAny>>,
+    stop: Option<Bound<'_, PyAny>>,
+    step: Option<Bound<'_, PyAny>>,
+    dtype: Option<PyDtype>,
+    stream: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyArray> {
+    let _scope = device::enter(stream)?;
+    let mut positional = arguments.into_iter();
+    let (first, second, third) = (positional.next(), positional.next(), positional.next());
+    let last = positional.next();
+    let dtype = match last.or_else(|| third.clone().filter(|value| value.extract::<PyDtype>().is_ok())) {
+        Some(value) => Some(value.extract::<PyDtype>()?),
+        None => dtype,
+    };
+    let third = third.filter(|value| value.extract::<PyDtype>().is_err());
+    let (start, stop) = match (first, second, start, stop) {
+        (Some(stop), None, start, None) => (start, Some(stop)),
+        (first, second, start, stop) => (first.or(start), second.or(stop)),
+    };
+    let given = |value: Option<Bound<'_, PyAny>>| -> PyResult<Option<(f64, bool)>> {
+        match value {
+            Some(value) if !value.is_none() => {
+                Ok(Some((value.extract()?, value.is_instance_of::<PyFloat>())))
+            }
+            _ => Ok(None),
+        }
+    };
+    let (start, stop, step) = (given(start)?, given(stop)?, given(third.or(step))?);
+    let Some(stop) = stop.or(start).filter(|_| start.is_some() || stop.is_some()) else {
+        return Err(PyTypeError::new_err("arange() takes at least a stop"));
+    };
+    let (start, step) = (start.unwrap_or((0.0, false)), step.unwrap_or((1.0, false)));
+    let own = if start.1 || stop.1 || step.1 { FLOAT } else { Dtype::Int32 };
+    wrap(ops::arange(start.0, stop.0, step.0, dtype_or(dtype, own)))
+}
+
+/// The value as an array, the same one if it is one already.
+#[pyfunction]
+#[pyo3(signature = (a, dtype = None, *, copy = None))]
+fn _asarray(a: &Bound<'_, PyAny>, dtype: Option<PyDtype>, copy: Option<bool>) -> PyResult<PyArray> {
+    let _ = copy; // arrays do not change, so sharing cannot be told from a copy
+    from_python(a, dtype.map(|dtype| dtype.0)).map(PyArray::from)
+}
+
+/// An array of another library, by the DLPack protocol.
+#[pyfunction]
+#[pyo3(signature = (x, /, *, copy = None))]
+fn from_dlpack(x: &Bound<'_, PyAny>, copy: Option<bool>) -> PyResult<PyArray> {
+    let _ = copy;
+    from_python(x, None).map(PyArray::from)
+}
+
+type Coefficients = &'static [f64];
+
+/// A window `Σ cᵢ·cos(2πi·n/(M - 1))`.
+fn cosine_window(op: &str, count: i64, coefficients: Coefficients) -> PyResult<PyArray> {
+    if count < 1 {
+        return wrap(ops::zeros([0], FLOAT));
+    }
+    let _ = op;
+    let size = count as usize;
+    let values: Vec<f32> = (0..size)
+        .map(|n| {
+            let turn = std::f64::consts::TAU * n as f64 / (size.max(2) - 1) as f64;
+            coefficients.iter().enumerate().map(|(i, c)| c * (turn * i as f64).cos()).sum::<f64>() as f32
+        })
+        .collect();
+    let values = if size == 1 { vec![1.0] } else { values };
+    wrap(mlx_oxide_core::Array::from_slice(&values, [size]))
+}
+
+macro_rules! windows {
+    ($($(#[$doc:meta])* $name:ident $coefficients:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[pyfunction]
+            #[pyo3(name = stringify!($name), signature = (M, *, stream = None))]
+            #[allow(non_snake_case)]
+            fn $name(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
+                let _scope = device::enter(stream)?;
+                cosine_window(stringify!($name), M, &$coefficients)
+            }
+        )*
+
+        fn register_windows(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            $(module.add_function(wrap_pyfunction!($name, module)?)?;)*
+            Ok(())
+        }
+    };
+}
+windows! {
+    /// The Hann window of `M` points.
+    hanning [0.5, -0.5];
+    /// The Hamming window of `M` points.
+    hamming [0.54, -0.46];
+    /// The Blackman window of `M` points.
+    blackman [0.42, -0.5, 0.08];
+}
+
+/// The triangular Bartlett window of `M` points.
+#[pyfunction]
+#[pyo3(signature = (M, *, stream = None))]
+#[allow(non_snake_case)]
+fn bartlett(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
+    let _scope = device::enter(stream)?;
+    if M < 1 {
+        return wrap(ops::zeros([0], FLOAT));
+    }
+    if M == 1 {
+        return wrap(ops::full_scalar([1], Scalar::new(1.0, FLOAT)));
+    }
+    let half = (M - 1) as f64 / 2.0;
+    let values: Vec<f32> =
+        (0..M).map(|n| (1.0 - ((n as f64 - half) / half).abs()) as f32).collect();
+    wrap(mlx_oxide_core::Array::from_slice(&values, [M as usize]))
+}
+
+/// The shape that shapes broadcast to.
+#[pyfunction]
+#[pyo3(signature = (*shapes))]
+fn broadcast_shapes<'py>(
+    py: Python<'py>,
+    shapes: Vec<Vec<i64>>,
+) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
+    if shapes.is_empty() {
+        return Err(PyValueError::new_err("[broadcast_shapes] at least one shape is needed"));
+    }
+    let mut shape = mlx_oxide_ir::Shape::scalar();
+    for other in &shapes {
+        let other = to_shape("broadcast_shapes", other)?;
+        shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_shapes", &shape, &other).or_raise()?;
+    }
+    pyo3::types::PyTuple::new(py, shape.iter())
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    functions::register(module)?;
+    register_windows(module)?;
+    module.add_function(wrap_pyfunction!(bartlett, module)?)?;
+    module.add_function(wrap_pyfunction!(arange, module)?)?;
+    module.add_function(wrap_pyfunction!(_asarray, module)?)?;
+    module.add_function(wrap_pyfunction!(from_dlpack, module)?)?;
+    module.add_function(wrap_pyfunction!(broadcast_shapes, module)?)
+}

@@ -1,0 +1,157 @@
+//! Joining, splitting, padding and repeating.
+
+use crate::arguments::{ArrayArgument, Axes, to_array, wrong_type};
+use crate::array::{PyArray, wrap, wrap_all};
+use crate::error::OrRaise;
+use mlx_oxide_core::{Array, ops};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+fn references(arrays: &[ArrayArgument]) -> Vec<&Array> {
+    arrays.iter().map(|array| &array.0).collect()
+}
+
+/// Arrays made flat where no axis is given.
+fn flat(arrays: &[ArrayArgument]) -> PyResult<Vec<Array>> {
+    arrays.iter().map(|array| ops::reshape_to(&array.0, [array.0.size()])).collect::<mlx_oxide_ir::Result<_>>().or_raise()
+}
+
+/// Before and after for each axis, from the forms that NumPy takes.
+fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usize)>> {
+    let negative = |_| PyValueError::new_err("[pad] pad_width must not be negative");
+    let pair = |low: i64, high: i64| -> PyResult<(usize, usize)> {
+        Ok((usize::try_from(low).map_err(negative)?, usize::try_from(high).map_err(negative)?))
+    };
+    if let Ok(one) = width.extract::<i64>() {
+        return Ok(vec![pair(one, one)?; ndim]);
+    }
+    if let Ok(flat) = width.extract::<Vec<i64>>() {
+        return match flat[..] {
+            [one] => Ok(vec![pair(one, one)?; ndim]),
+            [low, high] => Ok(vec![pair(low, high)?; ndim]),
+            _ => Err(PyValueError::new_err("[pad] pad_width must be one number, a pair, or a pair per axis")),
+        };
+    }
+    let pairs: Vec<Vec<i64>> =
+        width.extract().map_err(|_| wrong_type("pad", "an integer or pairs of integers", width))?;
+    let pairs: Vec<(usize, usize)> = pairs
+        .iter()
+        .map(|entry| match entry[..] {
+            [one] => pair(one, one),
+            [low, high] => pair(low, high),
+            _ => Err(PyValueError::new_err("[pad] each entry of pad_width must be a pair")),
+        })
+        .collect::<PyResult<_>>()?;
+    match pairs.len() {
+        1 => Ok(vec![pairs[0]; ndim]),
+        count if count == ndim => Ok(pairs),
+        count => Err(PyValueError::new_err(format!(
+            "[pad] pad_width has {count} pairs for an array of {ndim} axes"
+        ))),
+    }
+}
+
+/// The frame filled from the array itself.
+fn pad_from_edge(a: &Array, widths: &[(usize, usize)], mode: &str) -> mlx_oxide_ir::Result<Array> {
+    let mut padded = a.clone();
+    for (axis, &(low, high)) in widths.iter().enumerate() {
+        if (low, high) == (0, 0) {
+            continue;
+        }
+        let size = a.shape()[axis] as i64;
+        let period = match mode {
+            "reflect" => (2 * (size - 1)).max(1),
+            _ => 2 * size,
+        };
+        let source = |place: i64| match mode {
+            "edge" => place.clamp(0, size - 1),
+            "reflect" => {
+                let place = place.rem_euclid(period);
+                if place < size { place } else { period - place }
+            }
+            _ => {
+                let place = place.rem_euclid(period);
+                if place < size { place } else { period - 1 - place }
+            }
+        };
+        let places: Vec<i64> = (-(low as i64)..size + high as i64).map(source).collect();
+        let places = Array::from_slice(&places, [places.len()])?;
+        padded = ops::take(&padded, &places, axis as i64)?;
+    }
+    Ok(padded)
+}
+
+super::functions! {
+    /// Arrays joined along an axis, or flat.
+    concatenate[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
+        match axis {
+            Some(axis) => wrap(ops::concatenate(&references(&arrays), axis)),
+            None => wrap(ops::concatenate(&flat(&arrays)?.iter().collect::<Vec<_>>(), 0)),
+        };
+    /// Arrays joined along a new axis, or flat.
+    stack[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
+        match axis {
+            Some(axis) => wrap(ops::stack(&references(&arrays), axis)),
+            None => wrap(ops::stack(&flat(&arrays)?.iter().collect::<Vec<_>>(), 0)),
+        };
+    /// The array cut in equal parts, or before positions.
+    split[a, /, indices_or_sections, axis = 0, *](
+        a: ArrayArgument, indices_or_sections: Axes, axis: i64
+    ) -> Vec<PyArray> = match indices_or_sections {
+        Axes::One(parts) => wrap_all(ops::split(&a.0, usize::try_from(parts).unwrap_or(0), axis)),
+        Axes::Many(indices) => wrap_all(ops::split_at(&a.0, &indices, axis)),
+    };
+    /// The array within a frame.
+    pad[a, pad_width, mode = "constant", constant_values = None, *](
+        a: ArrayArgument, pad_width: &Bound<'_, PyAny>, mode: &str,
+        constant_values: Option<&Bound<'_, PyAny>>
+    ) -> PyArray = {
+        let widths = pad_widths(a.0.ndim(), pad_width)?;
+        match mode {
+            "constant" => {
+                let value = match constant_values {
+                    Some(value) => to_array(value, Some(a.0.dtype()))?,
+                    None => ops::unary::scalar_like(&a.0, 0.0).or_raise()?,
+                };
+                let value = ops::reshape_to(&value, mlx_oxide_ir::Shape::scalar()).or_raise()?;
+                wrap(ops::pad(&a.0, &widths, &value))
+            }
+            "edge" | "reflect" | "symmetric" => {
+                let empty = widths.iter().zip(a.0.shape().iter()).any(|(width, size)| *size == 0 && *width != (0, 0));
+                if empty {
+                    return Err(PyValueError::new_err(format!("[pad] an empty axis cannot be padded by mode {mode}")));
+                }
+                wrap(pad_from_edge(&a.0, &widths, mode))
+            }
+            _ => Err(PyValueError::new_err(format!("[pad] invalid mode {mode}"))),
+        }
+    };
+    /// Each element several times in a row.
+    repeat[array, repeats, axis = None, *](
+        array: ArrayArgument, repeats: usize, axis: Option<i64>
+    ) -> PyArray = wrap(ops::repeat(&array.0, repeats, axis));
+    /// The array laid side by side.
+    tile[a, reps, /, *](a: ArrayArgument, reps: Axes) -> PyArray = {
+        let repetitions = crate::arguments::to_shape("tile", reps.list())?;
+        wrap(ops::tile(&a.0, &repetitions))
+    };
+    /// The elements moved along axes; those pushed out come in at the other end.
+    roll[a, shift, axis = None, /, *](a: ArrayArgument, shift: Axes, axis: Option<Axes>) -> PyArray = {
+        let Some(axes) = axis else {
+            let flat = ops::reshape_to(&a.0, [a.0.size()]).or_raise()?;
+            let rolled = ops::roll(&flat, shift.list().iter().sum(), 0).or_raise()?;
+            return wrap(ops::reshape_to(&rolled, a.0.shape()));
+        };
+        let (shifts, axes) = (shift.list(), axes.list());
+        if shifts.len() != axes.len() && shifts.len() != 1 {
+            return Err(PyValueError::new_err(format!(
+                "[roll] {} shifts for {} axes", shifts.len(), axes.len()
+            )));
+        }
+        let mut rolled = a.0;
+        for (number, axis) in axes.iter().enumerate() {
+            rolled = ops::roll(&rolled, shifts[number.min(shifts.len() - 1)], *axis).or_raise()?;
+        }
+        Ok(rolled.into())
+    };
+}

@@ -1,0 +1,96 @@
+//! Functions of the module, by the families of the Rust library.
+
+mod contract;
+mod create;
+mod elementwise;
+mod fast;
+mod index;
+mod join;
+mod reduce;
+mod sort;
+mod view;
+
+use pyo3::prelude::*;
+
+/// Defines Python functions that take a `stream` and registers them.
+///
+/// `functions! { name(signature)(arguments) -> result = body; }` expands to a `#[pyfunction]`
+/// that enters the stream's scope and runs the body, and to `register`.
+macro_rules! functions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident[$($signature:tt)*]($($argument:ident: $kind:ty),*) -> $result:ty = $body:expr;
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[pyfunction]
+            #[pyo3(signature = ($($signature)*, stream = None))]
+            #[allow(unused_variables)]
+            fn $name(
+                $($argument: $kind,)*
+                stream: Option<&pyo3::Bound<'_, pyo3::PyAny>>,
+            ) -> pyo3::PyResult<$result> {
+                let _scope = crate::device::enter(stream)?;
+                $body
+            }
+        )*
+
+        pub(crate) fn register(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+            use pyo3::types::PyModuleMethods;
+            $(module.add_function(pyo3::wrap_pyfunction!($name, module)?)?;)*
+            Ok(())
+        }
+    };
+}
+pub(crate) use functions;
+
+/// Other names of functions.
+const ALIASES: [(&str, &str); 26] = [
+    ("acos", "arccos"),
+    ("acosh", "arccosh"),
+    ("asin", "arcsin"),
+    ("asinh", "arcsinh"),
+    ("atan", "arctan"),
+    ("atanh", "arctanh"),
+    ("atan2", "arctan2"),
+    ("bitwise_left_shift", "left_shift"),
+    ("bitwise_right_shift", "right_shift"),
+    ("concat", "concatenate"),
+    ("conj", "conjugate"),
+    ("cumulative_prod", "cumprod"),
+    ("cumulative_sum", "cumsum"),
+    ("empty", "zeros"),
+    ("empty_like", "zeros_like"),
+    ("permute_dims", "transpose"),
+    ("pow", "power"),
+    ("asarray", "_asarray"),
+    ("positive", "_positive"),
+    ("where", "_where"),
+    ("all", "_all"),
+    ("any", "_any"),
+    ("max", "_max"),
+    ("min", "_min"),
+    ("sum", "_sum"),
+    ("round", "_round"),
+];
+
+/// Adds all functions to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    elementwise::register(module)?;
+    create::register(module)?;
+    view::register(module)?;
+    join::register(module)?;
+    index::register(module)?;
+    reduce::register(module)?;
+    sort::register(module)?;
+    contract::register(module)?;
+    fast::register(&crate::add_submodule(module, "fast")?)?;
+    fast::register_core(module)?;
+    for (alias, name) in ALIASES {
+        module.add(alias, module.getattr(name)?)?;
+        if name.starts_with('_') {
+            module.delattr(name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Random numbers. The key sequence lives in `random.state`, a list with one key, as MLX has it.
+
+use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape};
+use crate::array::{PyArray, wrap};
+use crate::dtype::PyDtype;
+use crate::error::OrRaise;
+use mlx_oxide_core::ops::{self, random};
+use mlx_oxide_core::{Array, Scalar};
+use mlx_oxide_ir::{Dtype, Shape};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyList;
+
+static STATE: PyOnceLock<Py<PyList>> = PyOnceLock::new();
+
+fn state(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
+    let list = STATE.get_or_try_init(py, || {
+        let time = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |time| time.as_micros() as u64);
+        let key = wrap(random::key(time))?;
+        Ok::<_, PyErr>(PyList::new(py, [Bound::new(py, key)?])?.unbind())
+    })?;
+    Ok(list.bind(py))
+}
+
+/// The given key, or the next one of the sequence.
+fn key_or_next(py: Python<'_>, key: Option<ArrayArgument>) -> PyResult<Array> {
+    if let Some(key) = key {
+        return Ok(key.0);
+    }
+    let state = state(py)?;
+    let current = state.get_item(0)?;
+    let current = current.cast::<PyArray>().map_err(|_| {
+        PyValueError::new_err("[random] random.state must be a list with one key")
+    })?;
+    let (following, key) = random::split_two(&current.get().get()).or_raise()?;
+    state.set_item(0, Bound::new(py, PyArray::from(following))?)?;
+    Ok(key)
+}
+
+fn number(value: Option<&Bound<'_, PyAny>>, default: f64) -> PyResult<Array> {
+    match value {
+        Some(value) => to_array(value, None),
+        None => Array::from_scalar(Scalar::new(default, Dtype::Float32)).or_raise(),
+    }
+}
+
+fn shape_or(shape: Option<Axes>, default: Shape) -> PyResult<Shape> {
+    shape.map_or(Ok(default), |shape| to_shape("random", shape.list()))
+}
+
+crate::ops::functions! {
+    /// Several keys out of one.
+    split[key, num = 2](key: ArrayArgument, num: usize) -> PyArray = wrap(random::split(&key.0, num));
+    /// Uniform numbers in `[low, high)`.
+    uniform[low = None, high = None, shape = None, dtype = None, key = None](
+        py: Python<'_>, low: Option<&Bound<'_, PyAny>>, high: Option<&Bound<'_, PyAny>>,
+        shape: Option<Axes>, dtype: Option<PyDtype>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let (low, high) = (number(low, 0.0)?, number(high, 1.0)?);
+        let shape = shape_or(shape, Shape::scalar())?;
+        let key = key_or_next(py, key)?;
+        wrap(random::uniform(&low, &high, shape, dtype_or(dtype, Dtype::Float32), Some(&key)))
+    };
+    /// Normal numbers of mean `loc` and standard deviation `scale`.
+    normal[shape = None, dtype = None, loc = None, scale = None, key = None](
+        py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>,
+        loc: Option<&Bound<'_, PyAny>>, scale: Option<&Bound<'_, PyAny>>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let dtype = dtype_or(dtype, Dtype::Float32);
+        let array = |value: Option<&Bound<'_, PyAny>>| value.map(|value| to_array(value, Some(dtype))).transpose();
+        let (loc, scale) = (array(loc)?, array(scale)?);
+        let key = key_or_next(py, key)?;
+        let shape = shape_or(shape, Shape::scalar())?;
+        wrap(random::normal(shape, dtype, loc.as_ref(), scale.as_ref(), Some(&key)))
+    };
+    /// Uniform integers in `[low, high)`.
+    randint[low, high, shape = None, dtype = None, key = None](
+        py: Python<'_>, low: ArrayArgument, high: ArrayArgument, shape: Option<Axes>,
+        dtype: Option<PyDtype>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let shape = shape_or(shape, Shape::scalar())?;
+        wrap(random::randint(&low.0, &high.0, shape, dtype_or(dtype, Dtype::Int32), Some(&key)))
+    };
+    /// True with probability `p`.
+    bernoulli[p = None, shape = None, key = None](
+        py: Python<'_>, p: Option<&Bound<'_, PyAny>>, shape: Option<Axes>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let p = number(p, 0.5)?;
+        let shape = shape_or(shape, p.shape().clone())?;
+        let key = key_or_next(py, key)?;
+        wrap(random::bernoulli(&p, shape, Some(&key)))
+    };
+    /// The numbers below `x`, or the slices of an array, in random order.
+    permutation[x, axis = 0, key = None](
+        py: Python<'_>, x: &Bound<'_, PyAny>, axis: i64, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        match x.extract::<usize>() {
+            Ok(count) if !x.is_instance_of::<PyArray>() => wrap(random::permutation(count, Some(&key))),
+            _ => wrap(random::permute(&to_array(x, None)?, axis, Some(&key))),
+        }
+    };
+    /// Numbers of the standard Gumbel distribution.
+    gumbel[shape = None, dtype = None, key = None](
+        py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let shape = shape_or(shape, Shape::scalar())?;
+        wrap(random::gumbel(shape, dtype_or(dtype, Dtype::Float32), Some(&key)))
+    };
+    /// Indices drawn by unnormalised log-probabilities.
+    categorical[logits, axis = -1, shape = None, num_samples = None, key = None](
+        py: Python<'_>, logits: ArrayArgument, axis: i64, shape: Option<Axes>,
+        num_samples: Option<usize>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let Some(shape) = shape else {
+            return wrap(random::categorical(&logits.0, axis, num_samples, Some(&key)));
+        };
+        if num_samples.is_some() {
+            return Err(PyValueError::new_err("[categorical] shape and num_samples exclude each other"));
+        }
+        let mut drawn = to_shape("categorical", shape.list())?;
+        let place = mlx_oxide_ir::normalize_axis("categorical", axis, logits.0.ndim()).or_raise()?;
+        let from_end = logits.0.ndim() - place;
+        let last = drawn.ndim() + 1 - from_end.min(drawn.ndim() + 1);
+        drawn.insert(last, logits.0.shape()[place]);
+        let noise = random::gumbel(drawn, Dtype::Float32, Some(&key)).or_raise()?;
+        let scores = ops::add(&logits.0, &noise).or_raise()?;
+        wrap(ops::argmax(&scores, Some(last as i64), false))
+    };
+}
+
+/// The key of a seed.
+#[pyfunction]
+fn key(seed: u64) -> PyResult<PyArray> {
+    wrap(random::key(seed))
+}
+
+/// Starts the key sequence anew.
+#[pyfunction]
+fn seed(py: Python<'_>, seed: u64) -> PyResult<()> {
+    let key = Bound::new(py, wrap(random::key(seed))?)?;
+    random::seed(seed).or_raise()?;
+    state(py)?.set_item(0, key)
+}
+
+/// Uniform bits.
+#[pyfunction]
+#[pyo3(signature = (shape, width = 4, key = None, stream = None))]
+fn bits(
+    py: Python<'_>,
+    shape: Axes,
+    width: u8,
+    key: Option<ArrayArgument>,
+    stream: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyArray> {
+    let _scope = crate::device::enter(stream)?;
+    let key = key_or_next(py, key)?;
+    wrap(random::bits(to_shape("bits", shape.list())?, width, Some(&key)))
+}
+
+/// Adds the submodule.
+pub(crate) fn register_all(parent: &Bound<'_, PyModule>) -> PyResult<()> {
+    let module = crate::add_submodule(parent, "random")?;
+    register(&module)?;
+    module.add_function(wrap_pyfunction!(key, &module)?)?;
+    module.add_function(wrap_pyfunction!(seed, &module)?)?;
+    module.add_function(wrap_pyfunction!(bits, &module)?)?;
+    module.add("state", state(parent.py())?)
+}

@@ -1,0 +1,78 @@
+//! Trees of lists, tuples and dicts with arrays at the leaves.
+
+use crate::array::PyArray;
+use mlx_oxide_core::Array;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+/// Calls `visit` with every leaf and builds a tree of what it returns.
+pub(crate) fn map<'py>(
+    tree: &Bound<'py, PyAny>,
+    visit: &mut dyn FnMut(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = tree.py();
+    if let Ok(list) = tree.cast::<PyList>() {
+        let mapped = list.iter().map(|item| map(&item, visit)).collect::<PyResult<Vec<_>>>()?;
+        return Ok(PyList::new(py, mapped)?.into_any());
+    }
+    if let Ok(tuple) = tree.cast::<PyTuple>() {
+        let mapped = tuple.iter().map(|item| map(&item, visit)).collect::<PyResult<Vec<_>>>()?;
+        if tuple.hasattr("_fields")? {
+            return tuple.get_type().call1(PyTuple::new(py, mapped)?);
+        }
+        return Ok(PyTuple::new(py, mapped)?.into_any());
+    }
+    if let Ok(dict) = tree.cast::<PyDict>() {
+        let mapped = PyDict::new(py);
+        for (key, value) in dict.iter() {
+            mapped.set_item(key, map(&value, visit)?)?;
+        }
+        return Ok(mapped.into_any());
+    }
+    visit(tree)
+}
+
+/// Calls `visit` with every leaf.
+pub(crate) fn for_each<'py>(
+    tree: &Bound<'py, PyAny>,
+    visit: &mut dyn FnMut(&Bound<'py, PyAny>) -> PyResult<()>,
+) -> PyResult<()> {
+    if let Ok(list) = tree.cast::<PyList>() {
+        return list.iter().try_for_each(|item| for_each(&item, visit));
+    }
+    if let Ok(tuple) = tree.cast::<PyTuple>() {
+        return tuple.iter().try_for_each(|item| for_each(&item, visit));
+    }
+    if let Ok(dict) = tree.cast::<PyDict>() {
+        return dict.iter().try_for_each(|(_, value)| for_each(&value, visit));
+    }
+    visit(tree)
+}
+
+/// All arrays of a tree, in order.
+pub(crate) fn arrays(tree: &Bound<'_, PyAny>) -> PyResult<Vec<Array>> {
+    let mut found = Vec::new();
+    for_each(tree, &mut |leaf| {
+        if let Ok(array) = leaf.cast::<PyArray>() {
+            found.push(array.get().get());
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The tree with its arrays replaced, in order, by others.
+pub(crate) fn with_arrays<'py>(
+    tree: &Bound<'py, PyAny>,
+    arrays: &[Array],
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut next = arrays.iter();
+    map(tree, &mut |leaf| {
+        if leaf.is_instance_of::<PyArray>()
+            && let Some(array) = next.next()
+        {
+            return Ok(Bound::new(leaf.py(), PyArray::from(array.clone()))?.into_any());
+        }
+        Ok(leaf.clone())
+    })
+}
