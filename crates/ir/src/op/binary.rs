@@ -15,8 +15,8 @@ macro_rules! binary_table {
             Subtract subtract Any Same "The difference `a - b`.";
             Multiply multiply Any Same "The product `a·b`; `and` of bools.";
             Divide divide Inexact Same "The quotient `a/b`.";
-            Remainder remainder Real Same "The remainder of `a/b` with the sign of `b`.";
-            FloorDivide floor_divide Real Same "`a/b` rounded toward zero for integers and down for floats.";
+            Remainder remainder Real Same "The remainder of `a/b` with the sign of `b`; 0 where an integer is divided by zero.";
+            FloorDivide floor_divide Real Same "`⌊a/b⌋`; 0 where an integer is divided by zero.";
             Power power Any Same "The power `aᵇ`.";
             Maximum maximum Any Same "The greater of both; NaN if either is.";
             Minimum minimum Any Same "The lesser of both; NaN if either is.";

@@ -1,0 +1,259 @@
+//! Compositions that have kernels of their own, by their formulas, in double precision.
+
+use crate::binary;
+use crate::complex;
+use crate::elements::{Elements, lanes, place, position};
+use crate::value::Value;
+use mlx_oxide_ir::{Binary, Fast, Real, Result};
+use mlx_oxide_runtime::{Call, Results};
+use num_complex::Complex64;
+
+pub(crate) fn run(fast: &Fast, call: &Call<'_>) -> Result<Results> {
+    let inputs = call
+        .inputs
+        .iter()
+        .map(Elements::read)
+        .collect::<Result<Vec<_>>>()?;
+    let output = match fast {
+        Fast::Softmax { .. } => per_row(&inputs[0], softmax), // always more than precise
+        Fast::RmsNorm { eps } => per_row(&inputs[0], |row| rms_norm(row, *eps, &inputs[1])),
+        Fast::LayerNorm { eps } => per_row(&inputs[0], |row| {
+            layer_norm(row, *eps, &inputs[1], &inputs[2])
+        }),
+        Fast::Rope {
+            dims,
+            traditional,
+            scale,
+            inverse,
+        } => {
+            let rotation = Rotation {
+                dims: *dims,
+                traditional: *traditional,
+                scale: scale.get(),
+                direction: if *inverse { -1.0 } else { 1.0 },
+            };
+            rotation.run(&inputs[0], &inputs[1], &inputs[2])
+        }
+        Fast::Attention {
+            scale,
+            causal,
+            masked,
+            sinks,
+        } => {
+            let mut extra = inputs[3..].iter();
+            let attention = Attention {
+                scale: scale.get(),
+                causal: *causal,
+                queries: &inputs[0],
+                keys: &inputs[1],
+                values: &inputs[2],
+                mask: masked.then(|| extra.next()).flatten(),
+                sinks: sinks.then(|| extra.next()).flatten(),
+            };
+            let values =
+                (0..call.outputs[0].size()).map(|to| attention.element(to, &call.outputs[0].shape));
+            Elements::collect(&call.outputs[0], values)
+        }
+    };
+    output.finish(fast.name())
+}
+
+/// Applies a function to each run of elements along the last axis.
+fn per_row(operand: &Elements, function: impl Fn(&[Value]) -> Vec<Value>) -> Elements {
+    let mut output = Elements::zeroed(&operand.array_type);
+    for places in lanes(operand.shape(), operand.shape().ndim() - 1) {
+        let row: Vec<Value> = places.iter().map(|&place| operand.get(place)).collect();
+        for (place, value) in places.into_iter().zip(function(&row)) {
+            output.set(place, value);
+        }
+    }
+    output
+}
+
+/// NaN where the greatest element is infinite, as the formula says.
+fn softmax(row: &[Value]) -> Vec<Value> {
+    let greatest = row
+        .iter()
+        .copied()
+        .reduce(|lhs, rhs| binary::apply(Binary::Maximum, lhs, rhs, mlx_oxide_ir::Dtype::Float64));
+    match greatest {
+        None => Vec::new(),
+        Some(Value::Complex(greatest)) => {
+            let powers: Vec<Complex64> = row
+                .iter()
+                .map(|value| complex::exp(value.complex() - greatest))
+                .collect();
+            let sum: Complex64 = powers.iter().sum();
+            let quotient = |power: &Complex64| Value::Complex(complex::divide(*power, sum));
+            powers.iter().map(quotient).collect()
+        }
+        Some(greatest) => {
+            let scores: Vec<f64> = row.iter().map(|value| value.real()).collect();
+            let weights = weights(&scores, greatest.real());
+            weights.into_iter().map(Value::Real).collect()
+        }
+    }
+}
+
+/// `e^(score - greatest)`, divided by their sum.
+fn weights(scores: &[f64], greatest: f64) -> Vec<f64> {
+    let powers: Vec<f64> = scores
+        .iter()
+        .map(|score| (score - greatest).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}
+
+fn rms_norm(row: &[Value], eps: Real, weight: &Elements) -> Vec<Value> {
+    let squares: f64 = row.iter().map(|value| value.real() * value.real()).sum();
+    let scale = 1.0 / (squares / row.len() as f64 + eps.get()).sqrt();
+    row.iter()
+        .zip(weight.values())
+        .map(|(value, weight)| Value::Real(value.real() * scale * weight.real()))
+        .collect()
+}
+
+fn layer_norm(row: &[Value], eps: Real, weight: &Elements, bias: &Elements) -> Vec<Value> {
+    let count = row.len() as f64;
+    let mean = row.iter().map(|value| value.real()).sum::<f64>() / count;
+    let deviations: Vec<f64> = row.iter().map(|value| value.real() - mean).collect();
+    let variance = deviations.iter().map(|value| value * value).sum::<f64>() / count;
+    let scale = 1.0 / (variance + eps.get()).sqrt();
+    let parameters = weight.values().zip(bias.values());
+    deviations
+        .iter()
+        .zip(parameters)
+        .map(|(value, (weight, bias))| Value::Real(value * scale * weight.real() + bias.real()))
+        .collect()
+}
+
+/// A rotary position embedding.
+struct Rotation {
+    dims: usize,
+    traditional: bool,
+    scale: f64,
+    direction: f64,
+}
+
+impl Rotation {
+    /// Each pair of the first `dims` elements turns by `(offset + t)·scale·frequency`.
+    fn run(&self, operand: &Elements, offset: &Elements, frequencies: &Elements) -> Elements {
+        let shape = operand.shape();
+        let last = shape.ndim() - 1;
+        let values = (0..operand.len()).map(|to| {
+            let index = position(to, shape);
+            let Some((pair, other, is_second)) = self.pair(index[last]) else {
+                return operand.get(to);
+            };
+            let batch = if offset.len() == 1 { 0 } else { index[0] };
+            let time = offset.get(batch).real() + index[last - 1] as f64;
+            let angle = time * self.scale * frequencies.get(pair).real() * self.direction;
+            let partner = operand.get(to + other - index[last]).real();
+            let own = operand.get(to).real();
+            // (x, y) becomes (x·cos - y·sin, x·sin + y·cos)
+            let sine = if is_second { angle.sin() } else { -angle.sin() };
+            Value::Real(own * angle.cos() + partner * sine)
+        });
+        Elements::collect(&operand.array_type, values)
+    }
+
+    /// Number of the pair that an element belongs to, its partner, and whether it is the second;
+    /// none past the rotated elements.
+    fn pair(&self, element: usize) -> Option<(usize, usize, bool)> {
+        if element >= self.dims {
+            return None;
+        }
+        let half = self.dims / 2;
+        Some(if self.traditional {
+            (element / 2, element ^ 1, element % 2 == 1)
+        } else if element < half {
+            (element, element + half, false)
+        } else {
+            (element - half, element - half, true)
+        })
+    }
+}
+
+/// Attention of `(B, H, T, D)`; each group of query heads shares a head of keys and values.
+struct Attention<'a> {
+    scale: f64,
+    causal: bool,
+    queries: &'a Elements,
+    keys: &'a Elements,
+    values: &'a Elements,
+    mask: Option<&'a Elements>,
+    sinks: Option<&'a Elements>,
+}
+
+/// The score of a key that is not seen. It is finite, as in MLX: a query that sees no key at all
+/// weighs all of them equally.
+const UNSEEN: f64 = f32::MIN as f64;
+
+impl Attention<'_> {
+    fn element(&self, to: usize, shape: &[usize]) -> Value {
+        let index = position(to, shape);
+        let [batch, head, time, feature] = [index[0], index[1], index[2], index[3]];
+        let group = self.group(head);
+        let value = |key: usize| {
+            let from = place(&[batch, group, key, feature], self.values.shape());
+            self.values.get(from).real()
+        };
+        let mut scores: Vec<f64> = (0..self.keys.shape()[2])
+            .map(|key| self.score(batch, head, time, key))
+            .collect();
+        scores.extend(self.sinks.map(|sinks| sinks.get(head).real()));
+        let nan_or_greatest = |lhs: f64, rhs: &f64| {
+            if *rhs > lhs || rhs.is_nan() {
+                *rhs
+            } else {
+                lhs
+            }
+        };
+        let greatest = scores.iter().fold(f64::NEG_INFINITY, nan_or_greatest);
+        let weights = weights(&scores, greatest);
+        let keys = 0..self.keys.shape()[2];
+        Value::Real(keys.map(|key| weights[key] * value(key)).sum())
+    }
+
+    /// The head of keys and values that a query head belongs to.
+    fn group(&self, head: usize) -> usize {
+        head / (self.queries.shape()[1] / self.keys.shape()[1])
+    }
+
+    fn score(&self, batch: usize, head: usize, time: usize, key: usize) -> f64 {
+        let (times, keys) = (self.queries.shape()[2], self.keys.shape()[2]);
+        if self.causal && key + times > time + keys {
+            return UNSEEN;
+        }
+        let query = place(&[batch, head, time, 0], self.queries.shape());
+        let against = place(&[batch, self.group(head), key, 0], self.keys.shape());
+        let product: f64 = (0..self.queries.shape()[3])
+            .map(|feature| {
+                self.queries.get(query + feature).real() * self.keys.get(against + feature).real()
+            })
+            .sum();
+        let score = self.scale * product;
+        match self
+            .mask
+            .map(|mask| stretched(mask, &[batch, head, time, key]))
+        {
+            None => score,
+            Some(Value::Integer(0)) => UNSEEN,
+            Some(Value::Integer(_)) => score,
+            Some(addend) => score + addend.real(),
+        }
+    }
+}
+
+/// The element of a broadcast operand at a position of the result.
+fn stretched(operand: &Elements, index: &[usize]) -> Value {
+    let shape = operand.shape();
+    let aligned = &index[index.len() - shape.ndim()..];
+    let own: Vec<usize> = aligned
+        .iter()
+        .zip(shape.iter())
+        .map(|(&position, &size)| if size == 1 { 0 } else { position })
+        .collect();
+    operand.get(place(&own, shape))
+}
