@@ -155,7 +155,7 @@ macro_rules! windows {
         $(
             $(#[$doc])*
             #[pyfunction]
-            #[pyo3(name = stringify!($name), signature = (M, *, stream = None))]
+            #[pyo3(signature = (M, *, stream = None))]
             #[allow(non_snake_case)]
             fn $name(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
                 let _scope = device::enter(stream)?;

@@ -23,7 +23,7 @@ macro_rules! functions {
     )*) => {
         $(
             $(#[$doc])*
-            #[pyfunction]
+            #[pyo3::pyfunction]
             #[pyo3(signature = ($($signature)*, stream = None))]
             #[allow(unused_variables)]
             fn $name(
@@ -45,7 +45,7 @@ macro_rules! functions {
 pub(crate) use functions;
 
 /// Other names of functions.
-const ALIASES: [(&str, &str); 26] = [
+const ALIASES: [(&str, &str); 27] = [
     ("acos", "arccos"),
     ("acosh", "arccosh"),
     ("asin", "arcsin"),
@@ -70,6 +70,7 @@ const ALIASES: [(&str, &str); 26] = [
     ("any", "_any"),
     ("max", "_max"),
     ("min", "_min"),
+    ("std", "_std"),
     ("sum", "_sum"),
     ("round", "_round"),
 ];

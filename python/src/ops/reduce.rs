@@ -59,7 +59,7 @@ super::functions! {
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool, ddof: usize, correction: Option<usize>
     ) -> PyArray = wrap(ops::var(&a.0, list(&axis), keepdims, correction.unwrap_or(ddof)));
     /// The standard deviation over axes.
-    std[a, /, axis = None, keepdims = false, ddof = 0, *, correction = None](
+    _std[a, /, axis = None, keepdims = false, ddof = 0, *, correction = None](
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool, ddof: usize, correction: Option<usize>
     ) -> PyArray = wrap(ops::std(&a.0, list(&axis), keepdims, correction.unwrap_or(ddof)));
     /// `ln Σ eˣ` over axes.
