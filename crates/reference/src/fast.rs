@@ -50,9 +50,7 @@ pub(crate) fn run(fast: &Fast, call: &Call<'_>) -> Result<Results> {
                 mask: masked.then(|| extra.next()).flatten(),
                 sinks: sinks.then(|| extra.next()).flatten(),
             };
-            let values =
-                (0..call.outputs[0].size()).map(|to| attention.element(to, &call.outputs[0].shape));
-            Elements::collect(&call.outputs[0], values)
+            Elements::collect(&call.outputs[0], attention.values(&call.outputs[0].shape))
         }
     };
     output.finish(fast.name())
@@ -191,29 +189,39 @@ struct Attention<'a> {
 const UNSEEN: f64 = f32::MIN as f64;
 
 impl Attention<'_> {
-    fn element(&self, to: usize, shape: &[usize]) -> Value {
-        let index = position(to, shape);
-        let [batch, head, time, feature] = [index[0], index[1], index[2], index[3]];
-        let group = self.group(head);
-        let value = |key: usize| {
-            let from = place(&[batch, group, key, feature], self.values.shape());
-            self.values.get(from).real()
-        };
+    /// The elements of the result in order: for each query the features of its weighted sum.
+    fn values(&self, shape: &[usize]) -> impl Iterator<Item = Value> + '_ {
+        let [heads, times, features] = [shape[1], shape[2], shape[3]];
+        (0..shape[0] * heads * times).flat_map(move |row| {
+            let (batch, head, time) = (row / times / heads, row / times % heads, row % times);
+            let weights = self.weights(batch, head, time);
+            let group = self.group(head);
+            (0..features).map(move |feature| {
+                let value = |key: usize| {
+                    let from = place(&[batch, group, key, feature], self.values.shape());
+                    self.values.get(from).real()
+                };
+                let keys = 0..self.keys.shape()[2];
+                Value::Real(keys.map(|key| weights[key] * value(key)).sum())
+            })
+        })
+    }
+
+    /// The weight of every key for one query, then that of the sink.
+    fn weights(&self, batch: usize, head: usize, time: usize) -> Vec<f64> {
         let mut scores: Vec<f64> = (0..self.keys.shape()[2])
             .map(|key| self.score(batch, head, time, key))
             .collect();
         scores.extend(self.sinks.map(|sinks| sinks.get(head).real()));
-        let nan_or_greatest = |lhs: f64, rhs: &f64| {
+        let greatest = |lhs: f64, rhs: &f64| {
             if *rhs > lhs || rhs.is_nan() {
                 *rhs
             } else {
                 lhs
             }
         };
-        let greatest = scores.iter().fold(f64::NEG_INFINITY, nan_or_greatest);
-        let weights = weights(&scores, greatest);
-        let keys = 0..self.keys.shape()[2];
-        Value::Real(keys.map(|key| weights[key] * value(key)).sum())
+        let greatest = scores.iter().fold(f64::NEG_INFINITY, greatest);
+        weights(&scores, greatest)
     }
 
     /// The head of keys and values that a query head belongs to.

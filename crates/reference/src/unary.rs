@@ -79,6 +79,7 @@ fn of_real(op: Unary, x: f64) -> f64 {
         Unary::Cosh => x.cosh(),
         Unary::Tanh => x.tanh(),
         Unary::Arcsinh => libm::asinh(x),
+        Unary::Arccosh if x < 1.0 => f64::NAN, // the library gives numbers far below
         Unary::Arccosh => libm::acosh(x),
         Unary::Arctanh => libm::atanh(x),
         Unary::Sigmoid => sigmoid(x),
@@ -143,5 +144,43 @@ fn sigmoid(x: f64) -> f64 {
     } else {
         let power = x.exp();
         power / (1.0 + power)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_nan_outside_their_domain() {
+        for (op, x) in [
+            (Unary::Arccosh, 0.5),
+            (Unary::Arccosh, -65504.0),
+            (Unary::Arccosh, f64::NEG_INFINITY),
+            (Unary::Arctanh, 1.5),
+            (Unary::Arcsin, -1.5),
+            (Unary::Log, -1.0),
+            (Unary::Log1p, -1.5),
+            (Unary::Sqrt, -1e-300),
+            (Unary::Sign, f64::NAN),
+        ] {
+            assert!(of_real(op, x).is_nan(), "{op:?} of {x}");
+        }
+    }
+
+    #[test]
+    fn the_logistic_function_keeps_its_small_values() {
+        assert_eq!(of_real(Unary::Sigmoid, -740.0), (-740f64).exp());
+        assert_eq!(of_real(Unary::Sigmoid, 40.0), 1.0);
+    }
+
+    #[test]
+    fn integers_wrap_and_bools_invert_as_logic() {
+        let wrapped = |op, x, dtype| of_integer(op, x, dtype).rounded(dtype).integer();
+        assert_eq!(wrapped(Unary::Abs, -128, Dtype::Int8), -128);
+        assert_eq!(wrapped(Unary::Negative, 3, Dtype::Uint8), 253);
+        assert_eq!(wrapped(Unary::BitwiseInvert, 1, Dtype::Uint8), 254);
+        assert_eq!(wrapped(Unary::BitwiseInvert, 1, Dtype::Bool), 0);
+        assert_eq!(wrapped(Unary::BitwiseInvert, 0, Dtype::Bool), 1);
     }
 }

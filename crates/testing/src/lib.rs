@@ -1,1 +1,23 @@
-//! placeholder
+//! Samples of every operation, and what compares backends by them.
+//!
+//! A [`Sample`] is plain data: an operation, the shapes, dtypes, value ranges and layouts of its
+//! inputs, how near results must be, and which derivatives can be checked there. One row in
+//! [`samples`] tests a new operation everywhere: [`sweep`] runs all samples on a backend and on
+//! the reference.
+#![forbid(unsafe_code)]
+
+pub mod arrange;
+pub mod backend;
+pub mod compare;
+pub mod sample;
+pub mod samples;
+pub mod sweep;
+pub mod tolerance;
+pub mod values;
+
+pub use backend::{Evaluated, evaluate, supports};
+pub use compare::{Mismatch, compare};
+pub use sample::{Agreement, Arrangement, InputSpec, Sample, Values};
+pub use samples::samples;
+pub use sweep::{Report, sweep};
+pub use tolerance::Tolerance;
