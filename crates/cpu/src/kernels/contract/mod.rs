@@ -1,0 +1,34 @@
+//! Matrix products and convolutions.
+
+mod convolution;
+mod matmul;
+mod product;
+mod widen;
+
+use mlx_oxide_ir::{ArrayType, Contract, Dtype, Result};
+use mlx_oxide_runtime::{Call, Results};
+
+pub(crate) fn supports(op: &Contract, inputs: &[&ArrayType]) -> bool {
+    let dtype = inputs[0].dtype;
+    match op {
+        Contract::Matmul | Contract::Addmm { .. } => dtype.is_inexact(),
+        Contract::Convolution(_) => dtype.is_floating(),
+        Contract::GatherMatmul { .. } => false,
+    }
+}
+
+pub(crate) fn run(op: &Contract, call: &Call<'_>) -> Result<Results> {
+    let dtype = call.inputs[0].dtype;
+    match op {
+        Contract::Matmul => matmul::run(call, dtype, None),
+        Contract::Addmm { alpha, beta } => {
+            matmul::run(call, dtype, Some((alpha.get(), beta.get())))
+        }
+        Contract::Convolution(convolution) => match dtype {
+            Dtype::Float32 => convolution::run::<f32>(convolution, call),
+            Dtype::Float64 => convolution::run::<f64>(convolution, call),
+            _ => widen::through_single(call, |wide| convolution::run::<f32>(convolution, wide)),
+        },
+        Contract::GatherMatmul { .. } => Err(super::declined(call)),
+    }
+}
