@@ -39,7 +39,8 @@ impl Tolerance {
     }
 
     /// Of a sum of `terms` terms up to `magnitude`, accumulated in any order in at least single
-    /// precision and rounded at the end.
+    /// precision and rounded at the end. Terms of one sign add up to `terms` times their size, and
+    /// each of the `terms` additions rounds by half an epsilon of that: hence the relative part.
     pub fn sum(dtype: Dtype, terms: usize, magnitude: f64) -> Self {
         let accumulator = match dtype {
             Dtype::Float16 | Dtype::Bfloat16 => epsilon(Dtype::Float32),
@@ -48,7 +49,7 @@ impl Tolerance {
         Tolerance {
             steps: 1,
             absolute: accumulator * terms as f64 * magnitude,
-            relative: 0.0,
+            relative: accumulator * terms as f64 / 2.0,
         }
     }
 
