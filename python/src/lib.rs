@@ -4,6 +4,7 @@ mod arguments;
 mod array;
 mod compile;
 mod device;
+mod distributed;
 mod dtype;
 mod error;
 mod io;
@@ -28,6 +29,7 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     compile::register(module)?;
     io::register(module)?;
     random::register_all(module)?;
+    distributed::register_all(module)?;
     for (name, value) in [
         ("pi", std::f64::consts::PI),
         ("e", std::f64::consts::E),

@@ -1,0 +1,53 @@
+# `make demo` trains a network on real digits; `make test` runs all the tests.
+# Both set up what they need: a Python environment in .venv and a release build.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODULE := python/mlx_oxide/core.abi3.so
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+ifeq ($(shell uname),Darwin)
+  LIBRARY := $(TARGET)/release/libcore.dylib
+else
+  LIBRARY := $(TARGET)/release/libcore.so
+endif
+
+.PHONY: demo test test-rust test-python bench lint generate module clean
+
+demo: $(BIN)/.demo module ## train on scikit-learn's digits; writes demo-output/
+	PYTHONPATH=python $(BIN)/python examples/digits.py --out demo-output
+
+test: test-rust test-python ## all tests
+
+test-rust:
+	cargo test --workspace
+
+test-python: $(BIN)/.test module
+	PYTHONPATH=python $(BIN)/python -m pytest -q -p no:cacheprovider python/tests
+
+lint: ## format and lints, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: $(BIN)/.test module ## the Rust microbenchmarks
+	cargo run --release -p mlx-oxide-cpu --example elementwise_bench
+
+module: ## the Python module, built in place
+	cargo build --release -p mlx-oxide-python
+	install -m 644 $(LIBRARY) $(MODULE)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip
+
+$(BIN)/.demo: $(BIN)/python python/requirements-demo.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r python/requirements-demo.txt
+	touch $@
+
+$(BIN)/.test: $(BIN)/.demo python/requirements-test.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r python/requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) target demo-output $(MODULE)

@@ -1,0 +1,95 @@
+"""Formulas of the normalizations."""
+
+from __future__ import annotations
+
+import math
+from typing import Optional, Sequence, Tuple
+
+import mlx_oxide.core as mx
+
+
+def scale_and_shift(
+    x: mx.array, weight: Optional[mx.array], bias: Optional[mx.array]
+) -> mx.array:
+    """Return ``weight * x + bias``; both are there or neither is."""
+    return x if weight is None or bias is None else weight * x + bias
+
+
+def layer_norm(
+    x: mx.array, weight: Optional[mx.array], bias: Optional[mx.array], eps: float
+) -> mx.array:
+    """Normalize over the last axis."""
+    return mx.fast.layer_norm(x, weight, bias, eps)
+
+
+def rms_norm(x: mx.array, weight: mx.array, eps: float) -> mx.array:
+    """Divide by the root of the mean square over the last axis."""
+    return mx.fast.rms_norm(x, weight, eps)
+
+
+def instance_norm(
+    x: mx.array, weight: Optional[mx.array], bias: Optional[mx.array], eps: float
+) -> mx.array:
+    """Normalize over all axes between the first and the last."""
+    rank = x.ndim
+    channels_second = mx.transpose(x, (0, rank - 1, *range(1, rank - 1)))
+    batch, channels, *spatial = channels_second.shape
+    flat = channels_second.reshape(batch, channels, math.prod(spatial))
+    y = mx.fast.layer_norm(flat, None, None, eps).reshape(channels_second.shape)
+    return scale_and_shift(mx.transpose(y, (0, *range(2, rank), 1)), weight, bias)
+
+
+def group_norm(
+    x: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+    groups: int,
+    eps: float,
+) -> mx.array:
+    """Normalize over positions and groups that take every ``groups``-th channel."""
+    batch, *spatial, channels = x.shape
+    y = x.reshape(batch, math.prod(spatial) * (channels // groups), groups)
+    mean = mx.mean(y, axis=1, keepdims=True)
+    variance = mx.var(y, axis=1, keepdims=True)
+    y = (y - mean) * mx.rsqrt(variance + eps)
+    return scale_and_shift(y.reshape(x.shape), weight, bias)
+
+
+def group_norm_contiguous(
+    x: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+    groups: int,
+    eps: float,
+) -> mx.array:
+    """Normalize over positions and groups of neighbouring channels."""
+    batch, *spatial, channels = x.shape
+    positions, size = math.prod(spatial), channels // groups
+    y = x.reshape(batch, positions, groups, size).transpose(0, 2, 1, 3)
+    y = mx.fast.layer_norm(y.reshape(batch, groups, positions * size), None, None, eps)
+    y = y.reshape(batch, groups, positions, size).transpose(0, 2, 1, 3).reshape(x.shape)
+    return scale_and_shift(y, weight, bias)
+
+
+def batch_statistics(
+    x: mx.array, axes: Sequence[int], ddof: int
+) -> Tuple[mx.array, mx.array]:
+    """Return mean and variance over some axes."""
+    return mx.mean(x, axis=axes), mx.var(x, axis=axes, ddof=ddof)
+
+
+def moving_average(average: mx.array, value: mx.array, momentum: float) -> mx.array:
+    """Return ``(1 - momentum) * average + momentum * value``."""
+    return (1 - momentum) * average + momentum * value
+
+
+def batch_norm(
+    x: mx.array,
+    mean: mx.array,
+    variance: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+    eps: float,
+) -> mx.array:
+    """Normalize each channel with a given mean and variance."""
+    return scale_and_shift((x - mean) * mx.rsqrt(variance + eps), weight, bias)

@@ -1,0 +1,105 @@
+"""Formulas of the recurrent layers: a step in time, and the sequence of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import List, Optional, Tuple
+
+import mlx_oxide.core as mx
+from mlx_oxide.nn.functional.linear import linear
+
+
+def _over_time(steps: List[mx.array], x: mx.array, features: int) -> mx.array:
+    """Stack the outputs of all time steps on the axis before the last."""
+    if not steps:
+        return mx.zeros((*x.shape[:-1], features), dtype=x.dtype)
+    return mx.stack(steps, axis=-2)
+
+
+def elman(
+    x: mx.array,
+    hidden: Optional[mx.array],
+    weight_x: mx.array,
+    weight_h: mx.array,
+    bias: Optional[mx.array],
+    nonlinearity: Callable[[mx.array], mx.array],
+) -> mx.array:
+    """Return all hidden states of an Elman network."""
+    projected = linear(x, weight_x, bias)
+    states = []
+    for time in range(x.shape[-2]):
+        inputs = projected[..., time, :]
+        if hidden is not None:
+            inputs = mx.addmm(inputs, hidden, weight_h.T)
+        hidden = nonlinearity(inputs)
+        states.append(hidden)
+    return _over_time(states, projected, weight_h.shape[-1])
+
+
+def gru(
+    x: mx.array,
+    hidden: Optional[mx.array],
+    weight_x: mx.array,
+    weight_h: mx.array,
+    bias: Optional[mx.array],
+    bias_h: Optional[mx.array],
+) -> mx.array:
+    """Return all hidden states of gated recurrent units.
+
+    The rows of the weights are those of the reset gate, the update gate and the candidate.
+    """
+    size = weight_h.shape[-1]
+    projected = linear(x, weight_x, bias)
+    gates = projected[..., : -size]
+    candidates = projected[..., -size:]
+    states = []
+    for time in range(x.shape[-2]):
+        gate = gates[..., time, :]
+        recurrent = bias_h
+        if hidden is not None:
+            projected_hidden = hidden @ weight_h.T
+            gate = gate + projected_hidden[..., : -size]
+            recurrent = projected_hidden[..., -size:]
+            if bias_h is not None:
+                recurrent = recurrent + bias_h
+        reset, keep = mx.split(mx.sigmoid(gate), 2, axis=-1)
+        candidate = candidates[..., time, :]
+        if recurrent is not None:
+            candidate = candidate + reset * recurrent
+        candidate = mx.tanh(candidate)
+        if hidden is None:
+            hidden = (1 - keep) * candidate
+        else:
+            hidden = (1 - keep) * candidate + keep * hidden
+        states.append(hidden)
+    return _over_time(states, projected, size)
+
+
+def lstm(
+    x: mx.array,
+    hidden: Optional[mx.array],
+    cell: Optional[mx.array],
+    weight_x: mx.array,
+    weight_h: mx.array,
+    bias: Optional[mx.array],
+) -> Tuple[mx.array, mx.array]:
+    """Return all hidden and cell states of long short-term memory.
+
+    The rows of the weights are those of the input gate, the forget gate, the candidate and the
+    output gate.
+    """
+    projected = linear(x, weight_x, bias)
+    hidden_states, cell_states = [], []
+    for time in range(x.shape[-2]):
+        inputs = projected[..., time, :]
+        if hidden is not None:
+            inputs = mx.addmm(inputs, hidden, weight_h.T)
+        take, forget, candidate, give = mx.split(inputs, 4, axis=-1)
+        take, forget = mx.sigmoid(take), mx.sigmoid(forget)
+        candidate, give = mx.tanh(candidate), mx.sigmoid(give)
+        cell = take * candidate if cell is None else forget * cell + take * candidate
+        hidden = give * mx.tanh(cell)
+        hidden_states.append(hidden)
+        cell_states.append(cell)
+    size = weight_h.shape[-1]
+    return _over_time(hidden_states, projected, size), _over_time(cell_states, projected, size)
