@@ -4,6 +4,8 @@
 //! nothing but the values of indices.
 
 mod kernels;
+#[doc(hidden)]
+pub mod simd;
 
 use kernels::{arg_reduce, contract, fast, fused, index, random, reduce, scan, sort, source, view};
 use mlx_oxide_ir::{ArrayType, Op, Result};

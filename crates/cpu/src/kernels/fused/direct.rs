@@ -1,0 +1,100 @@
+//! One operation on inputs that lie in order or are one element: no program, no tiles.
+
+use super::lane;
+use crate::simd::{Isa, TileFn, strided};
+use mlx_oxide_ir::{Result, ScalarOp};
+use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
+use smallvec::smallvec;
+use std::mem::MaybeUninit;
+
+/// The most elements for which a single element is spread on the stack.
+const SPREAD: usize = 1024;
+/// Elements of a piece of work, for an operation of weight one.
+const PIECE: usize = 64 * 1024;
+
+/// Runs the operation if it is that simple.
+pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Results>> {
+    let output = &call.outputs[0];
+    let count = output.size();
+    let simple = |operand: &Operand| {
+        !lane::is_half(operand.dtype)
+            && (operand.layout.is_contiguous() || (count <= SPREAD && operand.layout.is_uniform()))
+    };
+    if lane::is_half(output.dtype) || !call.inputs.iter().all(simple) {
+        return Ok(None);
+    }
+    let dtype = call.inputs[0].dtype;
+    let (run, weight) = match op {
+        ScalarOp::Unary(op) => (lane::unary(op, dtype, isa), lane::weight(op, dtype)),
+        ScalarOp::Binary(op) => (lane::binary(op, dtype, isa), lane::binary_weight(op, dtype)),
+        ScalarOp::Select => (Some(lane::select(output.dtype, isa)), 1),
+        ScalarOp::Cast => (Some(lane::cast(dtype, output.dtype, isa)), 1),
+    };
+    let Some(run) = run else { return Ok(None) };
+    let mut operands = [std::ptr::null::<u8>(); 3];
+    let mut widths = [0; 3];
+    let mut spread = [const { MaybeUninit::<[u64; SPREAD]>::uninit() }; 3];
+    for (number, input) in call.inputs.iter().enumerate() {
+        let width = input.dtype.size();
+        let base = input.buffer.host_ptr()?.as_ptr();
+        // SAFETY: the layout lies in the buffer
+        let first = unsafe { base.add(input.layout.offset * width) };
+        (operands[number], widths[number]) = (first, width);
+        if !input.layout.is_contiguous() && count > 0 {
+            let tile = spread[number].as_mut_ptr().cast::<u8>();
+            // SAFETY: the tile holds `SPREAD` elements of up to eight bytes
+            unsafe { strided::fill(tile, first, width, count) };
+            operands[number] = tile;
+        } else if !(first as usize).is_multiple_of(width) {
+            return Ok(None);
+        }
+    }
+    let buffer = destination(call, output.bytes())?;
+    let pointer = buffer.host_ptr()?.as_ptr();
+    let pieces = Pieces {
+        run,
+        pointer,
+        operands,
+        width: output.dtype.size(),
+        widths,
+    };
+    parallel::for_each_range(count, (PIECE / weight).max(2048), |start, end| {
+        pieces.run(start, end)
+    });
+    Ok(Some(smallvec![Stored::contiguous(buffer, output)]))
+}
+
+/// An input's memory if it may be taken over, else fresh.
+fn destination(call: &Call<'_>, bytes: usize) -> Result<Buffer> {
+    let width = call.outputs[0].dtype.size();
+    let donor = call
+        .inputs
+        .iter()
+        .filter(|input| input.donatable && input.dtype.size() == width);
+    match donor.filter_map(|input| input.donate(bytes)).next() {
+        Some(buffer) => Ok(buffer),
+        None => Buffer::allocate(call.op.name(), bytes),
+    }
+}
+
+/// The loop and where it works.
+struct Pieces {
+    run: TileFn,
+    pointer: *mut u8,
+    operands: [*const u8; 3],
+    width: usize,
+    widths: [usize; 3],
+}
+
+// SAFETY: pieces write apart from each other, and nobody writes what they read
+unsafe impl Sync for Pieces {}
+
+impl Pieces {
+    fn run(&self, start: usize, end: usize) {
+        let operand =
+            |number: usize| self.operands[number].wrapping_add(start * self.widths[number]);
+        let destination = self.pointer.wrapping_add(start * self.width);
+        // SAFETY: operands have the output's size; the destination is fresh or one of them
+        unsafe { (self.run)(destination, operand(0), operand(1), operand(2), end - start) };
+    }
+}

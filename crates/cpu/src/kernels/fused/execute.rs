@@ -1,0 +1,338 @@
+//! Steps run over tiles.
+
+use super::lower::Lowered;
+use super::nest::{Access, Nest};
+use super::scratch::with_scratch;
+use crate::simd::strided::{self, Block};
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::{Buffer, Call, parallel};
+use smallvec::SmallVec;
+
+/// Bytes of registers that a tile may take: half of a usual first cache.
+const TILE_BYTES: usize = 24 << 10;
+/// Nanoseconds of a piece of work on sixteen elements, times elements.
+const PIECE: usize = 64 * 1024;
+/// Lines between registers, so that they start in different sets of the cache.
+const GAP: usize = 192;
+
+/// An input or output in memory.
+#[derive(Clone, Copy)]
+struct Site {
+    base: *mut u8,
+    width: usize,
+}
+
+/// A call that is under way.
+struct Run<'a> {
+    lowered: &'a Lowered,
+    nest: Nest,
+    /// Inputs, then outputs.
+    sites: SmallVec<[Site; 8]>,
+    inputs: usize,
+    /// Elements of a tile.
+    tile: usize,
+    /// Bytes of a register and its gap.
+    pitch: usize,
+    /// For each input where in the scratch memory it is loaded.
+    loads: SmallVec<[usize; 4]>,
+    /// Bytes of scratch memory.
+    scratch: usize,
+}
+
+// SAFETY: threads write apart from each other, and nobody writes what they read
+unsafe impl Sync for Run<'_> {}
+
+/// Runs the steps over all elements.
+pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) -> Result<()> {
+    let count = call.outputs.first().map_or(0, |output| output.size());
+    if count == 0 {
+        return Ok(());
+    }
+    let run = Run::new(call, lowered, buffers, count)?;
+    let weight = lowered.weight.max(1);
+    match run.nest.block_axis {
+        None => {
+            let grain = (PIECE / weight).max(4096).next_multiple_of(run.tile);
+            parallel::for_each_range(count, grain, |start, end| {
+                with_scratch(run.scratch, |scratch| run.linear(scratch, start, end));
+            });
+        }
+        Some(axis) => {
+            let elements = Nest::most_rows() * run.nest.inner();
+            let grain = (PIECE / weight / elements).max(1);
+            parallel::for_each_range(run.nest.blocks(axis), grain, |start, end| {
+                with_scratch(run.scratch, |scratch| run.blocks(scratch, axis, start, end));
+            });
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        call: &Call<'_>,
+        lowered: &'a Lowered,
+        buffers: &[Buffer],
+        count: usize,
+    ) -> Result<Self> {
+        let nest = Nest::new(&call.outputs[0].shape, call.inputs);
+        let mut sites = SmallVec::new();
+        for input in call.inputs {
+            let width = input.dtype.size();
+            let base = input.buffer.host_ptr()?.as_ptr();
+            sites.push(Site {
+                base: base.wrapping_add(input.layout.offset * width),
+                width,
+            });
+        }
+        for (buffer, output) in buffers.iter().zip(call.outputs) {
+            sites.push(Site {
+                base: buffer.host_ptr()?.as_ptr(),
+                width: output.dtype.size(),
+            });
+        }
+        let mut run = Run {
+            lowered,
+            nest,
+            sites,
+            inputs: call.inputs.len(),
+            tile: 0,
+            pitch: 0,
+            loads: SmallVec::new(),
+            scratch: 0,
+        };
+        run.lay_out(count);
+        Ok(run)
+    }
+
+    /// Chooses the size of tiles and the places in the scratch memory.
+    fn lay_out(&mut self, count: usize) {
+        let loaded = |access: &Access| *access != Access::Whole;
+        let load_bytes: usize = (self.nest.access.iter().zip(&self.sites))
+            .filter(|(access, _)| loaded(access))
+            .map(|(_, site)| site.width)
+            .sum();
+        let bytes = self.lowered.registers * self.lowered.register_width + load_bytes;
+        let across = self
+            .nest
+            .access
+            .iter()
+            .any(|access| matches!(access, Access::Across(_)));
+        let most = if across { 512 } else { 2048 };
+        let fitting = TILE_BYTES
+            .checked_div(bytes)
+            .map_or(usize::MAX, |tile| tile.clamp(256, most));
+        let longest = if self.nest.block_axis.is_some() {
+            self.nest.inner()
+        } else {
+            count
+        };
+        // in place throughout: nothing is gained from tiles for a single step
+        let whole = bytes == 0 && self.lowered.steps.len() == 1;
+        self.tile = if whole {
+            PIECE
+        } else {
+            fitting.min(2048) / 64 * 64
+        }
+        .min(longest.next_multiple_of(64));
+        self.pitch = self.tile * self.lowered.register_width + GAP;
+        self.pitch = self.pitch.next_multiple_of(64);
+        let mut end = self.pitch * self.lowered.registers;
+        for (access, site) in self.nest.access.iter().zip(&self.sites) {
+            self.loads.push(end);
+            let rows = match access {
+                Access::Whole => 0,
+                Access::Uniform | Access::Strided(_) => 1,
+                Access::Across(_) => Nest::most_rows(),
+            };
+            end += (rows * self.tile * site.width + if rows > 0 { GAP } else { 0 })
+                .next_multiple_of(64);
+        }
+        self.scratch = end;
+    }
+
+    /// Where every slot's tile lies, with the registers and uniform inputs set.
+    fn slots(&self, scratch: *mut u8) -> SmallVec<[*mut u8; 16]> {
+        let mut slots: SmallVec<[*mut u8; 16]> = self.sites.iter().map(|site| site.base).collect();
+        for (input, access) in self.nest.access.iter().enumerate() {
+            if *access == Access::Uniform {
+                let (site, tile) = (self.sites[input], scratch.wrapping_add(self.loads[input]));
+                // SAFETY: the load has room for a tile; the input has an element
+                unsafe { strided::fill(tile, site.base, site.width, self.tile) };
+                slots[input] = tile;
+            }
+        }
+        for register in 0..self.lowered.registers {
+            slots.push(scratch.wrapping_add(register * self.pitch));
+        }
+        slots
+    }
+
+    fn steps(&self, slots: &[*mut u8], count: usize) {
+        for step in &self.lowered.steps {
+            let slot = |slot: u16| slots[slot as usize];
+            let [first, second, third] = step.operands.map(slot);
+            // SAFETY: lowering gives each step operands of its lanes' width and a destination that
+            // is apart from them, or a donated input's memory, element for element
+            unsafe { (step.run)(slot(step.destination), first, second, third, count) };
+        }
+    }
+
+    /// Row-major positions `start..end`.
+    fn linear(&self, scratch: *mut u8, start: usize, end: usize) {
+        let mut slots = self.slots(scratch);
+        let mut position = start;
+        while position < end {
+            let count = self.tile.min(end - position);
+            for (number, site) in self.sites.iter().enumerate() {
+                let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
+                match *access {
+                    Access::Whole => slots[number] = site.base.wrapping_add(position * site.width),
+                    Access::Uniform => {}
+                    Access::Strided(strides) | Access::Across(strides) => {
+                        let tile = scratch.wrapping_add(self.loads[number]);
+                        let loops = &self.nest.loops;
+                        // SAFETY: the positions lie in the shape, the tile has room for them
+                        unsafe {
+                            strided::gather(
+                                tile,
+                                site.base,
+                                site.width,
+                                &loops.shape,
+                                &loops.strides[strides],
+                                position,
+                                count,
+                            );
+                        }
+                        slots[number] = tile;
+                    }
+                }
+            }
+            self.steps(&slots, count);
+            position += count;
+        }
+    }
+
+    /// Blocks `start..end` of neighbouring rows along the loop `axis`.
+    fn blocks(&self, scratch: *mut u8, axis: usize, start: usize, end: usize) {
+        let mut slots = self.slots(scratch);
+        let inner = self.nest.inner();
+        let mut filled: SmallVec<[*mut u8; 4]> =
+            SmallVec::from_elem(std::ptr::null_mut(), self.inputs);
+        for number in start..end {
+            let (index, rows) = self.nest.block(axis, number);
+            let mut column = 0;
+            while column < inner {
+                let count = self.tile.min(inner - column);
+                self.transpose(scratch, axis, &index, rows, column, count);
+                for row in 0..rows {
+                    self.locate(
+                        scratch,
+                        axis,
+                        &index,
+                        row,
+                        column,
+                        count,
+                        &mut slots,
+                        &mut filled,
+                    );
+                    self.steps(&slots, count);
+                }
+                column += count;
+            }
+        }
+    }
+
+    /// The place of a row's element by strides with a number.
+    fn place(&self, strides: usize, index: &[usize], column: usize) -> isize {
+        let strides = &self.nest.loops.strides[strides];
+        let outer: isize = index
+            .iter()
+            .zip(strides)
+            .map(|(&index, &stride)| index as isize * stride)
+            .sum();
+        outer + column as isize * strides[index.len()]
+    }
+
+    /// Loads the parts of a block of rows that lie across.
+    fn transpose(
+        &self,
+        scratch: *mut u8,
+        axis: usize,
+        index: &[usize],
+        rows: usize,
+        column: usize,
+        count: usize,
+    ) {
+        for (input, access) in self.nest.access.iter().enumerate() {
+            let Access::Across(number) = *access else {
+                continue;
+            };
+            let (site, strides) = (self.sites[input], &self.nest.loops.strides[number]);
+            let place = self.place(number, index, column);
+            let block = Block {
+                rows,
+                columns: count,
+                row_stride: strides[axis],
+                column_stride: strides[index.len()],
+            };
+            let source = site.base.wrapping_offset(place * site.width as isize);
+            let tile = scratch.wrapping_add(self.loads[input]);
+            // SAFETY: the block lies in the loops; the load has room for a tile of each row
+            unsafe { strided::transpose(tile, self.tile, source, site.width, block) };
+        }
+    }
+
+    /// Finds or loads the tiles of a part of a row.
+    fn locate(
+        &self,
+        scratch: *mut u8,
+        axis: usize,
+        index: &[usize],
+        row: usize,
+        column: usize,
+        count: usize,
+        slots: &mut [*mut u8],
+        filled: &mut [*mut u8],
+    ) {
+        let start = |strides: usize| {
+            self.place(strides, index, column)
+                + row as isize * self.nest.loops.strides[strides][axis]
+        };
+        let order = start(0);
+        for (number, site) in self.sites.iter().enumerate() {
+            let at = |place: isize| site.base.wrapping_offset(place * site.width as isize);
+            let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
+            match *access {
+                Access::Whole => slots[number] = at(order),
+                Access::Uniform => {}
+                Access::Across(_) => {
+                    let load = scratch.wrapping_add(self.loads[number]);
+                    slots[number] = load.wrapping_add(row * self.tile * site.width);
+                }
+                Access::Strided(strides) => {
+                    let (source, stride) = (
+                        at(start(strides)),
+                        self.nest.loops.strides[strides][index.len()],
+                    );
+                    let tile = scratch.wrapping_add(self.loads[number]);
+                    if stride == 1 && (source as usize).is_multiple_of(site.width) {
+                        slots[number] = source;
+                        continue;
+                    }
+                    slots[number] = tile;
+                    if stride == 0 {
+                        if filled[number] != source {
+                            // SAFETY: the load has room for a tile; the place is the input's
+                            unsafe { strided::fill(tile, source, site.width, self.tile) };
+                            filled[number] = source;
+                        }
+                    } else {
+                        // SAFETY: the part lies in the input's row; the load has room for it
+                        unsafe { strided::row(tile, source, stride, site.width, count) };
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What every operation does to one element, and the tables that choose its compiled loop.
+//!
+//! A *lane* is how a value lies in a register: the element itself, a byte for bool, and an `f32`
+//! that is already rounded for the 16-bit floats.
+
+mod boolean;
+mod cast;
+mod complex;
+mod integer;
+mod real;
+
+pub(super) use cast::{cast, copy};
+
+use crate::simd::half::{Bfloat16, Float16, Narrow, Round, Widen};
+use crate::simd::{Isa, Map3, TileFn, map1, map3};
+use mlx_oxide_ir::{Binary, Dtype, Unary};
+use std::marker::PhantomData;
+
+/// Bytes of a lane.
+pub(super) const fn width(dtype: Dtype) -> usize {
+    if is_half(dtype) { 4 } else { dtype.size() }
+}
+
+/// Whether lanes differ from elements.
+pub(super) const fn is_half(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::Float16 | Dtype::Bfloat16)
+}
+
+/// The loop of a unary operation on lanes of `dtype`; of none outside the domain.
+pub(super) fn unary(op: Unary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
+    match dtype {
+        Dtype::Bool => boolean::unary(op, isa),
+        Dtype::Uint8 => integer::unary::<u8>(op, isa),
+        Dtype::Uint16 => integer::unary::<u16>(op, isa),
+        Dtype::Uint32 => integer::unary::<u32>(op, isa),
+        Dtype::Uint64 => integer::unary::<u64>(op, isa),
+        Dtype::Int8 => integer::unary::<i8>(op, isa),
+        Dtype::Int16 => integer::unary::<i16>(op, isa),
+        Dtype::Int32 => integer::unary::<i32>(op, isa),
+        Dtype::Int64 => integer::unary::<i64>(op, isa),
+        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => real::unary::<f32>(op, isa),
+        Dtype::Float64 => real::unary::<f64>(op, isa),
+        Dtype::Complex64 => complex::unary(op, isa),
+    }
+}
+
+/// The loop of a binary operation on lanes of `dtype`; of none outside the domain.
+pub(super) fn binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
+    match dtype {
+        Dtype::Bool => boolean::binary(op, isa),
+        Dtype::Uint8 => integer::binary::<u8>(op, isa),
+        Dtype::Uint16 => integer::binary::<u16>(op, isa),
+        Dtype::Uint32 => integer::binary::<u32>(op, isa),
+        Dtype::Uint64 => integer::binary::<u64>(op, isa),
+        Dtype::Int8 => integer::binary::<i8>(op, isa),
+        Dtype::Int16 => integer::binary::<i16>(op, isa),
+        Dtype::Int32 => integer::binary::<i32>(op, isa),
+        Dtype::Int64 => integer::binary::<i64>(op, isa),
+        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => real::binary::<f32>(op, isa),
+        Dtype::Float64 => real::binary::<f64>(op, isa),
+        Dtype::Complex64 => complex::binary(op, isa),
+    }
+}
+
+/// Kernel: the second operand where the byte is not zero, else the third.
+struct Select<T>(PhantomData<T>);
+
+impl<T: Copy> Map3 for Select<T> {
+    type First = u8;
+    type Rest = T;
+    type Out = T;
+    #[inline(always)]
+    fn apply(condition: u8, on_true: T, on_false: T) -> T {
+        if condition != 0 { on_true } else { on_false }
+    }
+}
+
+/// The loop of a selection between lanes of `dtype`.
+pub(super) fn select(dtype: Dtype, isa: Isa) -> TileFn {
+    match width(dtype) {
+        1 => map3::<Select<u8>>(isa),
+        2 => map3::<Select<u16>>(isa),
+        4 => map3::<Select<u32>>(isa),
+        _ => map3::<Select<u64>>(isa),
+    }
+}
+
+/// The loop that reads elements of a 16-bit float into lanes.
+pub(super) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        map1::<Widen<Float16>>(isa)
+    } else {
+        map1::<Widen<Bfloat16>>(isa)
+    }
+}
+
+/// The loop that rounds `f32` to elements of a 16-bit float.
+pub(super) fn narrow(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        map1::<Narrow<Float16>>(isa)
+    } else {
+        map1::<Narrow<Bfloat16>>(isa)
+    }
+}
+
+/// The loop that rounds `f32` to lanes of a 16-bit float.
+pub(super) fn round(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        map1::<Round<Float16>>(isa)
+    } else {
+        map1::<Round<Bfloat16>>(isa)
+    }
+}
+
+/// Whether the operation maps values of a 16-bit float onto such values, so that nothing is left
+/// to round.
+pub(super) fn keeps_rounding(op: Unary) -> bool {
+    matches!(
+        op,
+        Unary::Abs
+            | Unary::Negative
+            | Unary::Sign
+            | Unary::Ceil
+            | Unary::Floor
+            | Unary::RoundEven
+            | Unary::Conjugate
+            | Unary::Real
+            | Unary::Imag
+    )
+}
+
+/// As [`keeps_rounding`], of two operands.
+pub(super) fn binary_keeps_rounding(op: Binary) -> bool {
+    matches!(op, Binary::Maximum | Binary::Minimum)
+}
+
+/// Roughly how many nanoseconds sixteen elements take, for cutting work into pieces.
+pub(super) fn weight(op: Unary, dtype: Dtype) -> usize {
+    let cheap = keeps_rounding(op)
+        || matches!(op, Unary::Square | Unary::Sqrt | Unary::Rsqrt)
+        || !dtype.is_inexact();
+    match (cheap, dtype) {
+        (true, _) => 1,
+        (false, Dtype::Complex64) => 600,
+        (false, Dtype::Float64) => 60,
+        (false, _) => 10,
+    }
+}
+
+/// As [`weight`], of two operands.
+pub(super) fn binary_weight(op: Binary, dtype: Dtype) -> usize {
+    match op {
+        Binary::Power | Binary::LogAddExp if dtype.is_complex() => 1000,
+        Binary::Power | Binary::LogAddExp | Binary::Arctan2 => 20,
+        Binary::Remainder | Binary::FloorDivide if !dtype.is_floating() => 20,
+        _ => 1,
+    }
+}

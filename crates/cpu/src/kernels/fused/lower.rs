@@ -1,0 +1,291 @@
+//! Programs as steps over tiles: a compiled loop, where its operands lie, where its result goes.
+
+use super::lane;
+use crate::simd::{Isa, TileFn};
+use mlx_oxide_ir::{Dtype, Instruction, ScalarOp};
+use smallvec::SmallVec;
+
+/// A place of tiles: first the inputs, then the outputs, then the registers.
+pub(super) type Slot = u16;
+
+const NOWHERE: Slot = Slot::MAX;
+const NEVER: usize = usize::MAX;
+
+/// One loop over a tile.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) run: TileFn,
+    pub(super) destination: Slot,
+    pub(super) operands: [Slot; 3],
+}
+
+/// The parts of a scalar program, also of one that was never built.
+#[derive(Clone, Copy)]
+pub(super) struct Program<'a> {
+    pub(super) inputs: &'a [Dtype],
+    pub(super) instructions: &'a [Instruction],
+    pub(super) outputs: &'a [u32],
+}
+
+impl Program<'_> {
+    fn dtype(&self, value: usize) -> Dtype {
+        match value.checked_sub(self.inputs.len()) {
+            None => self.inputs[value],
+            Some(instruction) => self.instructions[instruction].dtype,
+        }
+    }
+}
+
+/// A program ready to run.
+pub(super) struct Lowered {
+    pub(super) steps: SmallVec<[Step; 4]>,
+    /// How many registers there are.
+    pub(super) registers: usize,
+    /// Bytes of the widest lane in a register.
+    pub(super) register_width: usize,
+    /// Roughly how many nanoseconds sixteen elements take.
+    pub(super) weight: usize,
+    /// For each input the last step that reads it.
+    pub(super) last_read: SmallVec<[usize; 4]>,
+    /// For each output the first step that writes it.
+    pub(super) written: SmallVec<[usize; 2]>,
+}
+
+/// Chooses loops and registers; none if an operation is outside its domain.
+pub(super) fn lower(program: Program<'_>, isa: Isa) -> Option<Lowered> {
+    let mut lowering = Lowering::new(program, isa);
+    for position in 0..program.instructions.len() {
+        lowering.instruction(position)?;
+    }
+    Some(lowering.finish())
+}
+
+struct Lowering<'a> {
+    program: Program<'a>,
+    isa: Isa,
+    lowered: Lowered,
+    /// Where each value lies as lanes.
+    location: SmallVec<[Slot; 16]>,
+    /// For each value the last instruction that takes it.
+    last_use: SmallVec<[usize; 16]>,
+    free: SmallVec<[Slot; 8]>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(program: Program<'a>, isa: Isa) -> Self {
+        let values = program.inputs.len() + program.instructions.len();
+        let mut last_use = SmallVec::from_elem(NEVER, values);
+        for (position, instruction) in program.instructions.iter().enumerate() {
+            for &operand in &instruction.operands {
+                last_use[operand as usize] = position;
+            }
+        }
+        let mut location = SmallVec::from_elem(NOWHERE, values);
+        for (input, dtype) in program.inputs.iter().enumerate() {
+            if !lane::is_half(*dtype) {
+                location[input] = input as Slot;
+            }
+        }
+        Lowering {
+            program,
+            isa,
+            lowered: Lowered {
+                steps: SmallVec::new(),
+                registers: 0,
+                register_width: 1,
+                weight: 0,
+                last_read: SmallVec::from_elem(0, program.inputs.len()),
+                written: SmallVec::from_elem(NEVER, program.outputs.len()),
+            },
+            location,
+            last_use,
+            free: SmallVec::new(),
+        }
+    }
+
+    fn finish(mut self) -> Lowered {
+        let inputs = self.program.inputs.len();
+        let outputs = self.program.outputs.len();
+        for (position, step) in self.lowered.steps.iter().enumerate() {
+            for &operand in &step.operands {
+                if (operand as usize) < inputs {
+                    self.lowered.last_read[operand as usize] = position;
+                }
+            }
+            if let Some(output) = (step.destination as usize).checked_sub(inputs)
+                && output < outputs
+            {
+                let written = &mut self.lowered.written[output];
+                *written = position.min(*written);
+            }
+        }
+        self.lowered
+    }
+
+    fn register(&mut self, dtype: Dtype) -> Slot {
+        self.lowered.register_width = self.lowered.register_width.max(lane::width(dtype));
+        self.free.pop().unwrap_or_else(|| {
+            self.lowered.registers += 1;
+            (self.program.inputs.len() + self.program.outputs.len() + self.lowered.registers - 1)
+                as Slot
+        })
+    }
+
+    fn output(&self, output: usize) -> Slot {
+        (self.program.inputs.len() + output) as Slot
+    }
+
+    fn release(&mut self, slot: Slot) {
+        if slot as usize >= self.program.inputs.len() + self.program.outputs.len() {
+            self.free.push(slot);
+        }
+    }
+
+    fn step(&mut self, run: TileFn, destination: Slot, operands: [Slot; 3]) {
+        self.lowered.steps.push(Step {
+            run,
+            destination,
+            operands,
+        });
+    }
+
+    /// The slot of an operand's lanes; elements of 16-bit floats are widened on first use.
+    fn lanes(&mut self, value: usize) -> Slot {
+        if self.location[value] == NOWHERE {
+            let dtype = self.program.inputs[value];
+            let register = self.register(dtype);
+            let input = value as Slot;
+            self.step(lane::widen(dtype, self.isa), register, [input; 3]);
+            self.location[value] = register;
+        }
+        self.location[value]
+    }
+
+    /// The outputs that show a value.
+    fn shown(&self, value: usize) -> SmallVec<[usize; 2]> {
+        let outputs = self.program.outputs.iter().enumerate();
+        outputs
+            .filter(|(_, output)| **output as usize == value)
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    fn instruction(&mut self, position: usize) -> Option<()> {
+        let value = self.program.inputs.len() + position;
+        let shown = self.shown(value);
+        let used = self.last_use[value] != NEVER;
+        if !used && shown.is_empty() {
+            return Some(());
+        }
+        if lane::is_half(self.program.instructions[position].dtype) {
+            self.half_result(position, used, &shown)?;
+        } else {
+            let dtype = self.program.instructions[position].dtype;
+            let destination = match shown.first() {
+                Some(&output) => self.output(output),
+                None => self.register(dtype),
+            };
+            self.compute(position, destination)?;
+            for &output in shown.iter().skip(1) {
+                let copy = lane::copy(dtype.size(), self.isa);
+                self.step(copy, self.output(output), [destination; 3]);
+            }
+            self.location[value] = destination;
+        }
+        self.release_operands(position);
+        Some(())
+    }
+
+    /// A result in a 16-bit float: rounded lanes if a later instruction takes them, elements for
+    /// outputs.
+    fn half_result(&mut self, position: usize, used: bool, shown: &[usize]) -> Option<()> {
+        let instruction = &self.program.instructions[position];
+        let (dtype, value) = (instruction.dtype, self.program.inputs.len() + position);
+        let source = self.program.dtype(instruction.operands[0] as usize);
+        let exact = match instruction.op {
+            ScalarOp::Unary(op) => lane::keeps_rounding(op),
+            ScalarOp::Binary(op) => lane::binary_keeps_rounding(op),
+            ScalarOp::Select => true,
+            ScalarOp::Cast => source == dtype,
+        };
+        // what casts from single precision round is the operand itself
+        let from_lanes =
+            instruction.op == ScalarOp::Cast && lane::width(source) == 4 && source.is_floating();
+        let unrounded = if from_lanes && !(used && exact) {
+            self.lanes(instruction.operands[0] as usize)
+        } else {
+            let register = self.register(dtype);
+            self.compute(position, register)?;
+            register
+        };
+        let temporary = !from_lanes || (used && exact);
+        let mut lanes = unrounded;
+        if used && !exact {
+            lanes = self.register(dtype);
+            self.step(lane::round(dtype, self.isa), lanes, [unrounded; 3]);
+            if temporary {
+                self.release(unrounded);
+            }
+        }
+        for &output in shown {
+            self.step(
+                lane::narrow(dtype, self.isa),
+                self.output(output),
+                [lanes; 3],
+            );
+        }
+        if used {
+            self.location[value] = lanes;
+        } else if temporary {
+            self.release(lanes);
+        }
+        Some(())
+    }
+
+    /// The loop of an instruction, into lanes that are not yet rounded.
+    fn compute(&mut self, position: usize, destination: Slot) -> Option<()> {
+        let instruction = &self.program.instructions[position];
+        let first = instruction.operands[0] as usize;
+        let dtype = self.program.dtype(first);
+        let isa = self.isa;
+        let widens = instruction.op == ScalarOp::Cast
+            && instruction.dtype == Dtype::Float32
+            && self.location[first] == NOWHERE;
+        if widens {
+            self.step(lane::widen(dtype, isa), destination, [first as Slot; 3]);
+            self.lowered.weight += 1;
+            return Some(());
+        }
+        let (run, weight) = match instruction.op {
+            ScalarOp::Unary(op) => (lane::unary(op, dtype, isa)?, lane::weight(op, dtype)),
+            ScalarOp::Binary(op) => (
+                lane::binary(op, dtype, isa)?,
+                lane::binary_weight(op, dtype),
+            ),
+            ScalarOp::Select => (lane::select(instruction.dtype, isa), 1),
+            ScalarOp::Cast => (lane::cast(dtype, instruction.dtype, isa), 1),
+        };
+        let mut operands = [0; 3];
+        for (slot, &operand) in operands.iter_mut().zip(&instruction.operands) {
+            *slot = self.lanes(operand as usize);
+        }
+        for unused in instruction.operands.len()..3 {
+            operands[unused] = operands[0];
+        }
+        self.step(run, destination, operands);
+        self.lowered.weight += weight;
+        Some(())
+    }
+
+    /// Frees the registers of values that no later instruction takes.
+    fn release_operands(&mut self, position: usize) {
+        let instruction = &self.program.instructions[position];
+        for (number, &operand) in instruction.operands.iter().enumerate() {
+            let operand = operand as usize;
+            let again = instruction.operands[..number].contains(&(operand as u32));
+            if self.last_use[operand] == position && !again && self.location[operand] != NOWHERE {
+                self.release(self.location[operand]);
+            }
+        }
+    }
+}

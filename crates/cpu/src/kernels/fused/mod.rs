@@ -1,0 +1,106 @@
+//! Elementwise operations and programs of them, by a tile interpreter.
+//!
+//! A program is lowered once a call ([`lower`]) to steps, each a compiled SIMD loop, and run tile
+//! by tile ([`execute`]), a tile being small enough for the first cache. Inputs are read and
+//! outputs written in place wherever their layout allows; the rest goes through registers of one
+//! tile. Single operations on whole arrays skip all that ([`direct`]).
+
+mod complex;
+mod direct;
+mod execute;
+mod lane;
+mod lower;
+mod nest;
+mod scratch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::simd::Isa;
+use lower::{Program, lower};
+use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Op, Result, ScalarOp};
+use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
+use smallvec::{SmallVec, smallvec};
+
+/// Elementwise operations run here on every dtype of their domain.
+pub(crate) fn supports(op: &Op, _inputs: &[&ArrayType]) -> bool {
+    matches!(
+        op,
+        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) | Op::Fused(_)
+    )
+}
+
+pub(crate) fn run(call: &Call<'_>) -> Result<Results> {
+    run_with(call, Isa::best())
+}
+
+/// Runs the call on an instruction set that the machine has.
+pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
+    let scalar_op = match call.op {
+        Op::Unary(op) => ScalarOp::Unary(*op),
+        Op::Binary(op) => ScalarOp::Binary(*op),
+        Op::Select => ScalarOp::Select,
+        Op::Cast(_) => ScalarOp::Cast,
+        Op::Fused(program) => {
+            let program = Program {
+                inputs: &program.inputs,
+                instructions: &program.instructions,
+                outputs: &program.outputs,
+            };
+            return interpret(call, program, isa);
+        }
+        Op::Source(_)
+        | Op::View(_)
+        | Op::Index(_)
+        | Op::Reduce(_)
+        | Op::ArgReduce(_)
+        | Op::Scan(_)
+        | Op::Sort(_)
+        | Op::Contract(_)
+        | Op::Random(_)
+        | Op::Fast(_)
+        | Op::Custom(_) => return Err(super::declined(call)),
+    };
+    if let Some(results) = direct::run(call, scalar_op, isa)? {
+        return Ok(results);
+    }
+    let inputs: SmallVec<[Dtype; 3]> = call.inputs.iter().map(|input| input.dtype).collect();
+    let instruction = Instruction {
+        op: scalar_op,
+        operands: (0..inputs.len() as u32).collect(),
+        dtype: call.outputs[0].dtype,
+    };
+    let program = Program {
+        inputs: &inputs,
+        instructions: std::slice::from_ref(&instruction),
+        outputs: &[inputs.len() as u32],
+    };
+    interpret(call, program, isa)
+}
+
+fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results> {
+    let lowered = lower(program, isa).ok_or_else(|| super::declined(call))?;
+    let mut donors: SmallVec<[bool; 4]> = smallvec![true; call.inputs.len()];
+    let mut buffers: SmallVec<[Buffer; 1]> = SmallVec::new();
+    for (output, array_type) in call.outputs.iter().enumerate() {
+        let bytes = array_type.bytes();
+        let donated = call.inputs.iter().enumerate().find_map(|(input, operand)| {
+            let fits = donors[input]
+                && operand.donatable
+                && operand.dtype.size() == array_type.dtype.size()
+                && lowered.last_read[input] <= lowered.written[output];
+            let buffer = fits.then(|| operand.donate(bytes)).flatten()?;
+            donors[input] = false;
+            Some(buffer)
+        });
+        buffers.push(match donated {
+            Some(buffer) => buffer,
+            None => Buffer::allocate(call.op.name(), bytes)?,
+        });
+    }
+    execute::execute(call, &lowered, &buffers)?;
+    let stored = buffers.into_iter().zip(call.outputs);
+    Ok(stored
+        .map(|(buffer, array_type)| Stored::contiguous(buffer, array_type))
+        .collect())
+}

@@ -1,0 +1,137 @@
+//! The loops that tiles are cut from.
+//!
+//! In a *linear* nest a tile is a range of row-major positions. Where an input is strided and rows
+//! are long, a tile is a part of a row: inputs with unit stride are then read in place. Tiles of
+//! neighbouring rows run in *blocks*, for which inputs that lie across are transposed at once.
+
+use mlx_oxide_ir::Strides;
+use mlx_oxide_ir::layout::{Collapsed, collapse, contiguous_strides};
+use mlx_oxide_runtime::Operand;
+use smallvec::SmallVec;
+
+/// Rows of a block: one line of the cache of 4-byte elements.
+const BLOCK: usize = 16;
+/// Rows shorter than this are not worth tiles of their own.
+const SHORT: usize = 64;
+
+/// How an input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// In row-major order without gaps.
+    Whole,
+    /// One element throughout.
+    Uniform,
+    /// By the strides with this number in [`Nest::loops`].
+    Strided(usize),
+    /// As `Strided`, through transposed blocks.
+    Across(usize),
+}
+
+/// Loops over all elements and how each input takes part.
+pub(super) struct Nest {
+    pub(super) access: SmallVec<[Access; 4]>,
+    /// Loops and strides: first the outputs', then those of strided inputs.
+    pub(super) loops: Collapsed,
+    /// The loop whose neighbouring rows form blocks; none in a linear nest.
+    pub(super) block_axis: Option<usize>,
+}
+
+impl Nest {
+    /// The loops over `shape` for such inputs.
+    pub(super) fn new(shape: &[usize], inputs: &[Operand]) -> Self {
+        let order = contiguous_strides(shape);
+        let mut strides: SmallVec<[&[isize]; 4]> = SmallVec::new();
+        strides.push(&order);
+        let mut access: SmallVec<[Access; 4]> = SmallVec::new();
+        for input in inputs {
+            access.push(if input.layout.is_contiguous() && is_aligned(input) {
+                Access::Whole
+            } else if input.layout.is_uniform() {
+                Access::Uniform
+            } else {
+                strides.push(&input.layout.strides);
+                Access::Strided(strides.len() - 1)
+            });
+        }
+        let loops = collapse(shape, &strides);
+        let (inner, depth) = (loops.shape[loops.shape.len() - 1], loops.shape.len());
+        let mut nest = Nest {
+            access,
+            loops,
+            block_axis: None,
+        };
+        if depth > 1 && inner >= SHORT && nest.loops.strides.len() > 1 {
+            nest.choose_block_axis();
+        }
+        nest
+    }
+
+    fn choose_block_axis(&mut self) {
+        let inner = self.loops.shape.len() - 1;
+        let across = |strides: &Strides| {
+            let nearest = (0..inner)
+                .filter(|&axis| strides[axis] != 0 && self.loops.shape[axis] >= BLOCK / 2)
+                .min_by_key(|&axis| strides[axis].unsigned_abs());
+            nearest.filter(|&axis| {
+                strides[inner].unsigned_abs() > 1
+                    && strides[axis].unsigned_abs() < strides[inner].unsigned_abs()
+            })
+        };
+        let chosen = self.loops.strides[1..].iter().find_map(across);
+        let axes: SmallVec<[Option<usize>; 4]> = self.loops.strides.iter().map(across).collect();
+        for access in &mut self.access {
+            if let Access::Strided(number) = *access
+                && axes[number].is_some()
+                && axes[number] == chosen
+            {
+                *access = Access::Across(number);
+            }
+        }
+        self.block_axis = Some(chosen.unwrap_or(inner - 1));
+    }
+
+    /// Elements of a row.
+    pub(super) fn inner(&self) -> usize {
+        self.loops.shape[self.loops.shape.len() - 1]
+    }
+
+    /// How many blocks of rows there are; the nest is not linear.
+    pub(super) fn blocks(&self, axis: usize) -> usize {
+        let rows: usize = self.loops.shape[..self.loops.shape.len() - 1]
+            .iter()
+            .product();
+        rows / self.loops.shape[axis] * self.loops.shape[axis].div_ceil(BLOCK)
+    }
+
+    /// The first row of a block, as a position along each outer loop, and how many rows it has.
+    pub(super) fn block(&self, axis: usize, mut number: usize) -> (SmallVec<[usize; 4]>, usize) {
+        let outer = &self.loops.shape[..self.loops.shape.len() - 1];
+        let mut index = SmallVec::from_elem(0, outer.len());
+        let mut rows = 0;
+        for position in (0..outer.len()).rev() {
+            if position == axis {
+                let pieces = outer[axis].div_ceil(BLOCK);
+                index[axis] = number % pieces * BLOCK;
+                rows = BLOCK.min(outer[axis] - index[axis]);
+                number /= pieces;
+            } else {
+                index[position] = number % outer[position];
+                number /= outer[position];
+            }
+        }
+        (index, rows)
+    }
+
+    /// The most rows of a block.
+    pub(super) const fn most_rows() -> usize {
+        BLOCK
+    }
+}
+
+/// Whether elements lie at multiples of their width, as loops expect.
+pub(super) fn is_aligned(operand: &Operand) -> bool {
+    operand
+        .buffer
+        .host_ptr()
+        .is_ok_and(|pointer| (pointer.as_ptr() as usize).is_multiple_of(operand.dtype.size()))
+}

@@ -1,0 +1,137 @@
+//! Strided, stretched, reversed and transposed operands against copies of them in order.
+
+use super::{assert_same, available, operand, run, samples};
+use mlx_oxide_ir::{Binary, Dtype, Layout, Op};
+use mlx_oxide_runtime::Operand;
+
+/// The same elements in row-major order.
+fn in_order(strided: &Operand) -> Operand {
+    let source = strided.buffer.host_bytes().unwrap();
+    let width = strided.dtype.size();
+    let bytes: Vec<u8> = strided
+        .layout
+        .places()
+        .flat_map(|place| source[place * width..(place + 1) * width].to_vec())
+        .collect();
+    operand(&bytes, &strided.layout.shape, strided.dtype)
+}
+
+fn shown(dtype: Dtype, stored: &[usize], seed: usize, view: impl Fn(Layout) -> Layout) -> Operand {
+    let layout = Layout::contiguous(stored);
+    let mut operand = operand(&samples(dtype, layout.size(), seed), stored, dtype);
+    operand.layout = view(layout);
+    operand
+}
+
+fn check(lhs: &Operand, rhs: &Operand) {
+    let op = Op::Binary(Binary::Subtract);
+    for isa in available() {
+        let expected = run(&op, &[in_order(lhs), in_order(rhs)], isa).remove(0);
+        let found = run(&op, &[lhs.clone(), rhs.clone()], isa).remove(0);
+        assert_same(
+            lhs.dtype,
+            &found,
+            &expected,
+            &format!("{:?} {:?} {isa:?}", lhs.layout, rhs.layout),
+        );
+    }
+}
+
+const DTYPES: [Dtype; 5] = [
+    Dtype::Int8,
+    Dtype::Float16,
+    Dtype::Float32,
+    Dtype::Float64,
+    Dtype::Complex64,
+];
+
+#[test]
+fn transposed_operands_of_every_size() {
+    for dtype in DTYPES {
+        for (rows, columns) in [(1, 1), (3, 5), (17, 64), (100, 130), (64, 700), (33, 1030)] {
+            let across = shown(dtype, &[columns, rows], 1, |layout| layout.permute(&[1, 0]));
+            let along = shown(dtype, &[rows, columns], 2, |layout| layout);
+            check(&across, &along);
+            check(&along, &across);
+            check(&across, &across);
+        }
+    }
+}
+
+#[test]
+fn permuted_operands_of_three_axes() {
+    for axes in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for stored in [[20, 70, 90], [3, 4, 5], [2, 129, 65]] {
+            let permuted = shown(Dtype::Float32, &stored, 1, |layout| layout.permute(&axes));
+            let along = shown(Dtype::Float32, &permuted.layout.shape, 2, |layout| layout);
+            check(&permuted, &along);
+        }
+    }
+}
+
+#[test]
+fn stretched_operands_along_every_axis() {
+    for dtype in DTYPES {
+        for full in [[5, 300], [300, 5], [40, 2100]] {
+            let along = shown(dtype, &full, 1, |layout| layout);
+            for stored in [vec![1, full[1]], vec![full[0], 1], vec![1, 1], vec![1]] {
+                let stretched = shown(dtype, &stored, 2, |layout| layout.broadcast(&full.into()));
+                check(&along, &stretched);
+                check(&stretched, &along);
+            }
+        }
+    }
+}
+
+#[test]
+fn stepped_and_reversed_operands() {
+    for dtype in DTYPES {
+        let reversed = shown(dtype, &[41, 222], 1, |mut layout| {
+            layout.offset = 41 * 222 - 1;
+            layout.strides = [-222, -1].into_iter().collect();
+            layout
+        });
+        let stepped = shown(dtype, &[82, 444], 2, |mut layout| {
+            layout.shape = [41, 222].into();
+            layout.strides = [888, 2].into_iter().collect();
+            layout
+        });
+        let window = shown(dtype, &[50, 300], 3, |mut layout| {
+            layout.shape = [41, 222].into();
+            layout.offset = 303;
+            layout
+        });
+        check(&reversed, &stepped);
+        check(&stepped, &window);
+        check(&window, &reversed);
+        let turned = Operand {
+            layout: Layout {
+                shape: [41, 222].into(),
+                strides: [-1, 41].into_iter().collect(),
+                offset: 40,
+            },
+            ..reversed.clone()
+        };
+        check(&turned, &window);
+    }
+}
+
+#[test]
+fn foreign_memory_need_not_be_aligned() {
+    struct Shifted(Vec<u8>);
+    impl mlx_oxide_runtime::HostMemory for Shifted {
+        fn as_bytes(&self) -> &[u8] {
+            &self.0[1..]
+        }
+    }
+    let bytes = samples(Dtype::Float32, 5000, 1);
+    let mut shifted = vec![0u8];
+    shifted.extend(&bytes);
+    for shape in [vec![5000], vec![50, 100]] {
+        let aligned = operand(&bytes, &shape, Dtype::Float32);
+        let mut unaligned = aligned.clone();
+        unaligned.buffer =
+            mlx_oxide_runtime::Buffer::from_foreign(Box::new(Shifted(shifted.clone())));
+        check(&aligned, &unaligned);
+    }
+}

@@ -1,0 +1,161 @@
+//! Programs against their instructions run one call at a time.
+
+use super::{assert_same, available, operand, run, samples};
+use crate::simd::Isa;
+use mlx_oxide_ir::{Binary, Dtype, Instruction, Op, ScalarOp, ScalarProgram, Unary};
+use mlx_oxide_runtime::Operand;
+use std::sync::Arc;
+
+fn instruction(op: ScalarOp, operands: &[u32], dtype: Dtype) -> Instruction {
+    Instruction {
+        op,
+        operands: operands.iter().copied().collect(),
+        dtype,
+    }
+}
+
+/// Every value of the program, each from a call of its own.
+fn one_by_one(program: &ScalarProgram, inputs: &[Operand], isa: Isa) -> Vec<Operand> {
+    let mut values = inputs.to_vec();
+    for instruction in &program.instructions {
+        let op = match instruction.op {
+            ScalarOp::Unary(op) => Op::Unary(op),
+            ScalarOp::Binary(op) => Op::Binary(op),
+            ScalarOp::Select => Op::Select,
+            ScalarOp::Cast => Op::Cast(instruction.dtype),
+        };
+        let operands: Vec<Operand> = instruction
+            .operands
+            .iter()
+            .map(|value| values[*value as usize].clone())
+            .collect();
+        let bytes = run(&op, &operands, isa).remove(0);
+        values.push(operand(&bytes, &inputs[0].layout.shape, instruction.dtype));
+    }
+    values
+}
+
+fn check(program: ScalarProgram, shape: &[usize]) {
+    program.validate().unwrap();
+    let count: usize = shape.iter().product();
+    let bytes: Vec<Vec<u8>> = (program.inputs.iter().enumerate())
+        .map(|(number, dtype)| samples(*dtype, count, number + 1))
+        .collect();
+    let inputs = |donatable| -> Vec<Operand> {
+        (bytes.iter().zip(&program.inputs))
+            .map(|(bytes, dtype)| Operand {
+                donatable,
+                ..operand(bytes, shape, *dtype)
+            })
+            .collect()
+    };
+    let op = Op::Fused(Arc::new(program.clone()));
+    for isa in available() {
+        let values = one_by_one(&program, &inputs(false), isa);
+        for donatable in [false, true] {
+            let found = run(&op, &inputs(donatable), isa);
+            for (found, output) in found.iter().zip(&program.outputs) {
+                let expected = &values[*output as usize];
+                let context = format!("value {output}, {isa:?}, donatable {donatable}");
+                assert_same(
+                    expected.dtype,
+                    found,
+                    expected.buffer.host_bytes().unwrap(),
+                    &context,
+                );
+            }
+        }
+    }
+}
+
+/// A program of so many instructions in one dtype, whose operands wander, with several outputs.
+fn long(dtype: Dtype, length: u32) -> ScalarProgram {
+    let mut program = ScalarProgram {
+        inputs: vec![dtype; 3],
+        ..ScalarProgram::default()
+    };
+    for position in 0..length {
+        let newest = 2 + position;
+        let older = newest.saturating_sub(position * 7 % 11);
+        let made = match position % 4 {
+            0 => instruction(ScalarOp::Binary(Binary::Add), &[newest, older], dtype),
+            1 => instruction(
+                ScalarOp::Binary(Binary::Minimum),
+                &[older, position % 3],
+                dtype,
+            ),
+            2 => instruction(ScalarOp::Unary(Unary::Negative), &[older], dtype),
+            _ => instruction(ScalarOp::Binary(Binary::Multiply), &[newest, newest], dtype),
+        };
+        program.instructions.push(made);
+    }
+    program.outputs = vec![3 + length / 2, 2 + length, 3, 2 + length];
+    program
+}
+
+#[test]
+fn long_programs_agree_with_single_calls_in_every_dtype() {
+    for dtype in Dtype::ALL {
+        check(long(dtype, 20), &[3000]);
+    }
+    check(long(Dtype::Float32, 500), &[37, 61]);
+    check(long(Dtype::Bfloat16, 500), &[2100]);
+}
+
+#[test]
+fn an_input_is_not_overwritten_before_its_last_reading() {
+    let float = Dtype::Float32;
+    let program = ScalarProgram {
+        inputs: vec![float, float],
+        instructions: vec![
+            instruction(ScalarOp::Binary(Binary::Add), &[0, 1], float),
+            instruction(ScalarOp::Binary(Binary::Multiply), &[2, 0], float),
+            instruction(ScalarOp::Binary(Binary::Subtract), &[2, 1], float),
+        ],
+        outputs: vec![2, 3, 4],
+    };
+    for count in [1, 100, 5000, 200_000] {
+        check(program.clone(), &[count]);
+    }
+}
+
+#[test]
+fn dtypes_mix_in_one_program() {
+    let (float, half, bool_) = (Dtype::Float32, Dtype::Float16, Dtype::Bool);
+    let program = ScalarProgram {
+        inputs: vec![half, float, Dtype::Int16, Dtype::Complex64],
+        instructions: vec![
+            instruction(ScalarOp::Cast, &[0], float), // 4
+            instruction(ScalarOp::Binary(Binary::Less), &[4, 1], bool_), // 5
+            instruction(ScalarOp::Select, &[5, 4, 1], float), // 6
+            instruction(ScalarOp::Cast, &[6], half),  // 7
+            instruction(ScalarOp::Binary(Binary::Add), &[7, 0], half), // 8
+            instruction(ScalarOp::Cast, &[2], half),  // 9
+            instruction(ScalarOp::Binary(Binary::Multiply), &[8, 9], half), // 10
+            instruction(ScalarOp::Unary(Unary::Abs), &[3], float), // 11
+            instruction(ScalarOp::Cast, &[10], Dtype::Complex64), // 12
+            instruction(ScalarOp::Binary(Binary::Add), &[12, 3], Dtype::Complex64), // 13
+            instruction(ScalarOp::Cast, &[0], half),  // 14
+            instruction(ScalarOp::Unary(Unary::Exp), &[14], half), // 15
+            instruction(ScalarOp::Unary(Unary::LogicalNot), &[5], bool_), // 16
+        ],
+        outputs: vec![7, 8, 10, 11, 13, 14, 15, 5, 16],
+    };
+    for count in [1, 17, 4097] {
+        check(program.clone(), &[count]);
+    }
+}
+
+#[test]
+fn results_nobody_reads_are_skipped() {
+    let float = Dtype::Float32;
+    let program = ScalarProgram {
+        inputs: vec![float],
+        instructions: vec![
+            instruction(ScalarOp::Unary(Unary::Exp), &[0], float),
+            instruction(ScalarOp::Unary(Unary::Sin), &[0], float),
+        ],
+        outputs: vec![2],
+    };
+    check(program, &[1000]);
+}

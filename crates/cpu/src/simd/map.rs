@@ -1,0 +1,326 @@
+//! Loops that apply a function to every element of a tile.
+
+use super::Isa;
+use std::mem::MaybeUninit;
+
+/// Elements that are copied aside at a time when the destination is an operand.
+const ASIDE: usize = 256;
+
+/// A compiled loop: destination, up to three operands (the unused ones are not read), number of
+/// elements.
+///
+/// Calling it is sound when every pointer in use is aligned for its element type and valid for
+/// that many elements, the instruction set that it was compiled for is available, and the
+/// destination either overlaps no operand or is exactly one or more of them.
+pub type TileFn = unsafe fn(*mut u8, *const u8, *const u8, *const u8, usize);
+
+/// A function of one element.
+pub trait Map1 {
+    /// Operand.
+    type In: Copy;
+    /// Result; as wide as the operand wherever the destination may be the operand.
+    type Out: Copy;
+    /// Whether some operands need [`Map1::slow`].
+    const RARE: bool = false;
+
+    /// The result, without branches.
+    fn apply(operand: Self::In) -> Self::Out;
+
+    /// Whether [`Map1::apply`] is not good enough for the operand.
+    #[inline(always)]
+    fn is_rare(_operand: Self::In) -> bool {
+        false
+    }
+
+    /// The result for rare operands.
+    fn slow(operand: Self::In) -> Self::Out {
+        Self::apply(operand)
+    }
+}
+
+/// A function of two elements.
+pub trait Map2 {
+    /// Both operands.
+    type In: Copy;
+    /// Result.
+    type Out: Copy;
+    /// Whether some operands need [`Map2::slow`].
+    const RARE: bool = false;
+
+    /// The result, without branches.
+    fn apply(lhs: Self::In, rhs: Self::In) -> Self::Out;
+
+    /// Whether [`Map2::apply`] is not good enough for the operands.
+    #[inline(always)]
+    fn is_rare(_lhs: Self::In, _rhs: Self::In) -> bool {
+        false
+    }
+
+    /// The result for rare operands.
+    fn slow(lhs: Self::In, rhs: Self::In) -> Self::Out {
+        Self::apply(lhs, rhs)
+    }
+}
+
+/// A function of three elements.
+pub trait Map3 {
+    /// First operand.
+    type First: Copy;
+    /// The other operands.
+    type Rest: Copy;
+    /// Result.
+    type Out: Copy;
+
+    /// The result, without branches.
+    fn apply(first: Self::First, second: Self::Rest, third: Self::Rest) -> Self::Out;
+}
+
+#[inline(always)]
+fn loop1<K: Map1>(destination: &mut [MaybeUninit<K::Out>], source: &[K::In]) {
+    for (result, operand) in destination.iter_mut().zip(source) {
+        result.write(K::apply(*operand));
+    }
+    if K::RARE
+        && source
+            .iter()
+            .fold(false, |rare, operand| rare | K::is_rare(*operand))
+    {
+        for (result, operand) in destination.iter_mut().zip(source) {
+            if K::is_rare(*operand) {
+                result.write(K::slow(*operand));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn loop2<K: Map2>(destination: &mut [MaybeUninit<K::Out>], lhs: &[K::In], rhs: &[K::In]) {
+    for ((result, lhs), rhs) in destination.iter_mut().zip(lhs).zip(rhs) {
+        result.write(K::apply(*lhs, *rhs));
+    }
+    if K::RARE
+        && lhs
+            .iter()
+            .zip(rhs)
+            .fold(false, |rare, (lhs, rhs)| rare | K::is_rare(*lhs, *rhs))
+    {
+        for ((result, lhs), rhs) in destination.iter_mut().zip(lhs).zip(rhs) {
+            if K::is_rare(*lhs, *rhs) {
+                result.write(K::slow(*lhs, *rhs));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn loop3<K: Map3>(
+    destination: &mut [MaybeUninit<K::Out>],
+    first: &[K::First],
+    second: &[K::Rest],
+    third: &[K::Rest],
+) {
+    for (((result, first), second), third) in
+        destination.iter_mut().zip(first).zip(second).zip(third)
+    {
+        result.write(K::apply(*first, *second, *third));
+    }
+}
+
+/// An operand of which pieces are copied aside where the destination overwrites it.
+struct Aside<T: Copy> {
+    copy: [MaybeUninit<T>; ASIDE],
+}
+
+impl<T: Copy> Aside<T> {
+    #[inline(always)]
+    fn new() -> Self {
+        Aside {
+            copy: [MaybeUninit::uninit(); ASIDE],
+        }
+    }
+
+    /// `count` elements from `source` on, copied if `aliased`.
+    ///
+    /// # Safety
+    /// `source` is valid for `count` elements, at most `ASIDE` if `aliased`.
+    #[inline(always)]
+    unsafe fn piece(&mut self, source: *const T, count: usize, aliased: bool) -> &[T] {
+        if !aliased {
+            // SAFETY: the caller's promise
+            return unsafe { std::slice::from_raw_parts(source, count) };
+        }
+        debug_assert!(count <= ASIDE);
+        // SAFETY: the caller's promise; the copy is a place of its own
+        unsafe {
+            self.copy
+                .as_mut_ptr()
+                .cast::<T>()
+                .copy_from_nonoverlapping(source, count)
+        };
+        // SAFETY: just written
+        unsafe { std::slice::from_raw_parts(self.copy.as_ptr().cast(), count) }
+    }
+}
+
+/// # Safety
+/// As [`TileFn`].
+#[inline(always)]
+unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) {
+    let (destination, source) = (
+        destination.cast::<MaybeUninit<K::Out>>(),
+        source.cast::<K::In>(),
+    );
+    let aliased = destination as usize == source as usize;
+    let step = if aliased { ASIDE } else { count.max(1) };
+    let mut aside = Aside::new();
+    let mut start = 0;
+    while start < count {
+        let piece = step.min(count - start);
+        // SAFETY: `start + piece <= count`; the operand is apart or copied aside
+        unsafe {
+            let source = aside.piece(source.add(start), piece, aliased);
+            let destination = std::slice::from_raw_parts_mut(destination.add(start), piece);
+            loop1::<K>(destination, source);
+        }
+        start += piece;
+    }
+}
+
+/// # Safety
+/// As [`TileFn`].
+#[inline(always)]
+unsafe fn tile2<K: Map2>(destination: *mut u8, lhs: *const u8, rhs: *const u8, count: usize) {
+    let destination = destination.cast::<MaybeUninit<K::Out>>();
+    let (lhs, rhs) = (lhs.cast::<K::In>(), rhs.cast::<K::In>());
+    let left = destination as usize == lhs as usize;
+    let right = destination as usize == rhs as usize;
+    let step = if left | right { ASIDE } else { count.max(1) };
+    let (mut left_aside, mut right_aside) = (Aside::new(), Aside::new());
+    let mut start = 0;
+    while start < count {
+        let piece = step.min(count - start);
+        // SAFETY: `start + piece <= count`; operands are apart or copied aside
+        unsafe {
+            let lhs = left_aside.piece(lhs.add(start), piece, left);
+            let rhs = right_aside.piece(rhs.add(start), piece, right);
+            let destination = std::slice::from_raw_parts_mut(destination.add(start), piece);
+            loop2::<K>(destination, lhs, rhs);
+        }
+        start += piece;
+    }
+}
+
+/// # Safety
+/// As [`TileFn`].
+#[inline(always)]
+unsafe fn tile3<K: Map3>(
+    destination: *mut u8,
+    first: *const u8,
+    second: *const u8,
+    third: *const u8,
+    count: usize,
+) {
+    let destination = destination.cast::<MaybeUninit<K::Out>>();
+    let first = first.cast::<K::First>();
+    let (second, third) = (second.cast::<K::Rest>(), third.cast::<K::Rest>());
+    let aliased = [first as usize, second as usize, third as usize]
+        .map(|operand| operand == destination as usize);
+    let any = aliased[0] | aliased[1] | aliased[2];
+    let step = if any { ASIDE } else { count.max(1) };
+    let mut first_aside = Aside::new();
+    let (mut second_aside, mut third_aside) = (Aside::new(), Aside::new());
+    let mut start = 0;
+    while start < count {
+        let piece = step.min(count - start);
+        // SAFETY: `start + piece <= count`; operands are apart or copied aside
+        unsafe {
+            let first = first_aside.piece(first.add(start), piece, aliased[0]);
+            let second = second_aside.piece(second.add(start), piece, aliased[1]);
+            let third = third_aside.piece(third.add(start), piece, aliased[2]);
+            let destination = std::slice::from_raw_parts_mut(destination.add(start), piece);
+            loop3::<K>(destination, first, second, third);
+        }
+        start += piece;
+    }
+}
+
+/// Compiles a tile loop for every instruction set and defines the function that chooses.
+///
+/// `compiled!(map1, Map1, |first, second, third| tile1(first))` expands to a generic function for each
+/// instruction set, whose body is `tile1::<K>(destination, first, count)`, and to
+/// `pub fn map1<K: Map1>(isa: Isa) -> TileFn`.
+macro_rules! compiled {
+    ($(#[$doc:meta])* $name:ident, $map:ident, |$first:ident, $second:ident, $third:ident| $tile:ident($($operand:ident),*)) => {
+        mod $name {
+            #![allow(unused_variables)]
+            use super::*;
+
+            /// # Safety
+            /// As [`TileFn`].
+            pub(super) unsafe fn baseline<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K>(destination, $($operand,)* count) }
+            }
+
+            /// # Safety
+            /// As [`TileFn`].
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            pub(super) unsafe fn avx2<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K>(destination, $($operand,)* count) }
+            }
+
+            /// # Safety
+            /// As [`TileFn`].
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            pub(super) unsafe fn avx512<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K>(destination, $($operand,)* count) }
+            }
+        }
+
+        $(#[$doc])*
+        pub fn $name<K: $map>(isa: Isa) -> TileFn {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => $name::avx512::<K>,
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => $name::avx2::<K>,
+                #[cfg(not(target_arch = "x86_64"))]
+                Isa::Avx512 | Isa::Avx2 => $name::baseline::<K>,
+                Isa::Baseline => $name::baseline::<K>,
+            }
+        }
+    };
+}
+
+compiled!(
+    /// The loop of a function of one element.
+    map1, Map1, |first, second, third| tile1(first)
+);
+compiled!(
+    /// The loop of a function of two elements.
+    map2, Map2, |first, second, third| tile2(first, second)
+);
+compiled!(
+    /// The loop of a function of three elements.
+    map3, Map3, |first, second, third| tile3(first, second, third)
+);
+
+/// The loop of a function that has nothing to gain from vectors, compiled once.
+pub fn map1_portable<K: Map1>() -> TileFn {
+    map1::baseline::<K>
+}
+
+/// As [`map1_portable`], of two elements.
+pub fn map2_portable<K: Map2>() -> TileFn {
+    map2::baseline::<K>
+}

@@ -1,0 +1,152 @@
+//! Functions in single precision: those that programs spend their time in.
+
+use super::polynomial32;
+use std::f32::consts::LOG2_E;
+
+/// Adding and subtracting it rounds to an integer, which is then in the low bits.
+const ROUNDER: f32 = 12_582_912.0; // 1.5·2²³
+const LN2_HIGH: f32 = 0.693_145_75; // the low bits are zero, so that products are exact
+const LN2_LOW: f32 = 1.428_606_8e-6;
+
+/// `(eʳ - 1 - r)/r²` for `|r| ≤ ln2/2`, error 2⁻²⁸.
+const EXP: [f32; 5] = [
+    4.9999994e-1,
+    1.6666521e-1,
+    4.166839e-2,
+    8.3687175e-3,
+    1.3814548e-3,
+];
+
+/// `2ᵏ` of the integer in the low bits of `k + ROUNDER`.
+#[inline(always)]
+fn power_of_two(rounded: f32) -> f32 {
+    f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
+}
+
+/// `eˣ`.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    let clamped = if x > 89.0 { 89.0 } else { x };
+    let clamped = if clamped < -104.0 { -104.0 } else { clamped };
+    let (power, n) = reduced_exp(clamped);
+    // in two steps, since 2ⁿ itself may overflow or be subnormal
+    let half = n.mul_add(0.5, ROUNDER);
+    let rest = n - (half - ROUNDER) + ROUNDER;
+    power * power_of_two(half) * power_of_two(rest)
+}
+
+/// `e^(x - n·ln2)` and `n`.
+#[inline(always)]
+fn reduced_exp(x: f32) -> (f32, f32) {
+    let n = x.mul_add(LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+    ((r * r).mul_add(polynomial32(r, &EXP), r) + 1.0, n)
+}
+
+/// `e^(-x)` of a magnitude; anything below the least normal number may be zero.
+#[inline(always)]
+fn exp_of_negative(magnitude: f32) -> f32 {
+    let clamped = if magnitude > 87.0 { 87.0 } else { magnitude };
+    let (power, n) = reduced_exp(-clamped);
+    power * power_of_two(n + ROUNDER)
+}
+
+/// `(ln(1+f) - f + f²/2)/f³` for `√½ ≤ 1+f ≤ √2`, error 2⁻³⁰.
+const LOG: [f32; 9] = [
+    3.3333313e-1,
+    -2.500001e-1,
+    2.0002118e-1,
+    -1.6667995e-1,
+    1.4219555e-1,
+    -1.24056086e-1,
+    1.1888164e-1,
+    -1.1675538e-1,
+    6.7464955e-2,
+];
+const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
+
+/// `ln x`.
+#[inline(always)]
+pub fn log(x: f32) -> f32 {
+    let subnormal = x < f32::MIN_POSITIVE;
+    let scaled = if subnormal { x * 8_388_608.0 } else { x };
+    let bits = scaled.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let exponent = (bits as i32) >> 23;
+    let f = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS) - 1.0;
+    let k = exponent as f32 - if subnormal { 23.0 } else { 0.0 };
+    let square = f * f;
+    let tail = polynomial32(f, &LOG) * f * square;
+    let tail = k.mul_add(LN2_LOW, tail);
+    let tail = square.mul_add(-0.5, tail);
+    let value = k.mul_add(LN2_HIGH, f + tail);
+    log_edges(x, value)
+}
+
+/// The logarithm where the formula does not hold.
+#[inline(always)]
+fn log_edges(x: f32, value: f32) -> f32 {
+    let value = if x == f32::INFINITY { x } else { value };
+    let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
+    if x >= 0.0 { value } else { f32::NAN }
+}
+
+/// `(tanh x/x - 1)/x²` in `x²` for `|x| ≤ 0.6`, error 2⁻³³.
+const TANH: [f32; 6] = [
+    -3.333333e-1,
+    1.3333245e-1,
+    -5.3952113e-2,
+    2.1732377e-2,
+    -8.261785e-3,
+    2.2259871e-3,
+];
+
+/// `tanh x`.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    let magnitude = x.abs();
+    let square = x * x;
+    let small = (polynomial32(square, &TANH) * square).mul_add(x, x);
+    let power = exp_of_negative(2.0 * magnitude);
+    let large = 1.0 - (power + power) / (1.0 + power);
+    (if magnitude < 0.6 { small.abs() } else { large }).copysign(x)
+}
+
+/// `1/(1 + e⁻ˣ)`.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    let power = exp(-x.abs());
+    (if x < 0.0 { power } else { 1.0 }) / (1.0 + power)
+}
+
+/// `erf x/x - 1` in `x²` for `|x| ≤ 0.92`, error 2⁻³¹.
+const ERF: [f32; 7] = [
+    1.2837917e-1,
+    -3.7612635e-1,
+    1.1283697e-1,
+    -2.68595e-2,
+    5.2012852e-3,
+    -8.145588e-4,
+    8.3823536e-5,
+];
+/// `-ln(1 - erf x)` for `0.9 ≤ x ≤ 4`, error of `erf` 2⁻³⁴.
+const ERF_LOG: [f32; 8] = [
+    -1.6920602e-4,
+    1.1294885,
+    6.3340086e-1,
+    1.082204e-1,
+    -2.5080623e-2,
+    4.156258e-3,
+    -4.3139415e-4,
+    2.0828666e-5,
+];
+
+/// `2/√π ∫₀ˣ e^(-t²) dt`.
+#[inline(always)]
+pub fn erf(x: f32) -> f32 {
+    let magnitude = x.abs();
+    let clamped = if magnitude > 4.0 { 4.0 } else { magnitude }; // erf 4 rounds to 1
+    let small = polynomial32(x * x, &ERF).mul_add(x, x);
+    let large = (1.0 - exp_of_negative(polynomial32(clamped, &ERF_LOG))).copysign(x);
+    // so that NaN takes the first
+    if magnitude >= 0.92 { large } else { small }
+}

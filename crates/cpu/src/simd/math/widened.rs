@@ -1,0 +1,332 @@
+//! Functions of `f32`, computed in double precision where that is worth its price in accuracy
+//! and simplicity. Arguments are `f32` values held as `f64`; results are good to at least 2⁻³⁰.
+
+use super::double::{self, exp, expm1, log, log1p, reduced_angle};
+use super::polynomial;
+use std::f64::consts::{FRAC_PI_2, LOG2_E, LOG10_E, PI};
+
+/// As in [`double`], error 2⁻³⁷.
+const SIN: [f64; 4] = [
+    -0.166_666_666_406_959_62,
+    0.008_333_329_292_873_73,
+    -0.000_198_393_083_675_397_72,
+    2.718_084_084_341_865e-6,
+];
+/// As in [`double`], error 2⁻⁴³.
+const COS: [f64; 4] = [
+    0.041_666_666_619_298_395,
+    -0.001_388_888_348_362_841_2,
+    2.479_945_584_398_871e-5,
+    -2.720_539_955_245_081e-7,
+];
+
+/// Sine, cosine and quadrant of an angle below [`double::GREATEST_ANGLE`].
+#[inline(always)]
+fn sin_and_cos(x: f64) -> (f64, f64, u64) {
+    let (angle, error, quadrant) = reduced_angle(x);
+    let angle = angle + error;
+    let square = angle * angle;
+    let sine = (polynomial(square, &SIN) * square).mul_add(angle, angle);
+    let cosine = square.mul_add(square.mul_add(polynomial(square, &COS), -0.5), 1.0);
+    (sine, cosine, quadrant)
+}
+
+/// `sin x`.
+#[inline(always)]
+pub fn sin(x: f64) -> f64 {
+    let (sine, cosine, quadrant) = sin_and_cos(x);
+    let value = if quadrant & 1 == 1 { cosine } else { sine };
+    let value = f64::from_bits(value.to_bits() ^ ((quadrant & 2) << 62));
+    if x == 0.0 { x } else { value }
+}
+
+/// `cos x`.
+#[inline(always)]
+pub fn cos(x: f64) -> f64 {
+    let (sine, cosine, quadrant) = sin_and_cos(x);
+    let value = if quadrant & 1 == 1 { sine } else { cosine };
+    f64::from_bits(value.to_bits() ^ ((quadrant.wrapping_add(1) & 2) << 62))
+}
+
+/// `tan x`.
+#[inline(always)]
+pub fn tan(x: f64) -> f64 {
+    let (sine, cosine, quadrant) = sin_and_cos(x);
+    let odd = quadrant & 1 == 1;
+    let value = (if odd { -cosine } else { sine }) / (if odd { sine } else { cosine });
+    if x == 0.0 { x } else { value }
+}
+
+/// `log₂ x`.
+#[inline(always)]
+pub fn log2(x: f64) -> f64 {
+    log(x) * LOG2_E
+}
+
+/// `log₁₀ x`.
+#[inline(always)]
+pub fn log10(x: f64) -> f64 {
+    log(x) * LOG10_E
+}
+
+/// `(asin x/x - 1)/x²` in `x²` for `|x| ≤ 1/2`, error 2⁻⁴⁰.
+const ASIN: [f64; 8] = [
+    0.166_666_666_273_418_45,
+    0.075_000_049_809_889_14,
+    0.044_640_708_159_401_146,
+    0.030_426_518_058_618_773,
+    0.021_865_756_408_779_392,
+    0.020_646_230_591_776_383,
+    0.001_979_370_173_020_228,
+    0.032_911_554_059_870_58,
+];
+
+/// `arcsin` of a magnitude up to a half, or half of `arccos` of a greater one.
+#[inline(always)]
+fn arcsin_parts(magnitude: f64) -> (bool, f64) {
+    let large = magnitude > 0.5;
+    let square = if large {
+        (1.0 - magnitude) * 0.5
+    } else {
+        magnitude * magnitude
+    };
+    let root = if large { square.sqrt() } else { magnitude };
+    (
+        large,
+        (polynomial(square, &ASIN) * square).mul_add(root, root),
+    )
+}
+
+/// `arcsin x`.
+#[inline(always)]
+pub fn arcsin(x: f64) -> f64 {
+    let (large, angle) = arcsin_parts(x.abs());
+    (if large {
+        FRAC_PI_2 - 2.0 * angle
+    } else {
+        angle
+    })
+    .copysign(x)
+}
+
+/// `arccos x`.
+#[inline(always)]
+pub fn arccos(x: f64) -> f64 {
+    let (large, angle) = arcsin_parts(x.abs());
+    let small = FRAC_PI_2 - angle.copysign(x);
+    let folded = 2.0 * angle;
+    let folded = if x < 0.0 { PI - folded } else { folded };
+    if large { folded } else { small }
+}
+
+/// `(atan x/x - 1)/x²` in `x²` for `|x| ≤ 1`, error 2⁻³⁹.
+const ATAN: [f64; 13] = [
+    -0.333_333_332_923_880_57,
+    0.199_999_966_361_323_17,
+    -0.142_856_170_981_876_7,
+    0.111_096_853_262_119_77,
+    -0.090_784_317_699_901_2,
+    0.076_210_171_459_555_37,
+    -0.063_850_796_683_815_98,
+    0.050_822_856_729_419_996,
+    -0.035_757_977_085_438_514,
+    0.020_380_952_261_990_79,
+    -0.008_501_504_185_995_249,
+    0.002_251_499_661_773_71,
+    -0.000_280_036_779_071_793_84,
+];
+
+/// `arctan x`.
+#[inline(always)]
+pub fn arctan(x: f64) -> f64 {
+    arctan2(x, 1.0)
+}
+
+/// The angle of the point `(x, y)`.
+#[inline(always)]
+pub fn arctan2(y: f64, x: f64) -> f64 {
+    let (up, right) = (y.abs(), x.abs());
+    let steep = up > right;
+    let (short, long) = if steep { (right, up) } else { (up, right) };
+    let ratio = short / long;
+    let ratio = if short == 0.0 { 0.0 } else { ratio }; // 0/0 too
+    let ratio = if short == f64::INFINITY { 1.0 } else { ratio };
+    let square = ratio * ratio;
+    let angle = (polynomial(square, &ATAN) * square).mul_add(ratio, ratio);
+    let angle = if steep { FRAC_PI_2 - angle } else { angle };
+    let angle = if x.is_sign_negative() {
+        PI - angle
+    } else {
+        angle
+    };
+    let angle = angle.copysign(y);
+    if x.is_nan() | y.is_nan() {
+        f64::NAN
+    } else {
+        angle
+    }
+}
+
+/// `sinh x`, for arguments whose exponential does not overflow a double.
+#[inline(always)]
+pub fn sinh(x: f64) -> f64 {
+    let magnitude = x.abs();
+    let t = expm1(if magnitude > 100.0 { 100.0 } else { magnitude });
+    let value = (0.5 * (t + t / (t + 1.0))).copysign(x);
+    if x.is_nan() { x } else { value }
+}
+
+/// `cosh x`, for arguments whose exponential does not overflow a double.
+#[inline(always)]
+pub fn cosh(x: f64) -> f64 {
+    let magnitude = x.abs();
+    let power = exp(if magnitude > 100.0 { 100.0 } else { magnitude });
+    0.5 * power + 0.5 / power
+}
+
+/// `arcsinh x`.
+#[inline(always)]
+pub fn arcsinh(x: f64) -> f64 {
+    let magnitude = x.abs();
+    let square = x * x;
+    let value = log1p(magnitude + square / (1.0 + (1.0 + square).sqrt()));
+    let value = if magnitude == f64::INFINITY {
+        magnitude
+    } else {
+        value
+    };
+    value.copysign(x)
+}
+
+/// `arccosh x`.
+#[inline(always)]
+pub fn arccosh(x: f64) -> f64 {
+    let excess = x - 1.0;
+    let value = log1p(excess + (excess * (x + 1.0)).sqrt());
+    if x < 1.0 { f64::NAN } else { value }
+}
+
+/// `arctanh x`.
+#[inline(always)]
+pub fn arctanh(x: f64) -> f64 {
+    let magnitude = x.abs();
+    (0.5 * log1p(2.0 * magnitude / (1.0 - magnitude))).copysign(x)
+}
+
+/// `erf⁻¹(x)/x` in `w - 5/2`, where `w = -ln(1 - x²)` is at most 5; error 2⁻³¹.
+const ERFINV: [f64; 12] = [
+    1.501_409_351_692_5,
+    0.246_640_275_785_297_68,
+    -0.004_177_324_635_409_946_5,
+    -0.001_252_704_875_867_108,
+    0.000_218_263_556_555_166_54,
+    -4.998_760_450_074_611e-6,
+    -3.426_011_781_990_076e-6,
+    4.796_990_464_761_155e-7,
+    1.645_716_545_930_054e-8,
+    -1.102_323_970_623_273_7e-8,
+    4.370_350_431_512_585_4e-10,
+    1.328_603_129_921_245_6e-10,
+];
+/// The same in `√w - 3` for greater `w`; error 2⁻³⁰.
+const ERFINV_TAIL: [f64; 12] = [
+    2.832_976_798_516_520_4,
+    1.001_675_249_703_219_3,
+    0.009_445_534_620_184_4,
+    -0.007_643_014_126_676_593,
+    0.005_684_892_417_864_793,
+    -0.003_565_332_087_097_714_5,
+    0.001_486_955_620_929_731_1,
+    -0.000_126_713_727_467_806_84,
+    -0.000_298_110_369_641_024_6,
+    0.000_173_172_636_661_049_8,
+    -1.673_809_579_033_209e-5,
+    -8.898_380_630_471_74e-6,
+];
+
+/// The inverse of the error function.
+#[inline(always)]
+pub fn erfinv(x: f64) -> f64 {
+    let w = -log((1.0 - x) * (1.0 + x));
+    let small = polynomial(w - 2.5, &ERFINV);
+    let large = polynomial(w.sqrt() - 3.0, &ERFINV_TAIL);
+    let value = x * if w < 5.0 { small } else { large };
+    let value = if x.abs() == 1.0 {
+        f64::INFINITY.copysign(x)
+    } else {
+        value
+    };
+    if x.abs() > 1.0 { f64::NAN } else { value }
+}
+
+/// `aᵇ` for arguments that are `f32` values.
+#[inline(always)]
+pub fn power(a: f64, b: f64) -> f64 {
+    let magnitude = a.abs();
+    let value = exp(b * log(magnitude));
+    let value = if magnitude == 1.0 { 1.0 } else { value };
+    let half = b * 0.5;
+    let integer = b.floor() == b; // infinities are even integers
+    let odd = integer & (half.floor() != half);
+    let negative = if odd { -value } else { value };
+    let signed = if a.is_sign_negative() & odd {
+        negative
+    } else {
+        value
+    };
+    let signed = if (a < 0.0) & a.is_finite() & !integer {
+        f64::NAN
+    } else {
+        signed
+    };
+    let signed = if a.is_nan() | b.is_nan() {
+        f64::NAN
+    } else {
+        signed
+    };
+    if (b == 0.0) | (a == 1.0) { 1.0 } else { signed }
+}
+
+/// `ln(eᵃ + eᵇ)`.
+#[inline(always)]
+pub fn log_add_exp(a: f64, b: f64) -> f64 {
+    let (great, small) = if a > b { (a, b) } else { (b, a) };
+    let difference = small - great;
+    let value = great + log1p(exp(difference));
+    let value = if great.is_infinite() { great } else { value };
+    if a.is_nan() | b.is_nan() {
+        f64::NAN
+    } else {
+        value
+    }
+}
+
+/// Whether an angle needs all digits of π.
+#[inline(always)]
+pub fn is_great_angle(x: f32) -> bool {
+    f64::from(x.abs()) >= double::GREATEST_ANGLE
+}
+
+/// `a - b·⌊a/b⌋` where [`is_great_quotient`] does not hold: exact.
+#[inline(always)]
+pub fn remainder(a: f64, b: f64) -> f64 {
+    let quotient = (a / b).trunc();
+    let rest = (-quotient).mul_add(b, a);
+    let rest = if rest == 0.0 { rest.copysign(a) } else { rest };
+    let rest = if b.is_infinite() & a.is_finite() {
+        a
+    } else {
+        rest
+    };
+    if (rest != 0.0) & ((rest < 0.0) != (b < 0.0)) {
+        rest + b
+    } else {
+        rest
+    }
+}
+
+/// Whether the quotient's integer part may be inexact in double precision.
+#[inline(always)]
+pub fn is_great_quotient(a: f32, b: f32) -> bool {
+    a.abs() >= b.abs() * 134_217_728.0
+}

@@ -1,0 +1,15 @@
+//! Loops over lanes, compiled for several instruction sets and chosen at run time.
+//!
+//! A kernel is a small type that says what happens to one element ([`Map1`], [`Map2`], [`Map3`]),
+//! written without branches so that the compiler turns the loop around it into vector code. The
+//! same source is compiled once for each [`Isa`]; since every step rounds as IEEE 754 says and
+//! fused multiply-adds are written out, all of them give the same bits.
+
+pub mod half;
+pub mod isa;
+pub mod map;
+pub mod math;
+pub mod strided;
+
+pub use isa::Isa;
+pub use map::{Map1, Map2, Map3, TileFn, map1, map1_portable, map2, map2_portable, map3};
