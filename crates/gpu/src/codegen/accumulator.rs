@@ -163,7 +163,7 @@ fn position(extreme: Extreme, input: Dtype) -> Option<Pieces> {
     let better = binary(op, input, "x", "y")?;
     let not_a_number = |x: &str| match Register::of(input) {
         Register::Float => format!("is_nan({x})"),
-        Register::Double => format!("({x} != {x})"),
+        Register::Double => format!("!({x} == {x})"),
         Register::Complex => format!("complex_is_nan({x})"),
         Register::Bool
         | Register::Uint

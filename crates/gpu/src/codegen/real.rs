@@ -123,7 +123,7 @@ pub(super) fn binary_of_double(op: Binary, a: &str, b: &str) -> Option<String> {
         Binary::Maximum => format!("maximum_double({a}, {b})"),
         Binary::Minimum => format!("minimum_double({a}, {b})"),
         Binary::Equal => format!("{a} == {b}"),
-        Binary::NotEqual => format!("{a} != {b}"),
+        Binary::NotEqual => format!("!({a} == {b})"),
         Binary::Less => format!("{a} < {b}"),
         Binary::LessEqual => format!("{a} <= {b}"),
         Binary::Greater => format!("{a} > {b}"),

@@ -116,7 +116,7 @@ pub(super) fn truth(source: Register, x: &str) -> String {
             format!("({x} != {})", source.zero())
         }
         Register::Float => format!("is_nonzero({x})"),
-        Register::Double => format!("({x} != f64(0.0))"),
+        Register::Double => format!("!({x} == f64(0.0))"),
         Register::Complex => format!("(is_nonzero({x}.x) || is_nonzero({x}.y))"),
     }
 }
@@ -139,9 +139,10 @@ fn to_wide(source: Register, target: Register, x: &str) -> String {
     let name = target.name();
     match source {
         Register::Bool => format!("select({name}(0), {name}(1), {x})"),
-        Register::Uint | Register::Int | Register::WideUint | Register::WideInt => {
-            format!("{name}({x})")
-        }
+        // widened with the source's own sign first
+        Register::Uint => format!("{name}(u64({x}))"),
+        Register::Int => format!("{name}(i64({x}))"),
+        Register::WideUint | Register::WideInt => format!("{name}({x})"),
         Register::Float => format!("f32_to_{name}({x})"),
         Register::Double => format!("f64_to_{name}({x})"),
         Register::Complex => format!("f32_to_{name}({x}.x)"),

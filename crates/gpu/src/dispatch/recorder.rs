@@ -111,10 +111,9 @@ impl Recorder {
     }
 }
 
+/// Bytes of the parameters and the zero after them.
 fn block_bytes(parameters: &[u32]) -> usize {
-    (parameters.len() * 4)
-        .next_multiple_of(PARAMETER_BLOCK)
-        .max(PARAMETER_BLOCK)
+    ((parameters.len() + 1) * 4).next_multiple_of(PARAMETER_BLOCK)
 }
 
 fn open(device: &wgpu::Device) -> Open {

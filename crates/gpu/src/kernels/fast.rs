@@ -98,7 +98,13 @@ impl KernelSource for NormKernel {
             text.parameters(&["bias_offset", "bias_step"]);
             text.line(each("total = total + value;"));
             text.line(merge_all("a + b"));
-            text.line("let mean = shared_totals[0] / size;\nworkgroupBarrier();\ntotal = 0.0;");
+            text.line("let estimate = shared_totals[0] / size;\nworkgroupBarrier();\ntotal = 0.0;");
+            // the distances from the rounded mean do not quite sum to nothing
+            text.line(each("total = total + (value - estimate);"));
+            text.line(merge_all("a + b"));
+            text.line(
+                "let mean = estimate + shared_totals[0] / size;\nworkgroupBarrier();\ntotal = 0.0;",
+            );
         } else {
             text.line("let mean = 0.0;");
         }

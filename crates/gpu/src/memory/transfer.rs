@@ -2,8 +2,7 @@
 
 use crate::dispatch::Context;
 use mlx_oxide_ir::{Error, Result};
-use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::mpsc;
 
 /// Waits for the kernels that write `source` and copies its first bytes to the host.
 pub(super) fn download(
@@ -42,26 +41,23 @@ fn read_mapped(context: &Context, buffer: &wgpu::Buffer, destination: &mut [u8])
         .len()
         .next_multiple_of(8)
         .min(buffer.size() as usize) as u64;
-    let outcome = Arc::new(Mutex::new(None));
-    let report = outcome.clone();
+    let (sender, outcome) = mpsc::channel();
     context.guarded(|| {
         buffer
             .slice(range)
             .map_async(wgpu::MapMode::Read, move |result| {
-                *report.lock() = Some(result);
+                // nobody listens after a failure to wait
+                let _ = sender.send(result);
             });
     })?;
-    context.wait()?;
-    match outcome.lock().take() {
-        Some(Ok(())) => {}
-        Some(Err(error)) => return Err(context.error(error.to_string())),
-        None => {
-            return Err(Error::Internal {
-                op: "transfer",
-                detail: "a finished device left a buffer unmapped".to_owned(),
-            });
-        }
-    }
+    let waited = context.wait();
+    // the outcome may come from another thread that waits for the same device
+    let mapped = outcome.recv().map_err(|_| Error::Internal {
+        op: "transfer",
+        detail: "a buffer's mapping was forgotten".to_owned(),
+    })?;
+    waited?;
+    mapped.map_err(|error| context.error(error.to_string()))?;
     let copied = buffer
         .slice(range)
         .get_mapped_range()

@@ -4,16 +4,39 @@ fn complex_multiply(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     return vec2<f32>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
+// The exponent of the greater part, or 0 where it cannot be taken out.
+fn complex_exponent(a: vec2<f32>) -> i32 {
+    let size = max(bitcast<u32>(a.x) & 0x7fffffffu, bitcast<u32>(a.y) & 0x7fffffffu);
+    if (size >= 0x7f800000u || size == 0u) { return 0; }
+    return i32(size >> 23u) - 127;
+}
+
+fn complex_scaled(a: vec2<f32>, k: i32) -> vec2<f32> { return vec2<f32>(scaled(a.x, k), scaled(a.y, k)); }
+
+fn over_zero(x: f32) -> f32 {
+    if (is_nan(x) || !is_nonzero(x)) { return quiet_nan(); }
+    return with_sign(infinity(), x);
+}
+
+// By Smith's method (1962), both operands brought to the size of 1 first.
 fn complex_divide(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
-    // scaled by the divisor's exponent, so that its square neither overflows nor vanishes
-    let size = max(abs(b.x), abs(b.y));
-    var factor = 1.0;
-    if (is_nonzero(size) && !is_nan(size) && !is_infinite(size)) {
-        factor = power_of_two(clamp(127 - i32(bitcast<u32>(size) >> 23u), -126, 126));
+    let from_a = complex_exponent(a);
+    let from_b = complex_exponent(b);
+    let c = complex_scaled(a, -from_a);
+    let d = complex_scaled(b, -from_b);
+    var quotient = vec2<f32>(0.0, 0.0);
+    if (is_nan(d.x) || is_nan(d.y)) { return vec2<f32>(quiet_nan(), quiet_nan()); }
+    if (abs(d.x) >= abs(d.y)) {
+        if (!is_nonzero(d.x) && !is_nonzero(d.y)) { return vec2<f32>(over_zero(a.x), over_zero(a.y)); }
+        let ratio = d.y / d.x;
+        let divisor = d.x + d.y * ratio;
+        quotient = vec2<f32>(c.x + c.y * ratio, c.y - c.x * ratio) / divisor;
+    } else {
+        let ratio = d.x / d.y;
+        let divisor = d.x * ratio + d.y;
+        quotient = vec2<f32>(c.x * ratio + c.y, c.y * ratio - c.x) / divisor;
     }
-    let c = b * factor;
-    let norm = c.x * c.x + c.y * c.y;
-    return vec2<f32>(a.x * c.x + a.y * c.y, a.y * c.x - a.x * c.y) / norm * factor;
+    return complex_scaled(quotient, from_a - from_b);
 }
 
 fn complex_abs(a: vec2<f32>) -> f32 {
@@ -63,6 +86,7 @@ fn complex_sign(a: vec2<f32>) -> vec2<f32> {
 fn complex_exp(a: vec2<f32>) -> vec2<f32> {
     let size = exp_real(a.x);
     if (!is_nonzero(a.y)) { return vec2<f32>(size, a.y); }
+    if (!is_nonzero(size) && (is_nan(a.y) || is_infinite(a.y))) { return vec2<f32>(0.0, 0.0); }
     return vec2<f32>(size * cos_real(a.y), size * sin_real(a.y));
 }
 
@@ -117,7 +141,10 @@ fn complex_tan(a: vec2<f32>) -> vec2<f32> {
 
 fn complex_power(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     if (!is_nonzero(b.x) && !is_nonzero(b.y)) { return vec2<f32>(1.0, 0.0); }
-    if (!is_nonzero(a.x) && !is_nonzero(a.y)) { return vec2<f32>(0.0, 0.0); }
+    if (!is_nonzero(a.x) && !is_nonzero(a.y)) {
+        if (less_real(0.0, b.x) && !is_nonzero(b.y) && !is_nan(b.y)) { return vec2<f32>(0.0, 0.0); }
+        return vec2<f32>(quiet_nan(), quiet_nan());
+    }
     return complex_exp(complex_multiply(b, complex_log(a)));
 }
 

@@ -71,14 +71,14 @@ fn f32_to_u64(value: f32) -> u64 {
 }
 
 fn f64_to_i64(value: f64) -> i64 {
-    if (value != value) { return i64(0); }
+    if (!(value == value)) { return i64(0); }
     if (value >= f64(9223372036854775808.0)) { return ~(i64(1) << 63u); }
     if (value < f64(-9223372036854775808.0)) { return i64(1) << 63u; }
     return i64(value);
 }
 
 fn f64_to_u64(value: f64) -> u64 {
-    if (value != value) { return u64(0); }
+    if (!(value == value)) { return u64(0); }
     if (value >= f64(18446744073709551616.0)) { return ~u64(0); }
     if (value < f64(0.0)) { return u64(f64_to_i64(value)); }
     return u64(value);

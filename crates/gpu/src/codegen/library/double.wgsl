@@ -1,15 +1,15 @@
 // Functions of 64-bit floats; no driver that has them compiles with arithmetic that assumes
-// there is no NaN.
+// there is no NaN. `!=` is false for NaN on some drivers, so `==` is negated instead.
 
 fn maximum_double(a: f64, b: f64) -> f64 {
-    if (a != a) { return a; }
-    if (b != b) { return b; }
+    if (!(a == a)) { return a; }
+    if (!(b == b)) { return b; }
     return select(a, b, b > a);
 }
 
 fn minimum_double(a: f64, b: f64) -> f64 {
-    if (a != a) { return a; }
-    if (b != b) { return b; }
+    if (!(a == a)) { return a; }
+    if (!(b == b)) { return b; }
     return select(a, b, b < a);
 }
 

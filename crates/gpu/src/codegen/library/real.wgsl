@@ -51,6 +51,10 @@ fn scaled(x: f32, k: i32) -> f32 {
     return x * power_of_two(half) * power_of_two(k - half);
 }
 
+// The number itself, which compilers cannot know: they would join the steps of a reduction whose
+// parts are apart because together they need more digits.
+fn kept(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ parameters.zero); }
+
 // `eˣ - 1 - x` for |x| ≤ 0.35.
 fn exp_tail(x: f32) -> f32 {
     var y = 1.9875691500e-4;
@@ -67,7 +71,7 @@ fn exp_real(x: f32) -> f32 {
     if (x > 88.722839) { return infinity(); }
     if (x < -103.97208) { return 0.0; }
     let k = floor(fma(x, 1.44269504088896341, 0.5));
-    let r = fma(k, 2.12194440e-4, fma(k, -0.693359375, x));
+    let r = fma(k, 2.12194440e-4, kept(fma(k, -0.693359375, x)));
     return scaled(exp_tail(r) + r + 1.0, i32(k));
 }
 
@@ -122,7 +126,7 @@ fn log_real(x: f32) -> f32 {
     if (log_special(x)) { return log_special_value(x); }
     let parts = log_split(x);
     let tail = fma(parts.x, -2.12194440e-4, log_tail(parts.y));
-    return fma(parts.x, 0.693359375, parts.y + tail);
+    return fma(parts.x, 0.693359375, kept(parts.y + tail));
 }
 
 fn log2_real(x: f32) -> f32 {
@@ -135,7 +139,7 @@ fn log10_real(x: f32) -> f32 {
     if (log_special(x)) { return log_special_value(x); }
     let parts = log_split(x);
     let low = fma(parts.x, 4.605038981195214e-6, (parts.y + log_tail(parts.y)) * 0.434294481903251828);
-    return fma(parts.x, 0.301025390625, low);
+    return fma(parts.x, 0.301025390625, kept(low));
 }
 
 fn log1p_real(x: f32) -> f32 {
@@ -208,8 +212,8 @@ fn reduce_large_angle(x: f32) -> vec2<f32> {
 fn reduce_angle(x: f32) -> vec2<f32> {
     if (abs(x) > 8192.0) { return reduce_large_angle(x); }
     let k = round(x * 0.636619772367581343);
-    var r = fma(k, -1.5703125, x);
-    r = fma(k, -4.837512969970703e-4, r);
+    var r = kept(fma(k, -1.5703125, x));
+    r = kept(fma(k, -4.837512969970703e-4, r));
     r = fma(k, -7.54978995489188e-8, r);
     return vec2<f32>(r, f32(i32(k) & 3));
 }
@@ -530,18 +534,18 @@ fn power_positive(a: f32, b: f32) -> f32 {
     let exact = high * 1.4423828125;
     let inexact = fma(high, 3.12228388963e-4, ((parts.y - high) + tail) * 1.44269504088896341);
     let log_high = bitcast<f32>(bitcast<u32>(exact + inexact) & 0xfffff000u);
-    let log_low = (exact - log_high) + inexact;
+    let log_low = kept(exact - log_high) + inexact;
     // the product with b, the large parts exactly
     let b_high = bitcast<f32>(bitcast<u32>(b) & 0xfffff000u);
     let b_low = b - b_high;
     let whole = parts.x * b_high;
     let main_part = log_high * b_high;
     let rest = fma(parts.x, b_low, fma(log_high, b_low, log_low * b));
-    let sum = whole + main_part + rest;
+    let sum = kept(whole + main_part) + rest;
     if (sum >= 129.0) { return infinity(); }
     if (sum < -151.0) { return 0.0; }
     let k = round(sum);
-    let fraction = ((whole - k) + main_part) + rest;
+    let fraction = kept(kept(whole - k) + main_part) + rest;
     let r = fraction * 0.693147180559945309;
     return scaled(exp_tail(r) + r + 1.0, i32(k));
 }
