@@ -89,6 +89,10 @@ pub(crate) fn dtype_or(dtype: Option<PyDtype>, default: Dtype) -> Dtype {
 
 /// The error for an argument of a wrong type.
 pub(crate) fn wrong_type(op: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
-    let kind = found.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+    let kind = found
+        .get_type()
+        .name()
+        .map(|name| name.to_string())
+        .unwrap_or_default();
     PyTypeError::new_err(format!("[{op}] expected {expected}, got {kind}"))
 }

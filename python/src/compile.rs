@@ -35,7 +35,12 @@ fn compile<'py>(
     shapeless: bool,
 ) -> PyResult<Bound<'py, Compiled>> {
     let _ = (inputs, outputs, shapeless); // the function itself reads and writes its state
-    let compiled = Bound::new(fun.py(), Compiled { function: fun.clone().unbind() })?;
+    let compiled = Bound::new(
+        fun.py(),
+        Compiled {
+            function: fun.clone().unbind(),
+        },
+    )?;
     copy_names(&compiled, fun)?;
     Ok(compiled)
 }

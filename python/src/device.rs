@@ -9,7 +9,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// A device.
-#[pyclass(name = "Device", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[pyclass(
+    name = "Device",
+    module = "mlx_oxide.core",
+    frozen,
+    eq,
+    hash,
+    from_py_object
+)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyDevice(Device);
 
@@ -18,12 +25,16 @@ impl PyDevice {
     #[new]
     #[pyo3(signature = (r#type, index = 0))]
     fn new(r#type: &Bound<'_, PyAny>, index: u32) -> PyResult<Self> {
-        Ok(PyDevice(Device { kind: device_type(r#type)?, index }))
+        Ok(PyDevice(Device {
+            kind: device_type(r#type)?,
+            index,
+        }))
     }
 
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("mlx_oxide.core")?.getattr(self.0.kind.to_string().as_str())
+        py.import("mlx_oxide.core")?
+            .getattr(self.0.kind.to_string().as_str())
     }
 
     fn __repr__(&self) -> String {
@@ -32,7 +43,14 @@ impl PyDevice {
 }
 
 /// An order of work on a device.
-#[pyclass(name = "Stream", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[pyclass(
+    name = "Stream",
+    module = "mlx_oxide.core",
+    frozen,
+    eq,
+    hash,
+    from_py_object
+)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyStream(Stream);
 
@@ -49,11 +67,16 @@ impl PyStream {
 }
 
 fn device_type(value: &Bound<'_, PyAny>) -> PyResult<DeviceType> {
-    let name: Option<String> = value.getattr("name").ok().and_then(|name| name.extract().ok());
+    let name: Option<String> = value
+        .getattr("name")
+        .ok()
+        .and_then(|name| name.extract().ok());
     match name.as_deref() {
         Some("cpu") => Ok(DeviceType::Cpu),
         Some("gpu") => Ok(DeviceType::Gpu),
-        _ => Err(PyTypeError::new_err(format!("expected mx.cpu or mx.gpu, got {value}"))),
+        _ => Err(PyTypeError::new_err(format!(
+            "expected mx.cpu or mx.gpu, got {value}"
+        ))),
     }
 }
 
@@ -70,7 +93,9 @@ pub(crate) fn to_stream(value: &Bound<'_, PyAny>) -> PyResult<Stream> {
         return Ok(stream.0);
     }
     let device = to_device(value).map_err(|_| {
-        PyTypeError::new_err(format!("expected a Stream, Device or DeviceType, got {value}"))
+        PyTypeError::new_err(format!(
+            "expected a Stream, Device or DeviceType, got {value}"
+        ))
     })?;
     Ok(Stream::default_of(device))
 }
@@ -140,20 +165,29 @@ fn device_count(device_type: &Bound<'_, PyAny>) -> PyResult<usize> {
 }
 
 fn count(kind: DeviceType) -> usize {
-    backend::installed(kind).iter().map(|backend| backend.device_count()).max().unwrap_or(0)
+    backend::installed(kind)
+        .iter()
+        .map(|backend| backend.device_count())
+        .max()
+        .unwrap_or(0)
 }
 
 /// Name, memory and other properties of a device.
 #[pyfunction]
 #[pyo3(signature = (d = None))]
-fn device_info<'py>(py: Python<'py>, d: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+fn device_info<'py>(
+    py: Python<'py>,
+    d: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
     let device = match d {
         Some(value) if !value.is_none() => to_device(value)?,
         _ => Stream::current().device,
     };
     let info = PyDict::new(py);
     let Some(backend) = backend::installed(device.kind).into_iter().next() else {
-        return Err(PyValueError::new_err(format!("[device_info] {device} is not available")));
+        return Err(PyValueError::new_err(format!(
+            "[device_info] {device} is not available"
+        )));
     };
     for (name, value) in backend.device_info(device) {
         match value {
@@ -175,11 +209,16 @@ struct StreamContext {
 impl StreamContext {
     #[new]
     fn new(s: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(StreamContext { stream: to_stream(s)?, outer: Mutex::new(Vec::new()) })
+        Ok(StreamContext {
+            stream: to_stream(s)?,
+            outer: Mutex::new(Vec::new()),
+        })
     }
 
     fn __enter__(&self) {
-        self.outer.lock().push(StreamScope::enter(self.stream).into_previous());
+        self.outer
+            .lock()
+            .push(StreamScope::enter(self.stream).into_previous());
     }
 
     #[pyo3(signature = (*_arguments))]
@@ -204,7 +243,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     members.set_item("gpu", 1)?;
     let options = PyDict::new(py);
     options.set_item("module", "mlx_oxide.core")?;
-    let kinds = py.import("enum")?.getattr("Enum")?.call(("DeviceType", members), Some(&options))?;
+    let kinds = py
+        .import("enum")?
+        .getattr("Enum")?
+        .call(("DeviceType", members), Some(&options))?;
     module.add("cpu", kinds.getattr("cpu")?)?;
     module.add("gpu", kinds.getattr("gpu")?)?;
     module.add("DeviceType", kinds)?;

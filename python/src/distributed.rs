@@ -7,7 +7,12 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 /// A group of processes.
-#[pyclass(name = "Group", module = "mlx_oxide.core.distributed", frozen, from_py_object)]
+#[pyclass(
+    name = "Group",
+    module = "mlx_oxide.core.distributed",
+    frozen,
+    from_py_object
+)]
 #[derive(Clone)]
 struct Group;
 
@@ -27,7 +32,9 @@ impl Group {
     #[pyo3(signature = (color, key = -1))]
     fn split(&self, color: i64, key: i64) -> PyResult<Group> {
         let _ = (color, key);
-        Err(PyRuntimeError::new_err("[distributed] a group of one process cannot be split"))
+        Err(PyRuntimeError::new_err(
+            "[distributed] a group of one process cannot be split",
+        ))
     }
 }
 

@@ -7,7 +7,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// The type of an array's elements.
-#[pyclass(name = "Dtype", module = "mlx_oxide.core", frozen, eq, hash, from_py_object)]
+#[pyclass(
+    name = "Dtype",
+    module = "mlx_oxide.core",
+    frozen,
+    eq,
+    hash,
+    from_py_object
+)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyDtype(pub(crate) Dtype);
 
@@ -78,12 +85,15 @@ fn result_type(arrays_and_dtypes: Vec<Bound<'_, PyAny>>) -> PyResult<PyDtype> {
     for value in &arrays_and_dtypes {
         let dtype = match value.extract::<PyDtype>() {
             Ok(dtype) => dtype.0,
-            Err(_) => value.cast::<crate::array::PyArray>().map(|array| array.get().get().dtype()).map_err(|_| {
-                PyValueError::new_err(format!(
-                    "[result_type] expected arrays or dtypes, got {}",
-                    value.get_type()
-                ))
-            })?,
+            Err(_) => value
+                .cast::<crate::array::PyArray>()
+                .map(|array| array.get().get().dtype())
+                .map_err(|_| {
+                    PyValueError::new_err(format!(
+                        "[result_type] expected arrays or dtypes, got {}",
+                        value.get_type()
+                    ))
+                })?,
         };
         result = Some(result.map_or(dtype, |known| mlx_oxide_ir::result_type(known, dtype)));
     }
@@ -102,9 +112,16 @@ impl FloatInfo {
     #[pyo3(signature = (arg, /))]
     fn new(arg: PyDtype) -> PyResult<Self> {
         if arg.0.is_inexact() {
-            return Ok(FloatInfo(if arg.0.is_complex() { Dtype::Float32 } else { arg.0 }));
+            return Ok(FloatInfo(if arg.0.is_complex() {
+                Dtype::Float32
+            } else {
+                arg.0
+            }));
         }
-        Err(PyValueError::new_err(format!("[finfo] dtype {} is not inexact", arg.0)))
+        Err(PyValueError::new_err(format!(
+            "[finfo] dtype {} is not inexact",
+            arg.0
+        )))
     }
 
     #[getter]
@@ -152,7 +169,12 @@ impl FloatInfo {
     }
 
     fn __repr__(&self) -> String {
-        format!("finfo(min={}, max={}, dtype={})", self.min(), self.max(), self.0)
+        format!(
+            "finfo(min={}, max={}, dtype={})",
+            self.min(),
+            self.max(),
+            self.0
+        )
     }
 }
 
@@ -168,7 +190,10 @@ impl IntegerInfo {
         if arg.0.is_integer() {
             return Ok(IntegerInfo(arg.0));
         }
-        Err(PyValueError::new_err(format!("[iinfo] dtype {} is not an integer's", arg.0)))
+        Err(PyValueError::new_err(format!(
+            "[iinfo] dtype {} is not an integer's",
+            arg.0
+        )))
     }
 
     #[getter]
@@ -179,7 +204,11 @@ impl IntegerInfo {
 
     #[getter]
     fn min(&self) -> i64 {
-        if self.0.is_signed_integer() { -(self.max() as i64) - 1 } else { 0 }
+        if self.0.is_signed_integer() {
+            -(self.max() as i64) - 1
+        } else {
+            0
+        }
     }
 
     #[getter]
@@ -188,7 +217,12 @@ impl IntegerInfo {
     }
 
     fn __repr__(&self) -> String {
-        format!("iinfo(min={}, max={}, dtype={})", self.min(), self.max(), self.0)
+        format!(
+            "iinfo(min={}, max={}, dtype={})",
+            self.min(),
+            self.max(),
+            self.0
+        )
     }
 }
 
@@ -196,12 +230,17 @@ impl IntegerInfo {
 pub(crate) fn scalar(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Option<Scalar>> {
     use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt};
     if value.is_instance_of::<PyFloat>() {
-        let dtype = like.filter(|dtype| dtype.is_inexact()).unwrap_or(Dtype::Float32);
+        let dtype = like
+            .filter(|dtype| dtype.is_inexact())
+            .unwrap_or(Dtype::Float32);
         return Ok(Some(Scalar::new(value.extract()?, dtype)));
     }
     if value.is_instance_of::<PyBool>() {
         let number = i64::from(value.extract::<bool>()?);
-        return Ok(Some(Scalar::from_integer(number, like.unwrap_or(Dtype::Bool))));
+        return Ok(Some(Scalar::from_integer(
+            number,
+            like.unwrap_or(Dtype::Bool),
+        )));
     }
     if value.is_instance_of::<PyInt>() {
         return integer(value, like).map(Some);
@@ -228,10 +267,17 @@ fn integer(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Scalar> {
     if dtype.is_inexact() {
         return Ok(Scalar::new(value.extract()?, dtype));
     }
-    let number: u64 = value.extract().map_err(|_| {
-        PyValueError::new_err("[array] an integer does not fit in 64 bits")
-    })?;
-    Ok(Scalar::from_bits(number, if dtype.is_integer() { dtype } else { Dtype::Uint64 }))
+    let number: u64 = value
+        .extract()
+        .map_err(|_| PyValueError::new_err("[array] an integer does not fit in 64 bits"))?;
+    Ok(Scalar::from_bits(
+        number,
+        if dtype.is_integer() {
+            dtype
+        } else {
+            Dtype::Uint64
+        },
+    ))
 }
 
 /// Adds dtypes, categories and their functions to the module.
@@ -241,7 +287,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FloatInfo>()?;
     module.add_class::<IntegerInfo>()?;
     for dtype in Dtype::ALL {
-        let name = if dtype == Dtype::Bool { "bool_" } else { dtype.name() };
+        let name = if dtype == Dtype::Bool {
+            "bool_"
+        } else {
+            dtype.name()
+        };
         module.add(name, PyDtype(dtype))?;
     }
     let members = PyDict::new(py);
@@ -250,8 +300,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     let options = PyDict::new(py);
     options.set_item("module", "mlx_oxide.core")?;
-    let categories =
-        py.import("enum")?.getattr("Enum")?.call(("DtypeCategory", members), Some(&options))?;
+    let categories = py
+        .import("enum")?
+        .getattr("Enum")?
+        .call(("DtypeCategory", members), Some(&options))?;
     for (name, _) in CATEGORIES {
         module.add(name, categories.getattr(name)?)?;
     }

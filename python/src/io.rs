@@ -60,7 +60,10 @@ impl<'py> File<'py> {
     fn read(&self, op: &str) -> PyResult<Vec<u8>> {
         match self {
             File::Path(path) => std::fs::read(path).map_err(|error| {
-                PyRuntimeError::new_err(format!("[{op}] failed to open {}: {error}", path.display()))
+                PyRuntimeError::new_err(format!(
+                    "[{op}] failed to open {}: {error}",
+                    path.display()
+                ))
             }),
             File::Object(object) => object.call_method0("read")?.extract(),
         }
@@ -69,24 +72,32 @@ impl<'py> File<'py> {
     fn write(&self, py: Python<'_>, op: &str, bytes: &[u8]) -> PyResult<()> {
         match self {
             File::Path(path) => std::fs::write(path, bytes).map_err(|error| {
-                PyIOError::new_err(format!("[{op}] failed to write {}: {error}", path.display()))
+                PyIOError::new_err(format!(
+                    "[{op}] failed to write {}: {error}",
+                    path.display()
+                ))
             }),
-            File::Object(object) => {
-                object.call_method1("write", (PyBytes::new(py, bytes),)).map(|_| ())
-            }
+            File::Object(object) => object
+                .call_method1("write", (PyBytes::new(py, bytes),))
+                .map(|_| ()),
         }
     }
 }
 
 fn named(arrays: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Array>> {
-    arrays.iter().map(|(name, array)| Ok((name.extract()?, from_python(&array, None)?))).collect()
+    arrays
+        .iter()
+        .map(|(name, array)| Ok((name.extract()?, from_python(&array, None)?)))
+        .collect()
 }
 
 /// Saves one array in NumPy's npy format.
 #[pyfunction]
 fn save(py: Python<'_>, file: &Bound<'_, PyAny>, arr: &Bound<'_, PyAny>) -> PyResult<()> {
     let bytes = npy::write(&from_python(arr, None)?).map_err(raise)?;
-    File::new(file, "save")?.with_extension("npy").write(py, "save", &bytes)
+    File::new(file, "save")?
+        .with_extension("npy")
+        .write(py, "save", &bytes)
 }
 
 fn archive(
@@ -98,7 +109,10 @@ fn archive(
     let mut arrays = kwargs.map(named).transpose()?.unwrap_or_default();
     for (number, array) in args.iter().enumerate() {
         let name = format!("arr_{number}");
-        if arrays.insert(name.clone(), from_python(&array, None)?).is_some() {
+        if arrays
+            .insert(name.clone(), from_python(&array, None)?)
+            .is_some()
+        {
             return Err(PyValueError::new_err(format!(
                 "[savez] cannot use un-named arrays and keyword {name}"
             )));
@@ -106,7 +120,9 @@ fn archive(
     }
     let entries = arrays.iter().map(|(name, array)| (name.as_str(), array));
     let bytes = npz::write(entries, compressed).map_err(raise)?;
-    File::new(file, "savez")?.with_extension("npz").write(file.py(), "savez", &bytes)
+    File::new(file, "savez")?
+        .with_extension("npz")
+        .write(file.py(), "savez", &bytes)
 }
 
 /// Saves arrays in NumPy's npz format.
@@ -141,7 +157,9 @@ fn save_safetensors(
     metadata: Option<HashMap<String, String>>,
 ) -> PyResult<()> {
     let mut metadata = metadata.unwrap_or_default();
-    metadata.entry("format".to_owned()).or_insert_with(|| "mlx".to_owned());
+    metadata
+        .entry("format".to_owned())
+        .or_insert_with(|| "mlx".to_owned());
     let bytes = safetensors::write(&named(arrays)?, Some(metadata)).map_err(raise)?;
     File::new(file, "save_safetensors")?
         .with_extension("safetensors")
@@ -172,7 +190,9 @@ fn load<'py>(
         PyValueError::new_err("[load] could not infer the file format; give `format`")
     })?;
     if return_metadata && format != "safetensors" {
-        return Err(PyValueError::new_err(format!("[load] format {format} has no metadata")));
+        return Err(PyValueError::new_err(format!(
+            "[load] format {format} has no metadata"
+        )));
     }
     match format.as_str() {
         "npy" => {

@@ -52,6 +52,8 @@ pub(crate) fn add_submodule<'py>(
     let full = format!("mlx_oxide.core.{name}");
     let module = PyModule::new(py, &full)?;
     parent.add(name, &module)?;
-    py.import("sys")?.getattr("modules")?.set_item(full, &module)?;
+    py.import("sys")?
+        .getattr("modules")?
+        .set_item(full, &module)?;
     Ok(module)
 }

@@ -32,9 +32,9 @@ fn key_or_next(py: Python<'_>, key: Option<ArrayArgument>) -> PyResult<Array> {
     }
     let state = state(py)?;
     let current = state.get_item(0)?;
-    let current = current.cast::<PyArray>().map_err(|_| {
-        PyValueError::new_err("[random] random.state must be a list with one key")
-    })?;
+    let current = current
+        .cast::<PyArray>()
+        .map_err(|_| PyValueError::new_err("[random] random.state must be a list with one key"))?;
     let (following, key) = random::split_two(&current.get().get()).or_raise()?;
     state.set_item(0, Bound::new(py, PyArray::from(following))?)?;
     Ok(key)
@@ -161,7 +161,11 @@ fn bits(
 ) -> PyResult<PyArray> {
     let _scope = crate::device::enter(stream)?;
     let key = key_or_next(py, key)?;
-    wrap(random::bits(to_shape("bits", shape.list())?, width, Some(&key)))
+    wrap(random::bits(
+        to_shape("bits", shape.list())?,
+        width,
+        Some(&key),
+    ))
 }
 
 /// Adds the submodule.

@@ -80,9 +80,15 @@ fn wanted(
     sorted.sort_unstable();
     sorted.dedup();
     if sorted.len() != positions.len() {
-        return Err(PyValueError::new_err(format!("[{op}] argnums are given more than once")));
+        return Err(PyValueError::new_err(format!(
+            "[{op}] argnums are given more than once"
+        )));
     }
-    Ok(Wanted { positions, single, names })
+    Ok(Wanted {
+        positions,
+        single,
+        names,
+    })
 }
 
 /// The gradient of a function, with or without its value.
@@ -113,7 +119,10 @@ impl Gradient {
             })?);
         }
         for name in &self.wanted.names {
-            let value = keywords.map(|keywords| keywords.get_item(name)).transpose()?.flatten();
+            let value = keywords
+                .map(|keywords| keywords.get_item(name))
+                .transpose()?
+                .flatten();
             trees.push(value.ok_or_else(|| {
                 PyValueError::new_err(format!(
                     "[{op}] can't compute the gradient of keyword argument '{name}': the function \
@@ -156,11 +165,17 @@ impl Gradient {
                 keywords.set_item(name, tree)?;
             }
         }
-        self.function.bind(py).call(PyTuple::new(py, positional)?, keywords.as_ref())
+        self.function
+            .bind(py)
+            .call(PyTuple::new(py, positional)?, keywords.as_ref())
     }
 
     /// Gradients in the form that the caller asked for.
-    fn arrange<'py>(&self, py: Python<'py>, gradients: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn arrange<'py>(
+        &self,
+        py: Python<'py>,
+        gradients: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let count = self.wanted.positions.len();
         let positional = || -> PyResult<Bound<'py, PyAny>> {
             match self.wanted.single {
@@ -175,7 +190,11 @@ impl Gradient {
         for (name, gradient) in self.wanted.names.iter().zip(&gradients[count..]) {
             named.set_item(name, gradient)?;
         }
-        let first = if count == 0 { py.None().into_bound(py) } else { positional()? };
+        let first = if count == 0 {
+            py.None().into_bound(py)
+        } else {
+            positional()?
+        };
         Ok(PyTuple::new(py, [first, named.into_any()])?.into_any())
     }
 }
@@ -213,8 +232,10 @@ impl Gradient {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let trees = self.chosen(arguments, keywords)?;
-        let counts: Vec<usize> =
-            trees.iter().map(|tree| tree::arrays(tree).map(|arrays| arrays.len())).collect::<PyResult<_>>()?;
+        let counts: Vec<usize> = trees
+            .iter()
+            .map(|tree| tree::arrays(tree).map(|arrays| arrays.len()))
+            .collect::<PyResult<_>>()?;
         let primals: Vec<Array> = trees
             .iter()
             .map(tree::arrays)
@@ -262,7 +283,9 @@ fn gradient<'py>(
 ) -> PyResult<Bound<'py, Gradient>> {
     let op = if with_value { "value_and_grad" } else { "grad" };
     if !function.is_callable() {
-        return Err(PyTypeError::new_err(format!("[{op}] the first argument must be a function")));
+        return Err(PyTypeError::new_err(format!(
+            "[{op}] the first argument must be a function"
+        )));
     }
     let gradient = Gradient {
         function: function.clone().unbind(),
@@ -313,9 +336,12 @@ fn listed(values: &Bound<'_, PyAny>, op: &str, name: &str) -> PyResult<Vec<Array
         .try_iter()?
         .map(|value| {
             let value = value?;
-            value.cast::<PyArray>().map(|array| array.get().get()).map_err(|_| {
-                PyValueError::new_err(format!("[{op}] {name} must be a list of arrays"))
-            })
+            value
+                .cast::<PyArray>()
+                .map(|array| array.get().get())
+                .map_err(|_| {
+                    PyValueError::new_err(format!("[{op}] {name} must be a list of arrays"))
+                })
         })
         .collect()
 }
@@ -326,7 +352,10 @@ fn call_arrays(function: &Bound<'_, PyAny>, inputs: &[Array], op: &str) -> PyRes
     let inputs: Vec<PyArray> = inputs.iter().cloned().map(PyArray::from).collect();
     let result = function.call1(PyTuple::new(
         py,
-        inputs.into_iter().map(|array| Bound::new(py, array)).collect::<PyResult<Vec<_>>>()?,
+        inputs
+            .into_iter()
+            .map(|array| Bound::new(py, array))
+            .collect::<PyResult<Vec<_>>>()?,
     )?)?;
     if let Ok(array) = result.cast::<PyArray>() {
         return Ok(vec![array.get().get()]);
@@ -381,9 +410,15 @@ struct Mapped {
 }
 
 /// For each array of a tree its axis, from a tree of axes or one for all.
-fn axes_of(tree: &Bound<'_, PyAny>, axes: &Bound<'_, PyAny>, found: &mut Vec<Option<i64>>) -> PyResult<()> {
+fn axes_of(
+    tree: &Bound<'_, PyAny>,
+    axes: &Bound<'_, PyAny>,
+    found: &mut Vec<Option<i64>>,
+) -> PyResult<()> {
     let mismatch = || {
-        PyValueError::new_err("[vmap] the tree of axes does not have the structure of the arguments")
+        PyValueError::new_err(
+            "[vmap] the tree of axes does not have the structure of the arguments",
+        )
     };
     if axes.is_none() || axes.extract::<i64>().is_ok() {
         let axis: Option<i64> = axes.extract()?;
@@ -399,17 +434,25 @@ fn axes_of(tree: &Bound<'_, PyAny>, axes: &Bound<'_, PyAny>, found: &mut Vec<Opt
             axes_of(&value, &axes.get_item(key)?.ok_or_else(mismatch)?, found)
         });
     }
-    let sequence = |value: &Bound<'_, PyAny>| value.is_instance_of::<PyTuple>() || value.is_instance_of::<PyList>();
+    let sequence = |value: &Bound<'_, PyAny>| {
+        value.is_instance_of::<PyTuple>() || value.is_instance_of::<PyList>()
+    };
     if !sequence(tree) || !sequence(axes) || tree.len()? != axes.len()? {
         return Err(mismatch());
     }
-    tree.try_iter()?.zip(axes.try_iter()?).try_for_each(|(part, axis)| axes_of(&part?, &axis?, found))
+    tree.try_iter()?
+        .zip(axes.try_iter()?)
+        .try_for_each(|(part, axis)| axes_of(&part?, &axis?, found))
 }
 
 #[pymethods]
 impl Mapped {
     #[pyo3(signature = (*arguments))]
-    fn __call__<'py>(&self, py: Python<'py>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let inputs = tree::arrays(arguments)?;
         let mut in_axes = Vec::new();
         axes_of(arguments, self.in_axes.bind(py), &mut in_axes)?;

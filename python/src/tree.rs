@@ -12,11 +12,17 @@ pub(crate) fn map<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = tree.py();
     if let Ok(list) = tree.cast::<PyList>() {
-        let mapped = list.iter().map(|item| map(&item, visit)).collect::<PyResult<Vec<_>>>()?;
+        let mapped = list
+            .iter()
+            .map(|item| map(&item, visit))
+            .collect::<PyResult<Vec<_>>>()?;
         return Ok(PyList::new(py, mapped)?.into_any());
     }
     if let Ok(tuple) = tree.cast::<PyTuple>() {
-        let mapped = tuple.iter().map(|item| map(&item, visit)).collect::<PyResult<Vec<_>>>()?;
+        let mapped = tuple
+            .iter()
+            .map(|item| map(&item, visit))
+            .collect::<PyResult<Vec<_>>>()?;
         if tuple.hasattr("_fields")? {
             return tuple.get_type().call1(PyTuple::new(py, mapped)?);
         }
@@ -44,7 +50,9 @@ pub(crate) fn for_each<'py>(
         return tuple.iter().try_for_each(|item| for_each(&item, visit));
     }
     if let Ok(dict) = tree.cast::<PyDict>() {
-        return dict.iter().try_for_each(|(_, value)| for_each(&value, visit));
+        return dict
+            .iter()
+            .try_for_each(|(_, value)| for_each(&value, visit));
     }
     visit(tree)
 }

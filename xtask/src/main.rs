@@ -40,5 +40,9 @@ fn main() -> ExitCode {
             println!("wrote {name}");
         }
     }
-    if stale { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if stale {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

@@ -17,11 +17,20 @@ pub(crate) fn document() -> String {
          ## Of one operand\n\n| operation | dtypes | result |\n| --- | --- | --- |\n",
     );
     for ((name, _, formula), unary) in unary_table!(rows).into_iter().zip(Unary::ALL) {
-        let _ = writeln!(text, "| `{name}` | {} | {formula} |", unary.domain().describe());
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {formula} |",
+            unary.domain().describe()
+        );
     }
     text.push_str("\n## Of two operands\n\n| operation | dtypes | result |\n| --- | --- | --- |\n");
     for ((name, _, formula), binary) in binary_table!(rows).into_iter().zip(Binary::ALL) {
-        let _ = writeln!(text, "| `{name}` | {} | {formula} |", binary.domain().describe());
+        let _ = writeln!(
+            text,
+            "| `{name}` | {} | {formula} |",
+            binary.domain().describe()
+        );
     }
-    text.replace("|x|", "\\|x\\|").replace("x/\\|x\\|", "x/\\|x\\|")
+    text.replace("|x|", "\\|x\\|")
+        .replace("x/\\|x\\|", "x/\\|x\\|")
 }

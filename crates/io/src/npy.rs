@@ -26,7 +26,10 @@ fn type_code(dtype: Dtype) -> Result<&'static str> {
 }
 
 fn malformed(reason: impl Into<String>) -> Error {
-    Error::Malformed { op: OP, reason: reason.into() }
+    Error::Malformed {
+        op: OP,
+        reason: reason.into(),
+    }
 }
 
 /// What a header says.
@@ -41,17 +44,27 @@ fn field<'a>(header: &'a str, key: &str) -> Result<&'a str> {
     let quoted = [format!("'{key}':"), format!("\"{key}\":")];
     quoted
         .iter()
-        .find_map(|key| header.split_once(key.as_str()).map(|(_, rest)| rest.trim_start()))
+        .find_map(|key| {
+            header
+                .split_once(key.as_str())
+                .map(|(_, rest)| rest.trim_start())
+        })
         .ok_or_else(|| malformed(format!("the header has no {key}")))
 }
 
 fn parse(header: &str) -> Result<Header> {
     let code = field(header, "descr")?;
-    let quote = code.chars().next().filter(|quote| ['\'', '"'].contains(quote));
+    let quote = code
+        .chars()
+        .next()
+        .filter(|quote| ['\'', '"'].contains(quote));
     let code = quote
         .and_then(|quote| code[1..].split_once(quote))
         .map(|(code, _)| code.to_owned())
-        .ok_or_else(|| Error::Dtype { op: OP, found: "structured records".to_owned() })?;
+        .ok_or_else(|| Error::Dtype {
+            op: OP,
+            found: "structured records".to_owned(),
+        })?;
     let column_major = field(header, "fortran_order")?.starts_with("True");
     let shape = field(header, "shape")?;
     let sizes = shape
@@ -63,14 +76,23 @@ fn parse(header: &str) -> Result<Header> {
         .split(',')
         .map(str::trim)
         .filter(|size| !size.is_empty())
-        .map(|size| size.parse().map_err(|_| malformed(format!("size {size:?} in the shape"))))
+        .map(|size| {
+            size.parse()
+                .map_err(|_| malformed(format!("size {size:?} in the shape")))
+        })
         .collect::<Result<_>>()?;
-    Ok(Header { code, column_major, shape })
+    Ok(Header {
+        code,
+        column_major,
+        shape,
+    })
 }
 
 /// The array of a file.
 pub fn read(bytes: &[u8]) -> Result<Array> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| malformed("no NumPy magic"))?;
+    let rest = bytes
+        .strip_prefix(MAGIC)
+        .ok_or_else(|| malformed("no NumPy magic"))?;
     let short = || malformed("the header is cut off");
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(short)?;
     let (length, rest) = match version[0] {
@@ -85,23 +107,35 @@ pub fn read(bytes: &[u8]) -> Result<Array> {
         other => return Err(malformed(format!("unknown version {other}"))),
     };
     let (header, data) = rest.split_at_checked(length).ok_or_else(short)?;
-    let header = parse(std::str::from_utf8(header).map_err(|_| malformed("the header is no text"))?)?;
+    let header =
+        parse(std::str::from_utf8(header).map_err(|_| malformed("the header is no text"))?)?;
     let dtype = Dtype::ALL
         .into_iter()
         .find(|dtype| type_code(*dtype).is_ok_and(|code| code[1..] == header.code[1..]))
         .filter(|_| !header.code.starts_with('>'))
-        .ok_or_else(|| Error::Dtype { op: OP, found: header.code.clone() })?;
+        .ok_or_else(|| Error::Dtype {
+            op: OP,
+            found: header.code.clone(),
+        })?;
     let mut shape = header.shape.clone();
     if header.column_major {
         shape.reverse();
     }
     let array_type = ArrayType::new(shape, dtype);
     array_type.shape.clone().checked(OP)?;
-    let elements = data
-        .get(..array_type.bytes())
-        .ok_or_else(|| malformed(format!("{} bytes of elements instead of {}", data.len(), array_type.bytes())))?;
+    let elements = data.get(..array_type.bytes()).ok_or_else(|| {
+        malformed(format!(
+            "{} bytes of elements instead of {}",
+            data.len(),
+            array_type.bytes()
+        ))
+    })?;
     let array = Array::from_bytes(elements, array_type)?;
-    Ok(if header.column_major { ops::transpose(&array, &[])? } else { array })
+    Ok(if header.column_major {
+        ops::transpose(&array, &[])?
+    } else {
+        array
+    })
 }
 
 /// The bytes of a file with the array.
@@ -113,7 +147,10 @@ pub fn write(array: &Array) -> Result<Vec<u8>> {
     );
     // the elements begin at a multiple of 64
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
-    header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
+    header.extend(std::iter::repeat_n(
+        ' ',
+        unpadded.next_multiple_of(64) - unpadded,
+    ));
     header.push('\n');
     let mut bytes = MAGIC.to_vec();
     if let Ok(length) = u16::try_from(header.len()) {

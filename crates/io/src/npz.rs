@@ -10,7 +10,10 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 const OP: &str = "npz";
 
 fn malformed(error: impl ToString) -> Error {
-    Error::Malformed { op: OP, reason: error.to_string() }
+    Error::Malformed {
+        op: OP,
+        reason: error.to_string(),
+    }
 }
 
 /// Arrays by name.
@@ -33,12 +36,19 @@ pub fn write<'a>(
     arrays: impl IntoIterator<Item = (&'a str, &'a Array)>,
     compressed: bool,
 ) -> Result<Vec<u8>> {
-    let method =
-        if compressed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
-    let options = SimpleFileOptions::default().compression_method(method).large_file(true);
+    let method = if compressed {
+        CompressionMethod::Deflated
+    } else {
+        CompressionMethod::Stored
+    };
+    let options = SimpleFileOptions::default()
+        .compression_method(method)
+        .large_file(true);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, array) in arrays {
-        archive.start_file(format!("{name}.npy"), options).map_err(malformed)?;
+        archive
+            .start_file(format!("{name}.npy"), options)
+            .map_err(malformed)?;
         archive
             .write_all(&npy::write(array)?)
             .map_err(|source| Error::System { op: OP, source })?;

@@ -35,7 +35,10 @@ fn array_dtype(dtype: FileDtype) -> Result<Dtype> {
             FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => Some(Dtype::Uint8),
             _ => None,
         })
-        .ok_or_else(|| Error::Dtype { op: OP, found: format!("{dtype:?}") })
+        .ok_or_else(|| Error::Dtype {
+            op: OP,
+            found: format!("{dtype:?}"),
+        })
 }
 
 /// Arrays by name and the file's metadata, from the bytes of a file.
@@ -73,7 +76,10 @@ pub fn write(
         .collect::<std::result::Result<Vec<_>, _>>();
     views
         .and_then(|views| safetensors::serialize(views, metadata))
-        .map_err(|error| Error::Malformed { op: OP, reason: error.to_string() })
+        .map_err(|error| Error::Malformed {
+            op: OP,
+            reason: error.to_string(),
+        })
 }
 
 #[cfg(test)]

@@ -9,19 +9,34 @@ use syn::{Data, DeriveInput, Field, Fields, parse_macro_input};
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let name = &input.ident;
     let Data::Struct(data) = &input.data else {
-        return Err(syn::Error::new_spanned(name, "Module can be derived for structs"));
+        return Err(syn::Error::new_spanned(
+            name,
+            "Module can be derived for structs",
+        ));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(syn::Error::new_spanned(name, "Module needs named fields: they name parameters"));
+        return Err(syn::Error::new_spanned(
+            name,
+            "Module needs named fields: they name parameters",
+        ));
     };
-    let visited: Vec<_> = fields.named.iter().filter(|field| !is_skipped(field)).collect();
-    let members: Vec<_> = visited.iter().filter_map(|field| field.ident.as_ref()).collect();
+    let visited: Vec<_> = fields
+        .named
+        .iter()
+        .filter(|field| !is_skipped(field))
+        .collect();
+    let members: Vec<_> = visited
+        .iter()
+        .filter_map(|field| field.ident.as_ref())
+        .collect();
     let labels: Vec<_> = members.iter().map(|member| member.to_string()).collect();
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
     Ok(quote! {

@@ -18,11 +18,20 @@ pub fn value_and_grad<M: Module>(
     let primals: Vec<Array> = parameters.values().cloned().collect();
     let positions: Vec<usize> = (0..primals.len()).collect();
     let function = |tracers: &[Array]| {
-        model.update(&parameters.keys().cloned().zip(tracers.iter().cloned()).collect());
+        model.update(
+            &parameters
+                .keys()
+                .cloned()
+                .zip(tracers.iter().cloned())
+                .collect(),
+        );
         Ok(vec![loss(model)?])
     };
     let computed = transforms::value_and_grad(function, &primals, &positions);
     model.update(&parameters);
     let (mut values, gradients) = computed?;
-    Ok((values.remove(0), parameters.into_keys().zip(gradients).collect()))
+    Ok((
+        values.remove(0),
+        parameters.into_keys().zip(gradients).collect(),
+    ))
 }

@@ -21,16 +21,25 @@ enum Part<'a> {
 
 impl<'a> Path<'a> {
     /// The model itself.
-    pub const ROOT: Path<'static> = Path { outer: None, part: Part::Root };
+    pub const ROOT: Path<'static> = Path {
+        outer: None,
+        part: Part::Root,
+    };
 
     /// A field of what is here.
     pub fn field(&'a self, name: &'a str) -> Path<'a> {
-        Path { outer: Some(self), part: Part::Field(name) }
+        Path {
+            outer: Some(self),
+            part: Part::Field(name),
+        }
     }
 
     /// An element of what is here.
     pub fn index(&'a self, index: usize) -> Path<'a> {
-        Path { outer: Some(self), part: Part::Index(index) }
+        Path {
+            outer: Some(self),
+            part: Part::Index(index),
+        }
     }
 }
 
@@ -154,7 +163,8 @@ impl<M: Module> Module for Vec<M> {
     }
 
     fn set_training(&mut self, training: bool) {
-        self.iter_mut().for_each(|module| module.set_training(training));
+        self.iter_mut()
+            .for_each(|module| module.set_training(training));
     }
 }
 
@@ -166,37 +176,55 @@ macro_rules! without_parameters {
         }
     )*};
 }
-without_parameters!(bool, usize, i64, f32, f64, (usize, usize), (usize, usize, usize), String);
+without_parameters!(
+    bool,
+    usize,
+    i64,
+    f32,
+    f64,
+    (usize, usize),
+    (usize, usize, usize),
+    String
+);
 
 /// What every model can do.
 pub trait ModuleExt: Module {
     /// All parameters by path.
     fn parameters(&self) -> BTreeMap<String, Array> {
         let mut found = BTreeMap::new();
-        self.visit(&Path::ROOT, &mut |path: &Path<'_>, array: &Array, _role: Role| {
-            found.insert(path.to_string(), array.clone());
-        });
+        self.visit(
+            &Path::ROOT,
+            &mut |path: &Path<'_>, array: &Array, _role: Role| {
+                found.insert(path.to_string(), array.clone());
+            },
+        );
         found
     }
 
     /// The trained parameters by path.
     fn trainable_parameters(&self) -> BTreeMap<String, Array> {
         let mut found = BTreeMap::new();
-        self.visit(&Path::ROOT, &mut |path: &Path<'_>, array: &Array, role: Role| {
-            if role == Role::Trained {
-                found.insert(path.to_string(), array.clone());
-            }
-        });
+        self.visit(
+            &Path::ROOT,
+            &mut |path: &Path<'_>, array: &Array, role: Role| {
+                if role == Role::Trained {
+                    found.insert(path.to_string(), array.clone());
+                }
+            },
+        );
         found
     }
 
     /// Replaces the parameters that are named; others stay.
     fn update(&mut self, parameters: &BTreeMap<String, Array>) {
-        self.visit_mut(&Path::ROOT, &mut |path: &Path<'_>, array: &mut Array, _role: Role| {
-            if let Some(new) = parameters.get(&path.to_string()) {
-                *array = new.clone();
-            }
-        });
+        self.visit_mut(
+            &Path::ROOT,
+            &mut |path: &Path<'_>, array: &mut Array, _role: Role| {
+                if let Some(new) = parameters.get(&path.to_string()) {
+                    *array = new.clone();
+                }
+            },
+        );
     }
 
     /// Replaces all parameters.
@@ -222,7 +250,10 @@ pub trait ModuleExt: Module {
             }
         }
         if let Some(name) = weights.keys().find(|name| !own.contains_key(*name)) {
-            return Err(invalid(format!("with {name}"), "no others than the parameters"));
+            return Err(invalid(
+                format!("with {name}"),
+                "no others than the parameters",
+            ));
         }
         self.update(weights);
         Ok(())

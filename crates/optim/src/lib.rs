@@ -22,7 +22,12 @@ pub struct Optimizer<R: Rule> {
 impl<R: Rule> Optimizer<R> {
     /// An optimizer before its first step.
     pub fn new(rule: R, learning_rate: f64) -> Self {
-        Optimizer { rule, learning_rate, states: BTreeMap::new(), step: 0 }
+        Optimizer {
+            rule,
+            learning_rate,
+            states: BTreeMap::new(),
+            step: 0,
+        }
     }
 
     /// How many updates have been made.
@@ -40,13 +45,16 @@ impl<R: Rule> Optimizer<R> {
         let parameters = model.trainable_parameters();
         let mut updated = BTreeMap::new();
         for (name, gradient) in gradients {
-            let Some(parameter) = parameters.get(name) else { continue };
+            let Some(parameter) = parameters.get(name) else {
+                continue;
+            };
             let state = match self.states.remove(name) {
                 Some(state) => state,
                 None => self.rule.start(parameter)?,
             };
             let (parameter, state) =
-                self.rule.apply(parameter, gradient, state, self.learning_rate, self.step)?;
+                self.rule
+                    .apply(parameter, gradient, state, self.learning_rate, self.step)?;
             updated.insert(name.clone(), parameter);
             self.states.insert(name.clone(), state);
         }
@@ -56,6 +64,9 @@ impl<R: Rule> Optimizer<R> {
 
     /// All arrays of the state, to be evaluated along with the model.
     pub fn state(&self) -> Vec<Array> {
-        self.states.values().flat_map(|state| self.rule.arrays(state)).collect()
+        self.states
+            .values()
+            .flat_map(|state| self.rule.arrays(state))
+            .collect()
     }
 }

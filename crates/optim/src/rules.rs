@@ -38,7 +38,9 @@ impl Rule for Sgd {
     type State = Option<Array>;
 
     fn start(&self, parameter: &Array) -> Result<Option<Array>> {
-        (self.momentum != 0.0).then(|| ops::zeros_like(parameter)).transpose()
+        (self.momentum != 0.0)
+            .then(|| ops::zeros_like(parameter))
+            .transpose()
     }
 
     fn apply(
@@ -85,14 +87,22 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, bias_correction: false }
+        Adam {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.0,
+            bias_correction: false,
+        }
     }
 }
 
 impl Adam {
     /// Adam with decoupled weight decay.
     pub fn with_decay(weight_decay: f64) -> Self {
-        Adam { weight_decay, ..Adam::default() }
+        Adam {
+            weight_decay,
+            ..Adam::default()
+        }
     }
 }
 

@@ -43,7 +43,10 @@ struct Collected {
 }
 
 fn from_sequence(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
-    let mut collected = Collected { shape: probe_shape(value)?, ..Collected::default() };
+    let mut collected = Collected {
+        shape: probe_shape(value)?,
+        ..Collected::default()
+    };
     let depth = collected.shape.ndim();
     collect(value, 0, depth, &mut collected)?;
     if !collected.arrays.is_empty() {
@@ -114,13 +117,17 @@ fn collect(
     {
         return Err(ragged());
     }
-    value.try_iter()?.try_for_each(|item| collect(&item?, axis + 1, depth, collected))
+    value
+        .try_iter()?
+        .try_for_each(|item| collect(&item?, axis + 1, depth, collected))
 }
 
 /// Nested sequences of arrays.
 fn stack(collected: Collected, dtype: Option<Dtype>) -> PyResult<Array> {
     if !collected.numbers.is_empty() {
-        return Err(PyValueError::new_err("[array] numbers and arrays cannot be mixed in a list"));
+        return Err(PyValueError::new_err(
+            "[array] numbers and arrays cannot be mixed in a list",
+        ));
     }
     let stacked = ops::stack(&collected.arrays.iter().collect::<Vec<_>>(), 0).or_raise()?;
     let mut shape = collected.shape;
@@ -144,10 +151,12 @@ struct Interface {
 
 /// A copy of the elements that `__array_interface__` describes.
 fn from_interface(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
-    let Ok(interface) = value.getattr("__array_interface__") else { return Ok(None) };
-    let interface = interface.cast::<PyDict>().map_err(|_| {
-        PyTypeError::new_err("[array] __array_interface__ is not a dict")
-    })?;
+    let Ok(interface) = value.getattr("__array_interface__") else {
+        return Ok(None);
+    };
+    let interface = interface
+        .cast::<PyDict>()
+        .map_err(|_| PyTypeError::new_err("[array] __array_interface__ is not a dict"))?;
     let typestr: String = required(interface, "typestr")?.extract()?;
     let dtype = match dtype_of_typestr(&typestr) {
         Some(dtype) => dtype,
@@ -157,7 +166,9 @@ fn from_interface(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     let data = interface.get_item("data")?.filter(|data| !data.is_none());
     let Some(data) = data else { return Ok(None) };
     let (address, _): (usize, bool) = data.extract()?;
-    let strides = interface.get_item("strides")?.filter(|strides| !strides.is_none());
+    let strides = interface
+        .get_item("strides")?
+        .filter(|strides| !strides.is_none());
     let described = Interface {
         address,
         shape: required(interface, "shape")?.extract()?,
@@ -168,9 +179,9 @@ fn from_interface(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
 }
 
 fn required<'py>(interface: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
-    interface.get_item(key)?.ok_or_else(|| {
-        PyTypeError::new_err(format!("[array] __array_interface__ has no {key}"))
-    })
+    interface
+        .get_item(key)?
+        .ok_or_else(|| PyTypeError::new_err(format!("[array] __array_interface__ has no {key}")))
 }
 
 fn is_named(value: &Bound<'_, PyAny>, name: &str) -> bool {
@@ -182,7 +193,11 @@ fn is_named(value: &Bound<'_, PyAny>, name: &str) -> bool {
 }
 
 fn dtype_of_typestr(typestr: &str) -> Option<Dtype> {
-    let native = if cfg!(target_endian = "little") { ['<', '|'] } else { ['>', '|'] };
+    let native = if cfg!(target_endian = "little") {
+        ['<', '|']
+    } else {
+        ['>', '|']
+    };
     if !typestr.starts_with(native) {
         return None;
     }
@@ -208,7 +223,11 @@ fn dtype_of_typestr(typestr: &str) -> Option<Dtype> {
 fn through_cast(value: &Bound<'_, PyAny>, typestr: &str) -> PyResult<Array> {
     let target = match typestr.get(1..) {
         Some("c16") => "complex64",
-        Some(code) if typestr.starts_with('>') && dtype_of_typestr(&format!("<{code}")).is_some() => code,
+        Some(code)
+            if typestr.starts_with('>') && dtype_of_typestr(&format!("<{code}")).is_some() =>
+        {
+            code
+        }
         _ => {
             return Err(PyValueError::new_err(format!(
                 "[array] NumPy dtype {typestr} has no counterpart"
@@ -220,7 +239,9 @@ fn through_cast(value: &Bound<'_, PyAny>, typestr: &str) -> PyResult<Array> {
 
 fn copy_interface(described: &Interface) -> PyResult<Array> {
     let width = described.dtype.size();
-    let shape = Shape::from(described.shape.clone()).checked("array").or_raise()?;
+    let shape = Shape::from(described.shape.clone())
+        .checked("array")
+        .or_raise()?;
     let array_type = ArrayType::new(shape.clone(), described.dtype);
     if array_type.size() == 0 {
         return Array::from_bytes(&[], array_type).or_raise();
@@ -233,22 +254,39 @@ fn copy_interface(described: &Interface) -> PyResult<Array> {
             .map(|stride| stride * width as isize)
             .collect(),
     };
-    let layout = Layout { shape, strides, offset: 0 };
+    let layout = Layout {
+        shape,
+        strides,
+        offset: 0,
+    };
     if layout.strides.len() != layout.shape.ndim() || described.address == 0 {
-        return Err(PyValueError::new_err("[array] malformed __array_interface__"));
+        return Err(PyValueError::new_err(
+            "[array] malformed __array_interface__",
+        ));
     }
     let (low, end) = layout.span().unwrap_or((0, 1));
     let start = (described.address as isize + low) as *const u8;
     // SAFETY: the interface's owner, alive in the caller, promises that all elements that shape
     // and strides reach are readable; `span` bounds their first and last bytes
     let memory = unsafe { std::slice::from_raw_parts(start, (end - low) as usize + width - 1) };
-    let element_strides: Strides = layout.strides.iter().map(|stride| stride / width as isize).collect();
-    let contiguous = Layout { shape: layout.shape.clone(), strides: element_strides, offset: 0 };
+    let element_strides: Strides = layout
+        .strides
+        .iter()
+        .map(|stride| stride / width as isize)
+        .collect();
+    let contiguous = Layout {
+        shape: layout.shape.clone(),
+        strides: element_strides,
+        offset: 0,
+    };
     if contiguous.is_contiguous() {
         return Array::from_bytes(&memory[..array_type.bytes()], array_type).or_raise();
     }
     let mut bytes = Vec::with_capacity(array_type.bytes());
-    let from_low = Layout { offset: -low as usize, ..layout };
+    let from_low = Layout {
+        offset: -low as usize,
+        ..layout
+    };
     for place in from_low.places() {
         bytes.extend_from_slice(&memory[place..place + width]);
     }

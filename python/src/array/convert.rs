@@ -15,7 +15,9 @@ pub(super) type Pickled<'py> = (Vec<usize>, PyDtype, Bound<'py, PyBytes>);
 
 pub(super) fn pickle<'py>(py: Python<'py>, array: &Array) -> PyResult<Pickled<'py>> {
     py.detach(|| array.eval()).or_raise()?;
-    let bytes = array.with_bytes(|bytes| Ok(PyBytes::new(py, bytes))).or_raise()?;
+    let bytes = array
+        .with_bytes(|bytes| Ok(PyBytes::new(py, bytes)))
+        .or_raise()?;
     Ok((array.shape().to_vec(), PyDtype(array.dtype()), bytes))
 }
 
@@ -50,7 +52,9 @@ fn nested<'py>(
     elements: &mut std::vec::IntoIter<Scalar>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Some((&length, rest)) = shape.split_first() else {
-        let element = elements.next().ok_or_else(|| PyValueError::new_err("[tolist] too short"))?;
+        let element = elements
+            .next()
+            .ok_or_else(|| PyValueError::new_err("[tolist] too short"))?;
         return number(py, element);
     };
     let list = PyList::empty(py);
@@ -121,7 +125,10 @@ impl PyArray {
                 .extract();
         }
         let value = number(py, evaluated_scalar(py, &slf.get().get())?)?;
-        py.import("builtins")?.getattr("format")?.call1((value, specification))?.extract()
+        py.import("builtins")?
+            .getattr("format")?
+            .call1((value, specification))?
+            .extract()
     }
 
     /// The elements as a NumPy array, sharing memory where no conversion is asked for.
@@ -137,7 +144,11 @@ impl PyArray {
             Some(dtype) => array.call_method1("astype", (dtype,))?,
             None => array,
         };
-        if copy == Some(true) { array.call_method0("copy") } else { Ok(array) }
+        if copy == Some(true) {
+            array.call_method0("copy")
+        } else {
+            Ok(array)
+        }
     }
 }
 
@@ -163,10 +174,17 @@ impl SharedMemory {
             dtype if dtype.is_signed_integer() => "i",
             _ => "u",
         };
-        let strides: Vec<isize> = layout.strides.iter().map(|stride| stride * width as isize).collect();
+        let strides: Vec<isize> = layout
+            .strides
+            .iter()
+            .map(|stride| stride * width as isize)
+            .collect();
         let interface = PyDict::new(py);
         interface.set_item("version", 3)?;
-        interface.set_item("typestr", format!("{}{code}{width}", if width == 1 { '|' } else { '<' }))?;
+        interface.set_item(
+            "typestr",
+            format!("{}{code}{width}", if width == 1 { '|' } else { '<' }),
+        )?;
         interface.set_item("shape", pyo3::types::PyTuple::new(py, layout.shape.iter())?)?;
         interface.set_item("strides", pyo3::types::PyTuple::new(py, strides)?)?;
         interface.set_item("data", (address + layout.offset * width, false))?;
@@ -178,7 +196,10 @@ impl SharedMemory {
 pub(crate) fn to_numpy<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
     let numpy = py.import("numpy")?;
     let stored = py.detach(|| array.to_stored()).or_raise()?;
-    let memory = SharedMemory { stored, dtype: array.dtype() };
+    let memory = SharedMemory {
+        stored,
+        dtype: array.dtype(),
+    };
     let shared = numpy.call_method1("asarray", (Bound::new(py, memory)?,))?;
     if array.dtype() != Dtype::Bfloat16 {
         return Ok(shared);

@@ -7,7 +7,13 @@ use pyo3::prelude::*;
 pub(super) use mlx_oxide_core::array::format::format;
 
 /// How floats are printed: digits after the point, or -1 for six significant ones.
-#[pyclass(name = "PrintOptions", module = "mlx_oxide.core", get_all, set_all, from_py_object)]
+#[pyclass(
+    name = "PrintOptions",
+    module = "mlx_oxide.core",
+    get_all,
+    set_all,
+    from_py_object
+)]
 #[derive(Clone)]
 struct PrintOptions {
     precision: i32,
@@ -32,7 +38,9 @@ fn set_printoptions(precision: i32) {
 /// How floats are printed.
 #[pyfunction]
 fn get_printoptions() -> PrintOptions {
-    PrintOptions { precision: print_precision() }
+    PrintOptions {
+        precision: print_precision(),
+    }
 }
 
 /// Other print options inside a `with` block.
@@ -62,7 +70,10 @@ impl PrintOptionsContext {
 #[pyfunction]
 #[pyo3(signature = (precision = -1))]
 fn printoptions(precision: i32) -> PrintOptionsContext {
-    PrintOptionsContext { inner: precision, outer: Mutex::new(Vec::new()) }
+    PrintOptionsContext {
+        inner: precision,
+        outer: Mutex::new(Vec::new()),
+    }
 }
 
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -81,7 +81,10 @@ impl PyArray {
     /// given twice takes both updates.
     #[getter]
     fn at(&self) -> ArrayAt {
-        ArrayAt { array: self.get(), subscripts: None }
+        ArrayAt {
+            array: self.get(),
+            subscripts: None,
+        }
     }
 
     fn __iter__(&self) -> PyResult<ArrayIterator> {
@@ -126,7 +129,9 @@ struct ArrayAt {
 impl ArrayAt {
     fn update(&self, value: &Bound<'_, PyAny>, combine: Combine) -> PyResult<PyArray> {
         let Some(subscripts) = &self.subscripts else {
-            return Err(PyValueError::new_err("[at] must provide indices to array.at[...] first"));
+            return Err(PyValueError::new_err(
+                "[at] must provide indices to array.at[...] first",
+            ));
         };
         let value = to_array(value, Some(self.array.dtype()))?;
         wrap(ops::setitem(&self.array, subscripts, &value, combine))
@@ -140,12 +145,18 @@ impl ArrayAt {
         neutral: Combine,
     ) -> PyResult<PyArray> {
         let Some(subscripts) = &self.subscripts else {
-            return Err(PyValueError::new_err("[at] must provide indices to array.at[...] first"));
+            return Err(PyValueError::new_err(
+                "[at] must provide indices to array.at[...] first",
+            ));
         };
         let value = to_array(value, Some(self.array.dtype()))?;
         let one = ops::unary::scalar_like(&value, 1.0).or_raise()?;
         let zero = ops::unary::scalar_like(&value, 0.0).or_raise()?;
-        let start = if neutral == Combine::Multiply { one } else { zero };
+        let start = if neutral == Combine::Multiply {
+            one
+        } else {
+            zero
+        };
         let inverse = change(&start, &value).or_raise()?;
         wrap(ops::setitem(&self.array, subscripts, &inverse, neutral))
     }
@@ -154,7 +165,10 @@ impl ArrayAt {
 #[pymethods]
 impl ArrayAt {
     fn __getitem__(&self, indices: &Bound<'_, PyAny>) -> PyResult<ArrayAt> {
-        Ok(ArrayAt { array: self.array.clone(), subscripts: Some(subscripts(indices)?) })
+        Ok(ArrayAt {
+            array: self.array.clone(),
+            subscripts: Some(subscripts(indices)?),
+        })
     }
 
     /// The array with `value` added to the part.

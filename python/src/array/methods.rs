@@ -41,10 +41,17 @@ fn call<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let function = cache
-        .get_or_try_init(py, || py.import("mlx_oxide.core")?.getattr(name).map(Bound::unbind))?
+        .get_or_try_init(py, || {
+            py.import("mlx_oxide.core")?
+                .getattr(name)
+                .map(Bound::unbind)
+        })?
         .bind(py);
     let first = PyTuple::new(py, [slf.as_any()])?;
-    let all = first.as_sequence().concat(arguments.as_sequence())?.to_tuple()?;
+    let all = first
+        .as_sequence()
+        .concat(arguments.as_sequence())?
+        .to_tuple()?;
     function.call(all, keywords)
 }
 

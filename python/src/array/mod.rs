@@ -43,7 +43,9 @@ impl PyArray {
 
 impl From<Array> for PyArray {
     fn from(array: Array) -> Self {
-        PyArray { current: Mutex::new(array) }
+        PyArray {
+            current: Mutex::new(array),
+        }
     }
 }
 
@@ -128,7 +130,11 @@ impl PyArray {
 
     fn __len__(&self) -> PyResult<usize> {
         let array = self.get();
-        array.shape().first().copied().ok_or_else(|| PyTypeError::new_err("len() 0-dimensional array."))
+        array
+            .shape()
+            .first()
+            .copied()
+            .ok_or_else(|| PyTypeError::new_err("len() 0-dimensional array."))
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> isize {
@@ -149,7 +155,10 @@ impl PyArray {
         py.detach(|| format::format(&array)).or_raise()
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, convert::Pickled<'py>)> {
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, convert::Pickled<'py>)> {
         let restore = py.import("mlx_oxide.core")?.getattr("_restore_array")?;
         Ok((restore, convert::pickle(py, &self.get())?))
     }

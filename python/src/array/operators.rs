@@ -18,17 +18,29 @@ fn operand(array: &Array, other: &Bound<'_, PyAny>, name: &str) -> PyResult<Arra
     }
     to_array(other, Some(array.dtype())).map_err(|_| {
         let kind = other.get_type().to_string();
-        PyValueError::new_err(format!("cannot perform {name} on an mlx.core.array and {kind}"))
+        PyValueError::new_err(format!(
+            "cannot perform {name} on an mlx.core.array and {kind}"
+        ))
     })
 }
 
-fn apply(slf: &PyArray, other: &Bound<'_, PyAny>, function: Function, name: &str) -> PyResult<PyArray> {
+fn apply(
+    slf: &PyArray,
+    other: &Bound<'_, PyAny>,
+    function: Function,
+    name: &str,
+) -> PyResult<PyArray> {
     let array = slf.get();
     let other = operand(&array, other, name)?;
     wrap(function(&array, &other))
 }
 
-fn reflected(slf: &PyArray, other: &Bound<'_, PyAny>, function: Function, name: &str) -> PyResult<PyArray> {
+fn reflected(
+    slf: &PyArray,
+    other: &Bound<'_, PyAny>,
+    function: Function,
+    name: &str,
+) -> PyResult<PyArray> {
     let array = slf.get();
     let other = operand(&array, other, name)?;
     wrap(function(&other, &array))
@@ -82,15 +94,27 @@ operators! {
 
 #[pymethods]
 impl PyArray {
-    fn __pow__(&self, other: &Bound<'_, PyAny>, _modulus: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
+    fn __pow__(
+        &self,
+        other: &Bound<'_, PyAny>,
+        _modulus: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyArray> {
         apply(self, other, ops::power, "power")
     }
 
-    fn __rpow__(&self, other: &Bound<'_, PyAny>, _modulus: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
+    fn __rpow__(
+        &self,
+        other: &Bound<'_, PyAny>,
+        _modulus: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyArray> {
         reflected(self, other, ops::power, "power")
     }
 
-    fn __ipow__(&self, other: &Bound<'_, PyAny>, _modulus: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn __ipow__(
+        &self,
+        other: &Bound<'_, PyAny>,
+        _modulus: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         update(self, other, ops::power, "power")
     }
 
@@ -130,6 +154,9 @@ impl PyArray {
             (Err(_), CompareOp::Eq | CompareOp::Ne) => return Ok(py.NotImplemented()),
             (Err(error), _) => return Err(error),
         };
-        Ok(wrap(function(&array, &other))?.into_pyobject(py)?.into_any().unbind())
+        Ok(wrap(function(&array, &other))?
+            .into_pyobject(py)?
+            .into_any()
+            .unbind())
     }
 }

@@ -10,14 +10,30 @@ use pyo3::prelude::*;
 use smallvec::SmallVec;
 
 /// One number for each spatial axis.
-fn spread(op: &str, name: &str, numbers: Option<Axes>, default: i64, spatial: usize) -> PyResult<Vec<usize>> {
+fn spread(
+    op: &str,
+    name: &str,
+    numbers: Option<Axes>,
+    default: i64,
+    spatial: usize,
+) -> PyResult<Vec<usize>> {
     let numbers = numbers.unwrap_or(Axes::One(default));
     let list = numbers.list();
-    let list = if list.len() == 1 { vec![list[0]; spatial] } else { list.to_vec() };
-    let fits: Option<Vec<usize>> = list.iter().map(|number| usize::try_from(*number).ok()).collect();
-    fits.filter(|numbers| numbers.len() == spatial).ok_or_else(|| {
-        PyValueError::new_err(format!("[{op}] {name} is {list:?}; expected {spatial} non-negative numbers"))
-    })
+    let list = if list.len() == 1 {
+        vec![list[0]; spatial]
+    } else {
+        list.to_vec()
+    };
+    let fits: Option<Vec<usize>> = list
+        .iter()
+        .map(|number| usize::try_from(*number).ok())
+        .collect();
+    fits.filter(|numbers| numbers.len() == spatial)
+        .ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "[{op}] {name} is {list:?}; expected {spatial} non-negative numbers"
+            ))
+        })
 }
 
 fn convolve(
@@ -30,13 +46,17 @@ fn convolve(
     if input.0.ndim() != spatial + 2 || weight.0.ndim() != spatial + 2 {
         return Err(PyValueError::new_err(format!(
             "[{op}] input and weight must have {} axes, got shapes {} and {}",
-            spatial + 2, input.0.shape(), weight.0.shape()
+            spatial + 2,
+            input.0.shape(),
+            weight.0.shape()
         )));
     }
     let stride = spread(op, "stride", options.0, 1, spatial)?;
     let padding = spread(op, "padding", options.1, 0, spatial)?;
     let dilation = spread(op, "dilation", options.2, 1, spatial)?;
-    wrap(ops::convolution(&input.0, &weight.0, &stride, &padding, &dilation, options.3))
+    wrap(ops::convolution(
+        &input.0, &weight.0, &stride, &padding, &dilation, options.3,
+    ))
 }
 
 fn transposed(
@@ -44,24 +64,34 @@ fn transposed(
     spatial: usize,
     input: &ArrayArgument,
     weight: &ArrayArgument,
-    options: (Option<Axes>, Option<Axes>, Option<Axes>, Option<Axes>, usize),
+    options: (
+        Option<Axes>,
+        Option<Axes>,
+        Option<Axes>,
+        Option<Axes>,
+        usize,
+    ),
 ) -> PyResult<PyArray> {
     if input.0.ndim() != spatial + 2 || weight.0.ndim() != spatial + 2 {
         return Err(PyValueError::new_err(format!(
             "[{op}] input and weight must have {} axes, got shapes {} and {}",
-            spatial + 2, input.0.shape(), weight.0.shape()
+            spatial + 2,
+            input.0.shape(),
+            weight.0.shape()
         )));
     }
     let stride = spread(op, "stride", options.0, 1, spatial)?;
     let padding = spread(op, "padding", options.1, 0, spatial)?;
     let dilation = spread(op, "dilation", options.2, 1, spatial)?;
     let extra = spread(op, "output_padding", options.3, 0, spatial)?;
-    let reach = |axis: usize| {
-        (weight.0.shape()[axis + 1].max(1) - 1) as isize * dilation[axis] as isize
-    };
-    let low: SmallVec<[isize; 3]> =
-        (0..spatial).map(|axis| reach(axis) - padding[axis] as isize).collect();
-    let high = (0..spatial).map(|axis| low[axis] + extra[axis] as isize).collect();
+    let reach =
+        |axis: usize| (weight.0.shape()[axis + 1].max(1) - 1) as isize * dilation[axis] as isize;
+    let low: SmallVec<[isize; 3]> = (0..spatial)
+        .map(|axis| reach(axis) - padding[axis] as isize)
+        .collect();
+    let high = (0..spatial)
+        .map(|axis| low[axis] + extra[axis] as isize)
+        .collect();
     let convolution = Convolution {
         stride: SmallVec::from_elem(1, spatial),
         padding_low: low,
@@ -75,20 +105,39 @@ fn transposed(
 }
 
 /// Padding of both sides of each axis.
-fn both_sides(padding: Option<&Bound<'_, PyAny>>, spatial: usize) -> PyResult<(Vec<isize>, Vec<isize>)> {
-    let Some(padding) = padding else { return Ok((vec![0; spatial], vec![0; spatial])) };
-    let wrong = || PyValueError::new_err(format!(
-        "[conv_general] padding must be one number, {spatial} numbers or a pair of such lists"
-    ));
+fn both_sides(
+    padding: Option<&Bound<'_, PyAny>>,
+    spatial: usize,
+) -> PyResult<(Vec<isize>, Vec<isize>)> {
+    let Some(padding) = padding else {
+        return Ok((vec![0; spatial], vec![0; spatial]));
+    };
+    let wrong = || {
+        PyValueError::new_err(format!(
+            "[conv_general] padding must be one number, {spatial} numbers or a pair of such lists"
+        ))
+    };
     if let Ok((low, high)) = padding.extract::<(Vec<isize>, Vec<isize>)>() {
-        return if low.len() == spatial && high.len() == spatial { Ok((low, high)) } else { Err(wrong()) };
+        return if low.len() == spatial && high.len() == spatial {
+            Ok((low, high))
+        } else {
+            Err(wrong())
+        };
     }
     let list = match padding.extract::<isize>() {
         Ok(number) => vec![number; spatial],
         Err(_) => padding.extract::<Vec<isize>>().map_err(|_| wrong())?,
     };
-    let list = if list.len() == 1 { vec![list[0]; spatial] } else { list };
-    if list.len() == spatial { Ok((list.clone(), list)) } else { Err(wrong()) }
+    let list = if list.len() == 1 {
+        vec![list[0]; spatial]
+    } else {
+        list
+    };
+    if list.len() == spatial {
+        Ok((list.clone(), list))
+    } else {
+        Err(wrong())
+    }
 }
 
 super::functions! {

@@ -89,7 +89,11 @@ fn arange(
     let mut positional = arguments.into_iter();
     let (first, second, third) = (positional.next(), positional.next(), positional.next());
     let last = positional.next();
-    let dtype = match last.or_else(|| third.clone().filter(|value| value.extract::<PyDtype>().is_ok())) {
+    let dtype = match last.or_else(|| {
+        third
+            .clone()
+            .filter(|value| value.extract::<PyDtype>().is_ok())
+    }) {
         Some(value) => Some(value.extract::<PyDtype>()?),
         None => dtype,
     };
@@ -111,7 +115,11 @@ fn arange(
         return Err(PyTypeError::new_err("arange() takes at least a stop"));
     };
     let (start, step) = (start.unwrap_or((0.0, false)), step.unwrap_or((1.0, false)));
-    let own = if start.1 || stop.1 || step.1 { FLOAT } else { Dtype::Int32 };
+    let own = if start.1 || stop.1 || step.1 {
+        FLOAT
+    } else {
+        Dtype::Int32
+    };
     wrap(ops::arange(start.0, stop.0, step.0, dtype_or(dtype, own)))
 }
 
@@ -143,7 +151,11 @@ fn cosine_window(op: &str, count: i64, coefficients: Coefficients) -> PyResult<P
     let values: Vec<f32> = (0..size)
         .map(|n| {
             let turn = std::f64::consts::TAU * n as f64 / (size.max(2) - 1) as f64;
-            coefficients.iter().enumerate().map(|(i, c)| c * (turn * i as f64).cos()).sum::<f64>() as f32
+            coefficients
+                .iter()
+                .enumerate()
+                .map(|(i, c)| c * (turn * i as f64).cos())
+                .sum::<f64>() as f32
         })
         .collect();
     let values = if size == 1 { vec![1.0] } else { values };
@@ -191,8 +203,9 @@ fn bartlett(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
         return wrap(ops::full_scalar([1], Scalar::new(1.0, FLOAT)));
     }
     let half = (M - 1) as f64 / 2.0;
-    let values: Vec<f32> =
-        (0..M).map(|n| (1.0 - ((n as f64 - half) / half).abs()) as f32).collect();
+    let values: Vec<f32> = (0..M)
+        .map(|n| (1.0 - ((n as f64 - half) / half).abs()) as f32)
+        .collect();
     wrap(mlx_oxide_core::Array::from_slice(&values, [M as usize]))
 }
 
@@ -204,12 +217,15 @@ fn broadcast_shapes<'py>(
     shapes: Vec<Vec<i64>>,
 ) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
     if shapes.is_empty() {
-        return Err(PyValueError::new_err("[broadcast_shapes] at least one shape is needed"));
+        return Err(PyValueError::new_err(
+            "[broadcast_shapes] at least one shape is needed",
+        ));
     }
     let mut shape = mlx_oxide_ir::Shape::scalar();
     for other in &shapes {
         let other = to_shape("broadcast_shapes", other)?;
-        shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_shapes", &shape, &other).or_raise()?;
+        shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_shapes", &shape, &other)
+            .or_raise()?;
     }
     pyo3::types::PyTuple::new(py, shape.iter())
 }

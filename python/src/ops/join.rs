@@ -13,14 +13,21 @@ fn references(arrays: &[ArrayArgument]) -> Vec<&Array> {
 
 /// Arrays made flat where no axis is given.
 fn flat(arrays: &[ArrayArgument]) -> PyResult<Vec<Array>> {
-    arrays.iter().map(|array| ops::reshape_to(&array.0, [array.0.size()])).collect::<mlx_oxide_ir::Result<_>>().or_raise()
+    arrays
+        .iter()
+        .map(|array| ops::reshape_to(&array.0, [array.0.size()]))
+        .collect::<mlx_oxide_ir::Result<_>>()
+        .or_raise()
 }
 
 /// Before and after for each axis, from the forms that NumPy takes.
 fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usize)>> {
     let negative = |_| PyValueError::new_err("[pad] pad_width must not be negative");
     let pair = |low: i64, high: i64| -> PyResult<(usize, usize)> {
-        Ok((usize::try_from(low).map_err(negative)?, usize::try_from(high).map_err(negative)?))
+        Ok((
+            usize::try_from(low).map_err(negative)?,
+            usize::try_from(high).map_err(negative)?,
+        ))
     };
     if let Ok(one) = width.extract::<i64>() {
         return Ok(vec![pair(one, one)?; ndim]);
@@ -29,17 +36,22 @@ fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usi
         return match flat[..] {
             [one] => Ok(vec![pair(one, one)?; ndim]),
             [low, high] => Ok(vec![pair(low, high)?; ndim]),
-            _ => Err(PyValueError::new_err("[pad] pad_width must be one number, a pair, or a pair per axis")),
+            _ => Err(PyValueError::new_err(
+                "[pad] pad_width must be one number, a pair, or a pair per axis",
+            )),
         };
     }
-    let pairs: Vec<Vec<i64>> =
-        width.extract().map_err(|_| wrong_type("pad", "an integer or pairs of integers", width))?;
+    let pairs: Vec<Vec<i64>> = width
+        .extract()
+        .map_err(|_| wrong_type("pad", "an integer or pairs of integers", width))?;
     let pairs: Vec<(usize, usize)> = pairs
         .iter()
         .map(|entry| match entry[..] {
             [one] => pair(one, one),
             [low, high] => pair(low, high),
-            _ => Err(PyValueError::new_err("[pad] each entry of pad_width must be a pair")),
+            _ => Err(PyValueError::new_err(
+                "[pad] each entry of pad_width must be a pair",
+            )),
         })
         .collect::<PyResult<_>>()?;
     match pairs.len() {
@@ -71,7 +83,11 @@ fn pad_from_edge(a: &Array, widths: &[(usize, usize)], mode: &str) -> mlx_oxide_
             }
             _ => {
                 let place = place.rem_euclid(period);
-                if place < size { place } else { period - 1 - place }
+                if place < size {
+                    place
+                } else {
+                    period - 1 - place
+                }
             }
         };
         let places: Vec<i64> = (-(low as i64)..size + high as i64).map(source).collect();

@@ -33,18 +33,27 @@ impl Shown<'_> {
         let width = self.array.itemsize();
         let mut bits = [0; 8];
         bits[..width].copy_from_slice(&self.bytes[place as usize * width..][..width]);
-        write_scalar(text, Scalar::from_bits(u64::from_le_bytes(bits), self.array.dtype()));
+        write_scalar(
+            text,
+            Scalar::from_bits(u64::from_le_bytes(bits), self.array.dtype()),
+        );
     }
 
     fn write(&self, axis: usize, place: isize, text: &mut String) {
-        let Some((&size, &stride)) =
-            self.layout.shape.get(axis).zip(self.layout.strides.get(axis))
+        let Some((&size, &stride)) = self
+            .layout
+            .shape
+            .get(axis)
+            .zip(self.layout.strides.get(axis))
         else {
             return self.element(place, text);
         };
         let innermost = axis + 1 == self.layout.shape.ndim();
-        let separator =
-            if innermost { ", ".to_owned() } else { format!(",\n{}", " ".repeat(7 + axis)) };
+        let separator = if innermost {
+            ", ".to_owned()
+        } else {
+            format!(",\n{}", " ".repeat(7 + axis))
+        };
         text.push('[');
         let cut = size > 2 * EDGE;
         for index in 0..size {
@@ -66,8 +75,11 @@ impl Shown<'_> {
 /// The array as MLX prints it, evaluated.
 pub fn format(array: &Array) -> Result<String> {
     let stored = array.to_stored()?;
-    let shown =
-        Shown { array, layout: stored.layout.clone(), bytes: stored.buffer.host_bytes()? };
+    let shown = Shown {
+        array,
+        layout: stored.layout.clone(),
+        bytes: stored.buffer.host_bytes()?,
+    };
     let mut text = String::from("array(");
     shown.write(0, stored.layout.offset as isize, &mut text);
     let _ = write!(text, ", dtype={})", array.dtype());
@@ -110,7 +122,9 @@ fn general(value: f64) -> String {
     }
     const DIGITS: i32 = 6;
     let scientific = format!("{value:.*e}", DIGITS as usize - 1);
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let Some((mantissa, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..DIGITS).contains(&exponent) {
         let fixed = format!("{value:.*}", (DIGITS - 1 - exponent) as usize);
@@ -121,7 +135,11 @@ fn general(value: f64) -> String {
 }
 
 fn trimmed(number: &str) -> &str {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+    if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    }
 }
 
 impl fmt::Display for Array {

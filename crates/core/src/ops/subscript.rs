@@ -66,12 +66,18 @@ fn taken(subscript: &Subscript) -> usize {
 /// arrays where there are other arrays.
 fn expand(a: &Array, subscripts: &[Subscript]) -> Result<Vec<Subscript>> {
     let count: usize = subscripts.iter().map(taken).sum();
-    let ellipses =
-        subscripts.iter().filter(|part| matches!(part, Subscript::Ellipsis)).count();
+    let ellipses = subscripts
+        .iter()
+        .filter(|part| matches!(part, Subscript::Ellipsis))
+        .count();
     if count > a.ndim() || ellipses > 1 {
         return Err(too_many(a, count));
     }
-    let whole = Subscript::Range { start: None, stop: None, step: None };
+    let whole = Subscript::Range {
+        start: None,
+        stop: None,
+        step: None,
+    };
     let missing = vec![whole; a.ndim() - count];
     let mut parts = Vec::new();
     let mut axis = 0;
@@ -79,7 +85,11 @@ fn expand(a: &Array, subscripts: &[Subscript]) -> Result<Vec<Subscript>> {
         match subscript {
             Subscript::Ellipsis => parts.extend(missing.iter().cloned()),
             Subscript::Array(mask) if mask.dtype() == Dtype::Bool => {
-                parts.extend(positions_of(a, mask, axis)?.into_iter().map(Subscript::Array));
+                parts.extend(
+                    positions_of(a, mask, axis)?
+                        .into_iter()
+                        .map(Subscript::Array),
+                );
             }
             other => parts.push(other.clone()),
         }
@@ -131,16 +141,32 @@ pub fn nonzero(a: &Array) -> Result<Vec<Array>> {
             rest /= a.shape()[axis];
         }
     }
-    positions.iter().map(|axis| Array::from_slice(axis, [axis.len()])).collect()
+    positions
+        .iter()
+        .map(|axis| Array::from_slice(axis, [axis.len()]))
+        .collect()
 }
 
 fn range_of(part: &Subscript, axis: usize, size: usize) -> Result<SliceRange> {
     match part {
         Subscript::Position(position) => {
-            let place = if *position < 0 { position + size as i64 } else { *position };
+            let place = if *position < 0 {
+                position + size as i64
+            } else {
+                *position
+            };
             match usize::try_from(place) {
-                Ok(start) if start < size => Ok(SliceRange { start, step: 1, count: 1 }),
-                _ => Err(Error::IndexOutOfBounds { op: "getitem", index: *position, axis, size }),
+                Ok(start) if start < size => Ok(SliceRange {
+                    start,
+                    step: 1,
+                    count: 1,
+                }),
+                _ => Err(Error::IndexOutOfBounds {
+                    op: "getitem",
+                    index: *position,
+                    axis,
+                    size,
+                }),
             }
         }
         Subscript::Range { start, stop, step } => match step.unwrap_or(1) {
@@ -202,8 +228,12 @@ fn select(a: &Array, subscripts: &[Subscript]) -> Result<Selection> {
             selection.kept.push(None);
             continue;
         }
-        selection.ranges.push(range_of(part, axis, a.shape()[axis])?);
-        selection.dropped.push(matches!(part, Subscript::Position(_)));
+        selection
+            .ranges
+            .push(range_of(part, axis, a.shape()[axis])?);
+        selection
+            .dropped
+            .push(matches!(part, Subscript::Position(_)));
         if matches!(part, Subscript::Range { .. }) {
             selection.kept.push(Some(axis));
         }
@@ -222,11 +252,18 @@ pub fn getitem(a: &Array, subscripts: &[Subscript]) -> Result<Array> {
     let selection = select(a, subscripts)?;
     let part = view::slice(a, &selection.ranges)?;
     if selection.picked.is_empty() {
-        let shape: Shape =
-            selection.kept.iter().map(|axis| axis.map_or(1, |axis| part.shape()[axis])).collect();
+        let shape: Shape = selection
+            .kept
+            .iter()
+            .map(|axis| axis.map_or(1, |axis| part.shape()[axis]))
+            .collect();
         return view::reshape_to(&part, shape);
     }
-    let axes: Vec<i64> = selection.picked.iter().map(|(axis, _)| *axis as i64).collect();
+    let axes: Vec<i64> = selection
+        .picked
+        .iter()
+        .map(|(axis, _)| *axis as i64)
+        .collect();
     let picks: Vec<&Array> = selection.picked.iter().map(|(_, picks)| picks).collect();
     let mut sizes = part.shape().clone();
     for (axis, _) in &selection.picked {
@@ -334,7 +371,10 @@ fn scatter(a: &Array, selection: &Selection, value: &Array, combine: Combine) ->
             shape.push(1);
         }
         axes.push(*axis as i64);
-        positions.push(view::reshape_to(&unary::astype(picks, Dtype::Int64)?, shape)?);
+        positions.push(view::reshape_to(
+            &unary::astype(picks, Dtype::Int64)?,
+            shape,
+        )?);
     }
     for (number, &axis) in partial.iter().enumerate() {
         let range = selection.ranges[axis];
@@ -347,7 +387,13 @@ fn scatter(a: &Array, selection: &Selection, value: &Array, combine: Combine) ->
         positions.push(view::reshape_to(&steps, shape)?);
     }
     let updates = arrange(a, selection, value, &picks_shape, &partial, &axes)?;
-    index::scatter(a, &positions.iter().collect::<Vec<_>>(), &updates, &axes, combine)
+    index::scatter(
+        a,
+        &positions.iter().collect::<Vec<_>>(),
+        &updates,
+        &axes,
+        combine,
+    )
 }
 
 /// The value as `(picks…, partial…, slices)`, from the order that reading has.
@@ -376,9 +422,17 @@ fn arrange(
     let place = selection.kept[..selection.place].iter().flatten().count();
     let mut plain: Shape = old[..place].iter().map(|&axis| count(axis)).collect();
     picks.iter().for_each(|&size| plain.push(size));
-    old[place..].iter().for_each(|&axis| plain.push(count(axis)));
+    old[place..]
+        .iter()
+        .for_each(|&axis| plain.push(count(axis)));
     let value = view::reshape_to(&value, plain)?;
-    let at = |number: usize| if number < place { number } else { number + picks.ndim() };
+    let at = |number: usize| {
+        if number < place {
+            number
+        } else {
+            number + picks.ndim()
+        }
+    };
     let numbered = |wanted: bool| {
         old.iter()
             .enumerate()
@@ -394,7 +448,11 @@ fn arrange(
     let mut shape = picks.clone();
     partial.iter().for_each(|&axis| shape.push(count(axis)));
     for axis in 0..a.ndim() {
-        shape.push(if axes.contains(&(axis as i64)) { 1 } else { a.shape()[axis] });
+        shape.push(if axes.contains(&(axis as i64)) {
+            1
+        } else {
+            a.shape()[axis]
+        });
     }
     view::reshape_to(&value, shape)
 }

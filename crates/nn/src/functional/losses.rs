@@ -38,7 +38,10 @@ pub fn cross_entropy(logits: &Array, targets: &Array, reduction: Reduction) -> R
     }
     let picked = ops::take_along_axis(logits, &ops::expand_dims(targets, &[-1])?, -1)?;
     let score = ops::squeeze(&picked, Some(&[-1]))?;
-    reduce(&ops::subtract(&ops::logsumexp(logits, Some(&[-1]), false)?, &score)?, reduction)
+    reduce(
+        &ops::subtract(&ops::logsumexp(logits, Some(&[-1]), false)?, &score)?,
+        reduction,
+    )
 }
 
 /// `(prediction - target)²`.
@@ -47,7 +50,10 @@ pub fn cross_entropy(logits: &Array, targets: &Array, reduction: Reduction) -> R
 /// Shapes that differ.
 pub fn mse_loss(predictions: &Array, targets: &Array, reduction: Reduction) -> Result<Array> {
     same_shape("mse_loss", predictions, targets)?;
-    reduce(&ops::square(&ops::subtract(predictions, targets)?)?, reduction)
+    reduce(
+        &ops::square(&ops::subtract(predictions, targets)?)?,
+        reduction,
+    )
 }
 
 /// `|prediction - target|`.
@@ -63,7 +69,11 @@ pub fn l1_loss(predictions: &Array, targets: &Array, reduction: Reduction) -> Re
 ///
 /// # Errors
 /// Shapes that differ.
-pub fn binary_cross_entropy(logits: &Array, targets: &Array, reduction: Reduction) -> Result<Array> {
+pub fn binary_cross_entropy(
+    logits: &Array,
+    targets: &Array,
+    reduction: Reduction,
+) -> Result<Array> {
     same_shape("binary_cross_entropy", logits, targets)?;
     let zero = ops::unary::scalar_like(logits, 0.0)?;
     let losses = (ops::logaddexp(logits, &zero)? - &(logits * targets)?)?;

@@ -18,13 +18,21 @@ pub struct Window {
 impl Window {
     /// Square windows side by side.
     pub fn square(size: usize) -> Self {
-        Window { size: (size, size), stride: (size, size), padding: (0, 0) }
+        Window {
+            size: (size, size),
+            stride: (size, size),
+            padding: (0, 0),
+        }
     }
 }
 
 /// The greatest element of each window.
 pub fn max_pool2d(x: &Array, window: Window) -> Result<Array> {
-    ops::max(&windows(x, window, f64::NEG_INFINITY)?, Some(&[3, 4]), false)
+    ops::max(
+        &windows(x, window, f64::NEG_INFINITY)?,
+        Some(&[3, 4]),
+        false,
+    )
 }
 
 /// The mean of each window, padding counted as zeros.

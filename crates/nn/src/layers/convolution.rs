@@ -23,7 +23,10 @@ impl Conv2d {
         let bound = (1.0 / (inputs * kernel.0 * kernel.1).max(1) as f64).sqrt();
         Ok(Conv2d {
             weight: init::symmetric_uniform(bound, [outputs, kernel.0, kernel.1, inputs])?,
-            bias: Some(mlx_oxide_core::ops::zeros([outputs], mlx_oxide_core::Dtype::Float32)?),
+            bias: Some(mlx_oxide_core::ops::zeros(
+                [outputs],
+                mlx_oxide_core::Dtype::Float32,
+            )?),
             stride: (1, 1),
             padding: (0, 0),
         })

@@ -24,7 +24,10 @@ impl Dropout {
                 expected: "a probability below 1",
             });
         }
-        Ok(Dropout { keep: 1.0 - p, training: true })
+        Ok(Dropout {
+            keep: 1.0 - p,
+            training: true,
+        })
     }
 
     /// Dropout applied.

@@ -15,7 +15,9 @@ impl Embedding {
     /// Normal weights of deviation `1/√dims`.
     pub fn new(count: usize, dims: usize) -> Result<Self> {
         let deviation = (1.0 / dims.max(1) as f64).sqrt();
-        Ok(Embedding { weight: init::normal(deviation, [count, dims])? })
+        Ok(Embedding {
+            weight: init::normal(deviation, [count, dims])?,
+        })
     }
 
     /// The vectors of numbers.

@@ -19,7 +19,9 @@ impl Linear {
         let bound = (1.0 / inputs.max(1) as f64).sqrt();
         Ok(Linear {
             weight: init::symmetric_uniform(bound, [outputs, inputs])?,
-            bias: bias.then(|| init::symmetric_uniform(bound, [outputs])).transpose()?,
+            bias: bias
+                .then(|| init::symmetric_uniform(bound, [outputs]))
+                .transpose()?,
         })
     }
 

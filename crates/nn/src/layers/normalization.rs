@@ -20,7 +20,11 @@ impl LayerNorm {
     /// Scale one, shift zero.
     pub fn new(dims: usize) -> Result<Self> {
         let weight = ops::ones([dims], Dtype::Float32)?;
-        Ok(LayerNorm { weight, bias: ops::zeros([dims], Dtype::Float32)?, eps: 1e-5 })
+        Ok(LayerNorm {
+            weight,
+            bias: ops::zeros([dims], Dtype::Float32)?,
+            eps: 1e-5,
+        })
     }
 
     /// Normalisation applied.
@@ -41,7 +45,10 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// Scale one.
     pub fn new(dims: usize) -> Result<Self> {
-        Ok(RmsNorm { weight: ops::ones([dims], Dtype::Float32)?, eps: 1e-5 })
+        Ok(RmsNorm {
+            weight: ops::ones([dims], Dtype::Float32)?,
+            eps: 1e-5,
+        })
     }
 
     /// Normalisation applied.
@@ -72,8 +79,10 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// Scale one, shift zero, momentum 0.1.
     pub fn new(features: usize) -> Result<Self> {
-        let (zeros, ones) =
-            (ops::zeros([features], Dtype::Float32)?, ops::ones([features], Dtype::Float32)?);
+        let (zeros, ones) = (
+            ops::zeros([features], Dtype::Float32)?,
+            ops::ones([features], Dtype::Float32)?,
+        );
         Ok(BatchNorm {
             weight: ones.clone(),
             bias: zeros.clone(),
@@ -111,15 +120,18 @@ impl Module for BatchNorm {
     fn visit(&self, path: &Path<'_>, visitor: &mut dyn Visitor) {
         self.weight.visit(&path.field("weight"), visitor);
         self.bias.visit(&path.field("bias"), visitor);
-        self.running_mean.visit(&path.field("running_mean"), visitor);
+        self.running_mean
+            .visit(&path.field("running_mean"), visitor);
         self.running_var.visit(&path.field("running_var"), visitor);
     }
 
     fn visit_mut(&mut self, path: &Path<'_>, visitor: &mut dyn VisitorMut) {
         self.weight.visit_mut(&path.field("weight"), visitor);
         self.bias.visit_mut(&path.field("bias"), visitor);
-        self.running_mean.visit_mut(&path.field("running_mean"), visitor);
-        self.running_var.visit_mut(&path.field("running_var"), visitor);
+        self.running_mean
+            .visit_mut(&path.field("running_mean"), visitor);
+        self.running_var
+            .visit_mut(&path.field("running_var"), visitor);
     }
 
     fn set_training(&mut self, training: bool) {

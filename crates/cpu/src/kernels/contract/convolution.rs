@@ -77,7 +77,11 @@ impl Geometry {
     /// The input position under tap `tap` at output place `place` along an axis, if there is an
     /// element and no padding or gap.
     fn source(&self, axis: usize, place: usize, tap: usize) -> Option<usize> {
-        let tap = if self.flip { self.kernel[axis] - 1 - tap } else { tap };
+        let tap = if self.flip {
+            self.kernel[axis] - 1 - tap
+        } else {
+            tap
+        };
         let position = (place * self.stride[axis] + tap * self.kernel_dilation[axis]) as isize
             - self.low[axis];
         let position = usize::try_from(position).ok()?;
@@ -112,9 +116,15 @@ pub(super) fn run<T: Number>(convolution: &Convolution, call: &Call<'_>) -> Resu
         unsafe {
             multiply(
                 (count, window, geometry.features),
-                Matrix { start: windows.as_ptr(), row_stride: window as isize, column_stride: 1 },
                 Matrix {
-                    start: weight.as_ptr().wrapping_add(group * geometry.features * window),
+                    start: windows.as_ptr(),
+                    row_stride: window as isize,
+                    column_stride: 1,
+                },
+                Matrix {
+                    start: weight
+                        .as_ptr()
+                        .wrapping_add(group * geometry.features * window),
                     row_stride: 1,
                     column_stride: window as isize,
                 },
@@ -136,7 +146,10 @@ fn contiguous<T: Number>(operand: &Operand) -> Result<Vec<T>> {
     let start = operand.buffer.host_ptr()?.as_ptr().cast::<T>();
     let layout: &Layout = &operand.layout;
     // SAFETY: the layout was checked to fit its buffer
-    Ok(layout.places().map(|place| unsafe { *start.add(place) }).collect())
+    Ok(layout
+        .places()
+        .map(|place| unsafe { *start.add(place) })
+        .collect())
 }
 
 /// Fills windows with the elements under the kernel, zeros where there are none. `windows` is
@@ -166,7 +179,9 @@ unsafe fn gather<T: Number>(
                 geometry.source(1, y, tap[1]),
                 geometry.source(2, x, tap[2]),
             );
-            let (Some(z), Some(y), Some(x)) = sources else { continue };
+            let (Some(z), Some(y), Some(x)) = sources else {
+                continue;
+            };
             let offset = item as isize * geometry.steps[0]
                 + z as isize * geometry.steps[1]
                 + y as isize * geometry.steps[2]

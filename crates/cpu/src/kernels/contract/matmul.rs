@@ -43,7 +43,10 @@ fn offsets(operand: &Operand) -> Vec<isize> {
         strides: operand.layout.strides[..ndim - 2].iter().copied().collect(),
         offset: operand.layout.offset,
     };
-    leading.places().map(|place| place as isize - operand.layout.offset as isize).collect()
+    leading
+        .places()
+        .map(|place| place as isize - operand.layout.offset as isize)
+        .collect()
 }
 
 fn product<T: Number>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<Results> {
@@ -62,7 +65,10 @@ fn product<T: Number>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<Re
         row_stride: columns as isize,
         column_stride: 1,
     };
-    let batch = Batch { lhs: offsets(&operands[0]), rhs: offsets(&operands[1]) };
+    let batch = Batch {
+        lhs: offsets(&operands[0]),
+        rhs: offsets(&operands[1]),
+    };
     let (alpha, beta) = factors.unwrap_or((1.0, 0.0));
     if let Some(addend) = addend.filter(|_| beta != 0.0) {
         fill(addend, output, rows * columns)?;
@@ -106,7 +112,10 @@ fn fill<T: Number>(addend: &Operand, output: Matrix<T>, matrix_size: usize) -> R
     let step = layout.strides[layout.shape.ndim() - 1];
     let rows = Layout {
         shape: Shape::from(&layout.shape[..layout.shape.ndim() - 1]),
-        strides: layout.strides[..layout.shape.ndim() - 1].iter().copied().collect(),
+        strides: layout.strides[..layout.shape.ndim() - 1]
+            .iter()
+            .copied()
+            .collect(),
         offset: layout.offset,
     };
     if matrix_size == 0 {
@@ -140,11 +149,21 @@ impl Tasks {
         let work = rows.saturating_mul(columns).saturating_mul(inner.max(1));
         let sizes = (rows, inner, columns);
         if rows * columns == 0 {
-            return Tasks { batch: 0, sizes, part: (1, 1), group: 1 };
+            return Tasks {
+                batch: 0,
+                sizes,
+                part: (1, 1),
+                group: 1,
+            };
         }
         if work < SMALL_WORK {
             let group = (SMALL_WORK / work.max(1)).clamp(1, batch.max(1));
-            return Tasks { batch, sizes, part: (rows, columns), group };
+            return Tasks {
+                batch,
+                sizes,
+                part: (rows, columns),
+                group,
+            };
         }
         let part = if rows >= 2 * ROWS {
             (ROWS.max(rows.div_ceil(8).next_multiple_of(24)), columns)
@@ -153,11 +172,19 @@ impl Tasks {
         } else {
             (rows, columns)
         };
-        Tasks { batch, sizes, part, group: 1 }
+        Tasks {
+            batch,
+            sizes,
+            part,
+            group: 1,
+        }
     }
 
     fn grid(&self) -> (usize, usize) {
-        (self.sizes.0.div_ceil(self.part.0), self.sizes.2.div_ceil(self.part.1))
+        (
+            self.sizes.0.div_ceil(self.part.0),
+            self.sizes.2.div_ceil(self.part.1),
+        )
     }
 
     fn count(&self) -> usize {
@@ -174,7 +201,11 @@ impl Tasks {
         let (group, cell) = (task / (down * across), task % (down * across));
         let (row, column) = ((cell / across) * self.part.0, (cell % across) * self.part.1);
         let (rows, inner, columns) = self.sizes;
-        let sizes = (self.part.0.min(rows - row), inner, self.part.1.min(columns - column));
+        let sizes = (
+            self.part.0.min(rows - row),
+            inner,
+            self.part.1.min(columns - column),
+        );
         let first = group * self.group;
         (first..self.batch.min(first + self.group)).map(move |item| (item, row, column, sizes))
     }

@@ -48,7 +48,10 @@ impl<T> Matrix<T> {
     /// The matrix that begins at a row and column of this one.
     pub(super) fn at(self, row: usize, column: usize) -> Self {
         let step = row as isize * self.row_stride + column as isize * self.column_stride;
-        Matrix { start: self.start.wrapping_offset(step), ..self }
+        Matrix {
+            start: self.start.wrapping_offset(step),
+            ..self
+        }
     }
 }
 

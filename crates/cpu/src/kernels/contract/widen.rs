@@ -52,10 +52,12 @@ fn widened(operand: &Operand) -> Result<Operand> {
     let bytes = operand.buffer.host_bytes()?;
     let target = buffer.host_ptr()?.as_ptr().cast::<f32>();
     let read = |place: usize| -> Result<u16> {
-        let bytes = bytes.get(place * 2..place * 2 + 2).ok_or_else(|| Error::Internal {
-            op: "matmul",
-            detail: "an element outside its buffer".to_owned(),
-        })?;
+        let bytes = bytes
+            .get(place * 2..place * 2 + 2)
+            .ok_or_else(|| Error::Internal {
+                op: "matmul",
+                detail: "an element outside its buffer".to_owned(),
+            })?;
         Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
     };
     for (index, place) in operand.layout.places().enumerate() {
