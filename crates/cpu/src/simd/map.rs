@@ -170,7 +170,7 @@ unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) 
         destination.cast::<MaybeUninit<K::Out>>(),
         source.cast::<K::In>(),
     );
-    let aliased = destination as usize == source as usize;
+    let aliased = destination.cast_const().cast::<u8>() == source.cast();
     let step = if aliased { ASIDE } else { count.max(1) };
     let mut aside = Aside::new();
     let mut start = 0;
@@ -192,8 +192,8 @@ unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) 
 unsafe fn tile2<K: Map2>(destination: *mut u8, lhs: *const u8, rhs: *const u8, count: usize) {
     let destination = destination.cast::<MaybeUninit<K::Out>>();
     let (lhs, rhs) = (lhs.cast::<K::In>(), rhs.cast::<K::In>());
-    let left = destination as usize == lhs as usize;
-    let right = destination as usize == rhs as usize;
+    let left = destination.cast_const().cast::<u8>() == lhs.cast();
+    let right = destination.cast_const().cast::<u8>() == rhs.cast();
     let step = if left | right { ASIDE } else { count.max(1) };
     let (mut left_aside, mut right_aside) = (Aside::new(), Aside::new());
     let mut start = 0;

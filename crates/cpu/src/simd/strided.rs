@@ -224,8 +224,8 @@ unsafe fn square<T: Unit>(destination: *mut T, pitch: usize, source: *const T, c
                 .read_unaligned()
         }
     });
-    for r in 0..EDGE {
-        let row: [T; EDGE] = std::array::from_fn(|c| columns[c][r]);
+    let rows: [[T; EDGE]; EDGE] = std::array::from_fn(|r| columns.map(|column| column[r]));
+    for (r, row) in rows.into_iter().enumerate() {
         // SAFETY: the caller's promise
         unsafe {
             destination
