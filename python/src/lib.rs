@@ -18,8 +18,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    mlx_oxide_cpu::install();
-    mlx_oxide_reference::install();
+    mlx_oxide::init();
     dtype::register(module)?;
     device::register(module)?;
     memory::register(module)?;

@@ -7,6 +7,7 @@ use crate::error::OrRaise;
 use mlx_oxide_core::ops::{self, random};
 use mlx_oxide_core::{Array, Scalar};
 use mlx_oxide_ir::{Dtype, Shape};
+use mlx_oxide_runtime::{Device, Stream, StreamScope};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -19,6 +20,8 @@ fn state(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
         let time = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |time| time.as_micros() as u64);
+        // finding the default device may open a driver, which an import shall not
+        let _cpu = StreamScope::enter(Stream::default_of(Device::CPU));
         let key = wrap(random::key(time))?;
         Ok::<_, PyErr>(PyList::new(py, [Bound::new(py, key)?])?.unbind())
     })?;

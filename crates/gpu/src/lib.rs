@@ -22,11 +22,9 @@ use std::collections::BTreeMap;
 /// The GPU backend.
 pub struct Gpu;
 
-/// Installs the GPU backend. No device is touched yet; always true, so that callers can chain it
-/// with backends that may be absent.
-pub fn install() -> bool {
+/// Installs the GPU backend. No device is touched yet.
+pub fn install() {
     mlx_oxide_runtime::backend::install(&Gpu);
-    true
 }
 
 /// The text of every kernel compiled so far in this process, in WGSL; for tests and debugging.

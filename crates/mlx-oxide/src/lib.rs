@@ -23,12 +23,15 @@ pub use mlx_oxide_nn as nn;
 pub use mlx_oxide_optim as optim;
 pub use mlx_oxide_runtime::{allocator as memory, parallel};
 
-/// Installs the backends: the CPU's, behind it the reference for what that declines. Call it once
-/// before the first evaluation; further calls do nothing.
+/// Installs the backends: the CPU's, behind it the reference for what that declines, and the GPU's
+/// if it is built in. Call it once before the first evaluation; further calls do nothing. No
+/// device is opened before it is used or asked for.
 pub fn init() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         mlx_oxide_cpu::install();
         mlx_oxide_reference::install();
+        #[cfg(feature = "gpu")]
+        mlx_oxide_gpu::install();
     });
 }

@@ -1,5 +1,6 @@
 //! Devices.
 
+use crate::backend;
 use parking_lot::RwLock;
 use std::fmt;
 
@@ -55,14 +56,22 @@ impl fmt::Display for Device {
     }
 }
 
-static DEFAULT: RwLock<Device> = RwLock::new(Device::CPU);
+static DEFAULT: RwLock<Option<Device>> = RwLock::new(None);
 
-/// The device of operations that name none.
+/// The device of operations that name none: what was set, else the GPU where there is one, else
+/// the CPU. Looked up by the first call, because drivers are slow to open.
 pub fn default_device() -> Device {
-    *DEFAULT.read()
+    if let Some(device) = *DEFAULT.read() {
+        return device;
+    }
+    let found = backend::installed(DeviceType::Gpu)
+        .iter()
+        .any(|backend| backend.device_count() > 0);
+    let device = if found { Device::GPU } else { Device::CPU };
+    *DEFAULT.write().get_or_insert(device)
 }
 
 /// Sets [`default_device`].
 pub fn set_default_device(device: Device) {
-    *DEFAULT.write() = device;
+    *DEFAULT.write() = Some(device);
 }
