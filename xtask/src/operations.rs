@@ -32,5 +32,4 @@ pub(crate) fn document() -> String {
         );
     }
     text.replace("|x|", "\\|x\\|")
-        .replace("x/\\|x\\|", "x/\\|x\\|")
 }

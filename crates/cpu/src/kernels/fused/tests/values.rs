@@ -25,6 +25,7 @@ fn binary(op: Binary, lhs: &[f32], rhs: &[f32]) -> Vec<f32> {
 const INF: f32 = f32::INFINITY;
 
 #[test]
+#[allow(clippy::approx_constant, clippy::excessive_precision)] // values of functions
 fn edges_of_the_domain_follow_ieee() {
     let nan = f32::NAN;
     let edges = [nan, INF, -INF, 0.0, -0.0, 1.0, -1.0, 2.0];

@@ -1,9 +1,7 @@
 //! Every operation's samples, on the device and by the reference. The arrangements of the inputs
 //! take turns, for software adapters are slow; `MLX_OXIDE_GPU_TESTS=all` runs every one.
 
-mod device;
-
-use device::present;
+use crate::device::present;
 use mlx_oxide_gpu::Gpu;
 use mlx_oxide_ir::Dtype;
 use mlx_oxide_reference::Reference;
@@ -38,7 +36,7 @@ fn run_family(family: &str) {
         }
     }
     println!("{family}: {ran} ran, {declined} declined");
-    device::translate_new_kernels();
+    crate::device::translate_new_kernels();
     assert!(ran > 0, "no samples of {family}");
     let shown = failures[..failures.len().min(30)].join("\n");
     assert!(failures.is_empty(), "{} failures:\n{shown}", failures.len());

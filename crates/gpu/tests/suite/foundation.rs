@@ -1,8 +1,6 @@
 //! The operations that everything else stands on, against plain loops.
 
-mod device;
-
-use device::{assert_near, numbers, operand, present, relaid, run};
+use crate::device::{assert_near, numbers, operand, present, relaid, run};
 use mlx_oxide_ir::{Binary, Contract, Dtype, Layout, Op, Reduce, ReduceKind, Sort, Unary, View};
 
 fn ramp(count: usize) -> Vec<f64> {
