@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dtype;
+pub mod erfinv;
 pub mod error;
 pub mod infer;
 pub mod layout;

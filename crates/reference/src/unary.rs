@@ -11,6 +11,9 @@ use std::f64::consts::{LN_2, LN_10};
 pub(crate) fn apply(op: Unary, operand: Value, dtype: Dtype) -> Value {
     match operand {
         Value::Integer(value) => of_integer(op, value, dtype),
+        Value::Real(value) if op == Unary::Erfinv && dtype != Dtype::Float64 => {
+            Value::Real(f64::from(mlx_oxide_ir::erfinv::erfinv(value as f32)))
+        }
         Value::Real(value) => Value::Real(of_real(op, value)),
         Value::Complex(value) => of_complex(op, value),
     }

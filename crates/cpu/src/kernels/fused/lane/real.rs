@@ -2,6 +2,7 @@
 
 use crate::simd::math::{double, exact, single, widened};
 use crate::simd::{Isa, Map1, Map2, TileFn, map1, map2};
+use mlx_oxide_ir::erfinv::erfinv;
 use mlx_oxide_ir::{Binary, Unary, binary_table, unary_table};
 use std::marker::PhantomData;
 
@@ -92,7 +93,7 @@ impl Real for f32 {
             Unary::Arctanh => widened::arctanh(wide) as f32,
             Unary::Sigmoid => single::sigmoid(x),
             Unary::Erf => single::erf(x),
-            Unary::Erfinv => widened::erfinv(wide) as f32,
+            Unary::Erfinv => erfinv(x),
             Unary::Ceil => x.ceil(),
             Unary::Floor => x.floor(),
             Unary::RoundEven => x.round_ties_even(),
