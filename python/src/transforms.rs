@@ -63,13 +63,13 @@ fn wanted(
         Some(names) if names.is_instance_of::<PyString>() => vec![names.extract()?],
         Some(names) => names.extract()?,
     };
-    let (positions, single) = match argnums {
-        Some(position) if !position.is_none() => match position.extract::<i64>() {
-            Ok(position) => (vec![position], true),
-            Err(_) => (position.extract()?, false),
+    let positions: Vec<i64> = match argnums {
+        Some(position) if !position.is_none() => match position.extract() {
+            Ok(position) => vec![position],
+            Err(_) => position.extract()?,
         },
-        _ if names.is_empty() => (vec![0], true),
-        _ => (Vec::new(), false),
+        _ if names.is_empty() => vec![0],
+        _ => Vec::new(),
     };
     if let Some(position) = positions.iter().find(|position| **position < 0) {
         return Err(PyValueError::new_err(format!(
@@ -85,8 +85,8 @@ fn wanted(
         )));
     }
     Ok(Wanted {
+        single: positions.len() == 1,
         positions,
-        single,
         names,
     })
 }

@@ -8,6 +8,7 @@ use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Shape};
 use parking_lot::Mutex;
+use std::f64::consts::SQRT_2;
 
 static SEQUENCE: Mutex<Option<Array>> = Mutex::new(None);
 
@@ -128,7 +129,10 @@ fn unit_interval(shape: Shape, dtype: Dtype, key: Option<&Array>) -> Result<Arra
 }
 
 /// Normal numbers of mean `loc` (zero) and standard deviation `scale` (one), by the inverse
-/// error function.
+/// error function; of complex numbers, half the variance is in each part.
+///
+/// # Errors
+/// A dtype that is neither floating nor complex; `loc` or `scale` that do not broadcast to `shape`.
 pub fn normal(
     shape: impl Into<Shape>,
     dtype: Dtype,
@@ -136,30 +140,43 @@ pub fn normal(
     scale: Option<&Array>,
     key: Option<&Array>,
 ) -> Result<Array> {
-    check_floating("normal", dtype)?;
-    let low = Array::from_scalar(mlx_oxide_ir::Scalar::new(
-        lowest_above_minus_one(dtype),
-        dtype,
-    ))?;
-    let high = unary::scalar_like(&low, 1.0)?;
-    let drawn = uniform(&low, &high, shape, dtype, key)?;
-    let root = unary::scalar_like(&drawn, std::f64::consts::SQRT_2)?;
-    let mut samples = binary::multiply(&root, &unary::erfinv(&drawn)?)?;
-    if let Some(scale) = scale {
-        samples = binary::multiply(&unary::astype(scale, dtype)?, &samples)?;
-    }
+    let shape = shape.into();
+    let standard = if dtype == Dtype::Complex64 {
+        let mut parts = shape.clone();
+        parts.push(2);
+        let pairs = view::view(&root_of_uniform(parts, key)?, dtype)?;
+        view::reshape_to(&pairs, shape)?
+    } else {
+        check_floating("normal", dtype)?;
+        // numbers of 16 bits come from 32, or the tails would be cut off
+        unary::astype(&root_of_uniform(shape, key)?, dtype)?
+    };
+    let spread = match (dtype, scale) {
+        (Dtype::Complex64, scale) => scale.cloned(),
+        (_, None) => Some(unary::scalar_like(&standard, SQRT_2)?),
+        (_, Some(scale)) => {
+            let scale = unary::astype(scale, dtype)?;
+            Some(binary::multiply(
+                &unary::scalar_like(&standard, SQRT_2)?,
+                &scale,
+            )?)
+        }
+    };
+    let mut samples = match spread {
+        Some(spread) => binary::multiply(&unary::astype(&spread, dtype)?, &standard)?,
+        None => standard,
+    };
     if let Some(loc) = loc {
         samples = binary::add(&unary::astype(loc, dtype)?, &samples)?;
     }
     Ok(samples)
 }
 
-fn lowest_above_minus_one(dtype: Dtype) -> f64 {
-    match dtype {
-        Dtype::Float16 => -0.999_511_72,
-        Dtype::Bfloat16 => -0.996_093_75,
-        _ => f64::from((-1.0f32).next_up()),
-    }
+/// `erf⁻¹` of uniform `f32` numbers between -1 and 1, neither of them included.
+fn root_of_uniform(shape: Shape, key: Option<&Array>) -> Result<Array> {
+    let low = Array::scalar((-1.0f32).next_up())?;
+    let high = Array::scalar(1.0f32)?;
+    unary::erfinv(&uniform(&low, &high, shape, Dtype::Float32, key)?)
 }
 
 /// Uniform integers in `[low, high)`.
