@@ -10,6 +10,7 @@ pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod sort;
 pub(crate) mod source;
+pub(crate) mod target;
 pub(crate) mod view;
 
 use mlx_oxide_ir::Error;

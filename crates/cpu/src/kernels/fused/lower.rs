@@ -60,6 +60,23 @@ pub(super) fn lower(program: Program<'_>, isa: Isa) -> Option<Lowered> {
     Some(lowering.finish())
 }
 
+/// One step that moves elements of a dtype as they are.
+pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
+    let step = Step {
+        run: lane::copy(dtype.size(), isa),
+        destination: 1,
+        operands: [0; 3],
+    };
+    Lowered {
+        steps: SmallVec::from_elem(step, 1),
+        registers: 0,
+        register_width: 1,
+        weight: 1,
+        last_read: SmallVec::from_elem(0, 1),
+        written: SmallVec::from_elem(0, 1),
+    }
+}
+
 struct Lowering<'a> {
     program: Program<'a>,
     isa: Isa,

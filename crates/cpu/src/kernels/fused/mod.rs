@@ -17,9 +17,9 @@ mod scratch;
 mod tests;
 
 use crate::simd::Isa;
-use lower::{Program, lower};
+use lower::{Program, lower, lower_copy};
 use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Op, Result, ScalarOp};
-use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
+use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::{SmallVec, smallvec};
 
 /// Elementwise operations run here on every dtype of their domain.
@@ -76,6 +76,21 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
         outputs: &[inputs.len() as u32],
     };
     interpret(call, program, isa)
+}
+
+/// The elements of an operand in row-major order, in fresh memory.
+pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
+    let output = operand.array_type();
+    let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
+    let copying = Call {
+        op: call.op,
+        inputs: std::slice::from_ref(operand),
+        outputs: std::slice::from_ref(&output),
+        stream: call.stream,
+    };
+    let lowered = lower_copy(operand.dtype, Isa::best());
+    execute::execute(&copying, &lowered, std::slice::from_ref(&buffer))?;
+    Ok(buffer)
 }
 
 fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results> {
