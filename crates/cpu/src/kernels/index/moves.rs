@@ -1,0 +1,166 @@
+//! Elements that go from one layout to another of the same shape.
+
+use super::PIECE;
+use super::combine::RowFn;
+use crate::simd::strided;
+use mlx_oxide_ir::Result;
+use mlx_oxide_ir::layout::{Collapsed, collapse};
+use mlx_oxide_runtime::{Buffer, Operand, parallel};
+use smallvec::SmallVec;
+
+/// The element that strides begin at.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    start: *mut u8,
+    width: usize,
+}
+
+// SAFETY: threads write apart from each other, and nobody writes what they read
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// An element of a buffer.
+    pub(super) fn new(buffer: &Buffer, element: usize, width: usize) -> Result<Self> {
+        let start = buffer.host_ptr()?.as_ptr().wrapping_add(element * width);
+        Ok(Place { start, width })
+    }
+
+    /// The first element of an operand.
+    pub(super) fn of(operand: &Operand) -> Result<Self> {
+        Place::new(&operand.buffer, operand.layout.offset, operand.dtype.size())
+    }
+
+    /// The element `offset` elements further.
+    pub(super) fn element(&self, offset: isize) -> *mut u8 {
+        self.start.wrapping_offset(offset * self.width as isize)
+    }
+}
+
+/// A shape with the strides of a destination and of a source.
+pub(super) struct Grid(Collapsed);
+
+impl Grid {
+    pub(super) fn new(shape: &[usize], destination: &[isize], source: &[isize]) -> Self {
+        Grid(collapse(shape, &[destination, source]))
+    }
+
+    /// Elements of a row, and the steps of destination and source along it.
+    pub(super) fn row(&self) -> (usize, isize, isize) {
+        let last = self.0.shape.len() - 1;
+        let [destination, source] = [&self.0.strides[0], &self.0.strides[1]];
+        (self.0.shape[last], destination[last], source[last])
+    }
+
+    /// Whether there is nothing but one row.
+    pub(super) fn is_row(&self) -> bool {
+        self.0.shape.len() == 1
+    }
+
+    /// Runs `row` for the places where rows begin, those numbered `start..end`.
+    pub(super) fn walk(&self, start: usize, end: usize, mut row: impl FnMut(isize, isize)) {
+        let outer = &self.0.shape[..self.0.shape.len() - 1];
+        let (to, from) = (&self.0.strides[0], &self.0.strides[1]);
+        let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let (mut destination, mut source) = (0, 0);
+        let mut rest = start;
+        for axis in (0..outer.len()).rev() {
+            index[axis] = rest % outer[axis];
+            rest /= outer[axis];
+            destination += index[axis] as isize * to[axis];
+            source += index[axis] as isize * from[axis];
+        }
+        for _ in start..end {
+            row(destination, source);
+            for axis in (0..outer.len()).rev() {
+                index[axis] += 1;
+                destination += to[axis];
+                source += from[axis];
+                if index[axis] < outer[axis] {
+                    break;
+                }
+                destination -= to[axis] * outer[axis] as isize;
+                source -= from[axis] * outer[axis] as isize;
+                index[axis] = 0;
+            }
+        }
+    }
+
+    /// How many rows there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.shape[..self.0.shape.len() - 1].iter().product()
+    }
+
+    /// Lets every row of the source meet its place, on several threads: no two elements of the
+    /// destination may be the same.
+    pub(super) fn rows(&self, destination: Place, source: Place, row: RowFn) {
+        let (count, to, from) = self.row();
+        let bytes = count.max(1) * source.width;
+        if count == 0 {
+            return;
+        }
+        // one long row is cut, many short ones are gathered
+        let cuts = if self.is_row() {
+            bytes.div_ceil(PIECE)
+        } else {
+            1
+        };
+        let piece = count.div_ceil(cuts);
+        let grain = (PIECE / bytes).max(1);
+        parallel::for_each_range(self.count() * cuts, grain, |start, end| {
+            let (start, cut, end) = if cuts > 1 {
+                (0, start * piece, end * piece)
+            } else {
+                (start, 0, end)
+            };
+            if cuts > 1 {
+                let count = end.min(count).saturating_sub(cut);
+                let (place, update) = (
+                    destination.element(cut as isize * to),
+                    source.element(cut as isize * from),
+                );
+                // SAFETY: the piece lies in the row
+                unsafe { row(place, to, update, from, count) };
+            } else {
+                self.walk(start, end, |place, update| {
+                    // SAFETY: the row lies in both layouts
+                    unsafe {
+                        row(
+                            destination.element(place),
+                            to,
+                            source.element(update),
+                            from,
+                            count,
+                        );
+                    }
+                });
+            }
+        });
+    }
+
+    /// Copies elements as they are.
+    pub(super) fn copy(&self, destination: Place, source: Place, width: usize) {
+        let (_, to, _) = self.row();
+        match (to, width) {
+            (1, 1) => self.rows(destination, source, packed::<1>),
+            (1, 2) => self.rows(destination, source, packed::<2>),
+            (1, 4) => self.rows(destination, source, packed::<4>),
+            (1, _) => self.rows(destination, source, packed::<8>),
+            (_, width) => self.rows(destination, source, super::combine::replace(width)),
+        }
+    }
+}
+
+/// A row into neighbouring elements.
+///
+/// # Safety
+/// As [`RowFn`].
+unsafe fn packed<const WIDTH: usize>(
+    destination: *mut u8,
+    _step: isize,
+    source: *const u8,
+    stride: isize,
+    count: usize,
+) {
+    // SAFETY: the caller's promise
+    unsafe { strided::row(destination, source, stride, WIDTH, count) };
+}

@@ -1,0 +1,203 @@
+//! Indices, checked against the sizes of the axes that they index.
+
+use super::moves::Place;
+use crate::simd::strided;
+use mlx_oxide_ir::{Axes, Dtype, Error, Result};
+use mlx_oxide_runtime::Operand;
+use parking_lot::Mutex;
+
+/// Indices that are read at once.
+pub(super) const BLOCK: usize = 512;
+
+/// An index array.
+pub(super) struct Positions<'a> {
+    operand: &'a Operand,
+    place: Place,
+}
+
+impl<'a> Positions<'a> {
+    pub(super) fn new(operand: &'a Operand) -> Result<Self> {
+        Ok(Positions {
+            operand,
+            place: Place::of(operand)?,
+        })
+    }
+
+    /// The indices from row-major position `start` on, `indices.len()` of them.
+    pub(super) fn read(&self, start: usize, indices: &mut [i64]) {
+        let mut raw = [0u64; BLOCK];
+        let layout = &self.operand.layout;
+        for (number, block) in indices.chunks_mut(BLOCK).enumerate() {
+            let target = raw.as_mut_ptr().cast::<u8>();
+            let width = self.operand.dtype.size();
+            // SAFETY: the block has room for as many elements of eight bytes
+            unsafe {
+                strided::gather(
+                    target,
+                    self.place.element(0),
+                    width,
+                    &layout.shape,
+                    &layout.strides,
+                    start + number * BLOCK,
+                    block.len(),
+                );
+            }
+            widen(&raw, self.operand.dtype, block);
+        }
+    }
+}
+
+/// Integers of a dtype, as they lie in memory, as `i64`; what is greater stays greater than any
+/// size.
+fn widen(raw: &[u64; BLOCK], dtype: Dtype, indices: &mut [i64]) {
+    fn each<T: bytemuck::Pod>(raw: &[u64; BLOCK], indices: &mut [i64], wide: impl Fn(T) -> i64) {
+        let elements: &[T] = bytemuck::cast_slice(raw);
+        for (index, &element) in indices.iter_mut().zip(elements) {
+            *index = wide(element);
+        }
+    }
+    match dtype {
+        Dtype::Bool | Dtype::Uint8 => each::<u8>(raw, indices, i64::from),
+        Dtype::Uint16 => each::<u16>(raw, indices, i64::from),
+        Dtype::Uint32 => each::<u32>(raw, indices, i64::from),
+        Dtype::Uint64 => each::<u64>(raw, indices, |x| i64::try_from(x).unwrap_or(i64::MAX)),
+        Dtype::Int8 => each::<i8>(raw, indices, i64::from),
+        Dtype::Int16 => each::<i16>(raw, indices, i64::from),
+        Dtype::Int32 => each::<i32>(raw, indices, i64::from),
+        Dtype::Int64 => each::<i64>(raw, indices, |x| x),
+        // inference lets only integers through
+        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 | Dtype::Float64 | Dtype::Complex64 => {
+            indices.fill(i64::MAX)
+        }
+    }
+}
+
+/// The places of an axis that an index may name.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) op: &'static str,
+    pub(super) axis: usize,
+    pub(super) size: usize,
+    /// Elements from there on that must lie inside.
+    pub(super) extent: usize,
+}
+
+impl Bounds {
+    /// The place that an index names; negative ones count from the end.
+    #[inline(always)]
+    pub(super) fn place(&self, index: i64) -> Option<isize> {
+        let place = if index < 0 {
+            index + self.size as i64
+        } else {
+            index
+        };
+        let last = self.size as i64 - self.extent as i64;
+        (place >= 0 && place <= last).then_some(place as isize)
+    }
+
+    /// The error of an index that names none.
+    pub(super) fn error(&self, index: i64) -> Error {
+        Error::IndexOutOfBounds {
+            op: self.op,
+            index,
+            axis: self.axis,
+            size: self.size,
+        }
+    }
+}
+
+/// The error of the first wrong index, whichever thread met it.
+#[derive(Default)]
+pub(super) struct FirstError(Mutex<Option<(usize, Error)>>);
+
+impl FirstError {
+    pub(super) fn report(&self, position: usize, error: Error) {
+        let mut first = self.0.lock();
+        if first.as_ref().is_none_or(|(other, _)| position < *other) {
+            *first = Some((position, error));
+        }
+    }
+
+    pub(super) fn into_result(self) -> Result<()> {
+        match self.0.into_inner() {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a part of the shape `part` begins in `operand`: negative starts count from the end, then
+/// the part is moved inside.
+pub(super) fn corner(
+    axes: &Axes,
+    starts: &Operand,
+    operand: &Operand,
+    part: &[usize],
+) -> Result<Vec<usize>> {
+    let shape = &operand.layout.shape;
+    let mut indices = vec![0; axes.len()];
+    Positions::new(starts)?.read(0, &mut indices);
+    let mut corner = vec![0; shape.len()];
+    for (&axis, start) in axes.iter().zip(indices) {
+        let size = shape[axis] as i64;
+        let from_start = if start < 0 {
+            start.saturating_add(size)
+        } else {
+            start
+        };
+        corner[axis] = from_start.clamp(0, size - part[axis] as i64) as usize;
+    }
+    Ok(corner)
+}
+
+/// Index arrays of one shape, one for each of several axes, as offsets.
+pub(super) struct Corners<'a> {
+    arrays: Vec<(Positions<'a>, Bounds, isize)>,
+}
+
+impl<'a> Corners<'a> {
+    /// For slices of the sizes `slice` of an array with `shape` and `strides`.
+    pub(super) fn new(
+        op: &'static str,
+        axes: &Axes,
+        arrays: &'a [Operand],
+        shape: &[usize],
+        strides: &[isize],
+        slice: &[usize],
+    ) -> Result<Self> {
+        let arrays = axes.iter().zip(arrays).map(|(&axis, array)| {
+            let bounds = Bounds {
+                op,
+                axis,
+                size: shape[axis],
+                extent: slice[axis],
+            };
+            Ok((Positions::new(array)?, bounds, strides[axis]))
+        });
+        Ok(Corners {
+            arrays: arrays.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The offsets of the slices `start..start + offsets.len()`; false after a wrong index, which
+    /// is reported.
+    pub(super) fn read(&self, start: usize, offsets: &mut [isize], errors: &FirstError) -> bool {
+        let mut indices = [0; BLOCK];
+        for (number, block) in offsets.chunks_mut(BLOCK).enumerate() {
+            block.fill(0);
+            let start = start + number * BLOCK;
+            for (positions, bounds, stride) in &self.arrays {
+                let indices = &mut indices[..block.len()];
+                positions.read(start, indices);
+                for (position, (offset, &index)) in block.iter_mut().zip(&*indices).enumerate() {
+                    let Some(place) = bounds.place(index) else {
+                        errors.report(start + position, bounds.error(index));
+                        return false;
+                    };
+                    *offset += place * stride;
+                }
+            }
+        }
+        true
+    }
+}

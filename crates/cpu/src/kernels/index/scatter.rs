@@ -1,0 +1,77 @@
+//! Slices scattered. Updates of one place meet it in row-major order, on however many threads.
+
+use super::combine::{RowFn, row};
+use super::moves::{Grid, Place};
+use super::positions::{Corners, FirstError};
+use super::{PIECE, contiguous, writable};
+use mlx_oxide_ir::layout::contiguous_strides;
+use mlx_oxide_ir::{Axes, Combine, Result};
+use mlx_oxide_runtime::{Call, Results, Stored, parallel};
+use smallvec::smallvec;
+
+/// Where updates come from and go.
+struct Scatter {
+    grid: Grid,
+    row: RowFn,
+    source: Place,
+    destination: Place,
+    /// Elements of a slice.
+    size: usize,
+}
+
+pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<Results> {
+    let output = &call.outputs[0];
+    let arrays = &call.inputs[2..];
+    let strides = contiguous_strides(&output.shape);
+    let update = contiguous(call, &call.inputs[1])?;
+    let leading = arrays.first().map_or(0, |array| array.layout.shape.len());
+    let slice = &update.layout.shape[leading..];
+    let count = arrays.first().map_or(1, |array| array.layout.size());
+
+    // all indices are checked before anything is written
+    let corners = Corners::new("scatter", axes, arrays, &output.shape, &strides, slice)?;
+    let errors = FirstError::default();
+    let mut offsets = vec![0; count];
+    corners.read(0, &mut offsets, &errors);
+    errors.into_result()?;
+
+    let buffer = writable(call, &call.inputs[0])?;
+    let width = output.dtype.size();
+    let scatter = Scatter {
+        grid: Grid::new(slice, &strides, &contiguous_strides(slice)),
+        row: row(combine, output.dtype),
+        source: Place::of(&update)?,
+        destination: Place::new(&buffer, 0, width)?,
+        size: slice.iter().product(),
+    };
+    // slices that are one element along every indexed axis are the same or apart
+    let apart = axes.iter().all(|&axis| slice[axis] == 1);
+    let bytes = count * scatter.size * width;
+    let parts = if apart && bytes > PIECE {
+        parallel::threads()
+    } else {
+        1
+    };
+    let span = output.size().div_ceil(parts).max(1) as isize;
+    parallel::for_each(parts, |part| {
+        for (number, &offset) in offsets.iter().enumerate() {
+            if offset / span == part as isize || parts == 1 {
+                scatter.slice(number, offset);
+            }
+        }
+    });
+    Ok(smallvec![Stored::contiguous(buffer, output)])
+}
+
+impl Scatter {
+    fn slice(&self, number: usize, offset: isize) {
+        let (count, to, from) = self.grid.row();
+        let start = (number * self.size) as isize;
+        self.grid.walk(0, self.grid.count(), |place, update| {
+            let target = self.destination.element(offset + place);
+            let source = self.source.element(start + update);
+            // SAFETY: the row lies in the slice, whose corner is checked
+            unsafe { (self.row)(target, to, source, from, count) };
+        });
+    }
+}
