@@ -27,6 +27,21 @@ pub fn eval(arrays: &[Array]) -> Result<()> {
     arrays.iter().try_for_each(wait)
 }
 
+/// [`eval`] with every operation by itself, fused with no other: what fusion is checked against.
+#[doc(hidden)]
+pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
+    let plan = {
+        let _planning = PLANNING.lock();
+        let mut plan = order::order(arrays);
+        plan.steps = (0..plan.entries.len() as u32)
+            .map(order::Step::Single)
+            .collect();
+        plan
+    };
+    run::run(plan)?;
+    arrays.iter().try_for_each(wait)
+}
+
 /// Starts computing arrays and returns at once. A failure is reported when an array is read.
 pub fn async_eval(arrays: &[Array]) {
     if let Some(plan) = plan(arrays) {
