@@ -7,6 +7,7 @@ mod fast;
 mod index;
 mod reduce;
 mod scan;
+mod scatter;
 mod sort;
 mod unary;
 mod view;
