@@ -32,7 +32,8 @@ fn row(op: Binary) -> Row {
         Binary::FloorDivide => (around, (0.5, 3.0), 0, Once),
         // the error of the logarithm is multiplied by the exponent
         Binary::Power => ((0.3, 3.0), (-2.0, 2.0), 16, Smooth),
-        Binary::Maximum | Binary::Minimum => (around, around, 0, Once),
+        // another range on the right, that no pair is equal: ties have no derivative
+        Binary::Maximum | Binary::Minimum => (around, (-2.9, 2.8), 0, Once),
         Binary::LogAddExp => (around, around, 4, Smooth),
         Binary::Arctan2 => ((0.3, 3.0), (0.3, 3.0), 4, Smooth),
         Binary::Equal
