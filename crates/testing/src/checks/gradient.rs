@@ -7,7 +7,7 @@ use crate::graph;
 use crate::sample::Sample;
 use crate::trials::{Failure, Outcome};
 use mlx_oxide_core::{Array, ops};
-use mlx_oxide_ir::{Dtype, Op, Result};
+use mlx_oxide_ir::{Dtype, Op, Result, View};
 
 /// With more coordinates than this, some directions stand for all.
 const MOST_COORDINATES: usize = 96;
@@ -50,7 +50,7 @@ pub fn single_precision_gradient(sample: &Sample) -> Result<Outcome, Failure> {
     if !sample.differentiable || graph::coarsest(sample)? != Some(Dtype::Float32) {
         return Ok(Outcome::Skipped("not single precision"));
     }
-    if matches!(sample.op, Op::Cast(_)) {
+    if matches!(sample.op, Op::Cast(_) | Op::View(View::Bitcast(_))) {
         return Ok(Outcome::Skipped("a conversion, of its own precision"));
     }
     let single = Point::new(sample)?;

@@ -85,10 +85,10 @@ fn of(op: Binary, dtype: Dtype) -> Vec<Sample> {
         false => between([2, 3, 7], dtype, low, high),
     };
     let inside = sample("inside", apart(row.left), apart(row.right));
-    let inside = match row.order {
-        Order::Smooth => inside.smooth(),
-        Order::Once if !dtype.is_complex() => inside.differentiable(),
-        Order::Once | Order::None => inside,
+    let derived = |sample: Sample| match row.order {
+        Order::Smooth => sample.smooth(),
+        Order::Once => sample.differentiable(),
+        Order::None => sample,
     };
     let drawn = |shape: &[usize]| {
         (
@@ -100,7 +100,12 @@ fn of(op: Binary, dtype: Dtype) -> Vec<Sample> {
     let scalar = sample("scalar", left, right);
     let (left, right) = drawn(&[0, 3]);
     let empty = sample("empty", left, right);
-    vec![inside, scalar, empty, edges(op, dtype, &row)]
+    vec![
+        derived(inside),
+        derived(scalar),
+        derived(empty),
+        edges(op, dtype, &row),
+    ]
 }
 
 fn edges(op: Binary, dtype: Dtype, row: &Row) -> Sample {

@@ -56,7 +56,7 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Binary(op) => binary::derivative(*op),
         Op::Select => binary::select(),
         Op::Cast(_) => view::cast(),
-        Op::View(op) => view::derivative(op),
+        Op::View(op) => view::derivative(op, site),
         Op::Index(op) => index::derivative(op),
         Op::Reduce(op) => reduce::derivative(op),
         Op::Scan(op) => scan::derivative(op),
