@@ -15,6 +15,10 @@ use parking_lot::Mutex;
 /// count of a node's holders is exact.
 static PLANNING: Mutex<()> = Mutex::new(());
 
+/// Held from the planning of an asynchronous evaluation until it is queued. So an evaluation
+/// stands in a stream's queue behind all that it may have to wait for.
+static SUBMISSION: Mutex<()> = Mutex::new(());
+
 /// Computes arrays now and waits for them.
 ///
 /// # Errors
@@ -44,7 +48,9 @@ pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
 
 /// Starts computing arrays and returns at once. A failure is reported when an array is read.
 pub fn async_eval(arrays: &[Array]) {
-    if let Some(plan) = plan(arrays) {
+    let _submission = SUBMISSION.lock();
+    if let Some(mut plan) = plan(arrays) {
+        plan.detached = true;
         let stream = plan.stream();
         // the failure is not lost: the nodes stay uncomputed, and reading one computes it again
         stream.submit(move || drop(run::run(plan)));
