@@ -8,8 +8,10 @@ mod order;
 mod run;
 
 use crate::array::{Array, State};
-use mlx_oxide_ir::{Error, Result};
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::Progress;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Held while nodes are claimed and fused, so that two evaluations never claim one node and the
 /// count of a node's holders is exact.
@@ -76,23 +78,18 @@ fn wait(array: &Array) -> Result<()> {
             State::Lazy(_) => None,
         };
         match progress {
-            Some(progress) => progress.wait_until(|| !is_running(array)),
-            // its evaluation failed elsewhere: find out why here
-            None => match plan(std::slice::from_ref(array)) {
-                Some(plan) => run::run(plan)?,
-                None => {
-                    if !array.is_evaluated() && !is_running(array) {
-                        return Err(Error::Internal {
-                            op: "eval",
-                            detail: "an array could not be scheduled".to_owned(),
-                        });
-                    }
+            Some(progress) => progress.wait_until(|| !is_running_in(array, &progress)),
+            // its evaluation failed elsewhere: find out why here, if nobody else does by now
+            None => {
+                if let Some(plan) = plan(std::slice::from_ref(array)) {
+                    run::run(plan)?;
                 }
-            },
+            }
         }
     }
 }
 
-fn is_running(array: &Array) -> bool {
-    matches!(*array.node.state.lock(), State::Running { .. })
+/// Whether that very evaluation computes the array: after a failure another may have claimed it.
+fn is_running_in(array: &Array, evaluation: &Arc<Progress>) -> bool {
+    matches!(&*array.node.state.lock(), State::Running { progress, .. } if Arc::ptr_eq(progress, evaluation))
 }

@@ -101,7 +101,7 @@ fn wait_for_others(plan: &Plan, steps: &[Step]) -> Result<()> {
                 detail: "an input was given up".to_owned(),
             });
         };
-        progress.wait_until(|| !super::is_running(&input));
+        progress.wait_until(|| !super::is_running_in(&input, &progress));
         return Ok(());
     }
     Err(Error::Internal {
