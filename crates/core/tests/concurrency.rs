@@ -60,7 +60,7 @@ fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
             .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().unwrap())
+            .map(|thread| thread.join().expect("the work does not panic"))
             .collect()
     })
 }

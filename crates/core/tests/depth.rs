@@ -10,7 +10,9 @@ fn on_a_small_stack(test: impl FnOnce() -> Result<()> + Send + 'static) {
     mlx_oxide_cpu::install();
     mlx_oxide_reference::install();
     let thread = std::thread::Builder::new().stack_size(STACK);
-    thread.spawn(test).unwrap().join().unwrap().unwrap();
+    let thread = thread.spawn(test).expect("threads can be had");
+    let result = thread.join().expect("the test does not panic");
+    result.expect("the test succeeds");
 }
 
 fn counted(start: &Array, count: usize) -> Result<Array> {
@@ -81,9 +83,9 @@ fn derivatives_of_a_long_chain_are_taken_in_both_modes() {
             let last = (0..count).try_fold(x[0].clone(), |sum, _| scaled(sum))?;
             Ok(vec![last])
         };
-        let (x, one) = (Array::scalar(3f32)?, Array::scalar(1f32)?);
-        let (_, pulled) = transforms::vjp(function, &[x.clone()], &[one.clone()])?;
-        let (_, pushed) = transforms::jvp(function, &[x.clone()], &[one])?;
+        let (x, one) = ([Array::scalar(3f32)?], [Array::scalar(1f32)?]);
+        let (_, pulled) = transforms::vjp(function, &x, &one)?;
+        let (_, pushed) = transforms::jvp(function, &x, &one)?;
         assert_eq!(pulled[0].item::<f32>()?, 1.0);
         assert_eq!(pushed[0].item::<f32>()?, 1.0);
         Ok(())

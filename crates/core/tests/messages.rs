@@ -6,7 +6,7 @@ use mlx_oxide_ir::{Combine, Convolution};
 
 /// An array of a dtype and shape.
 fn of(dtype: Dtype, shape: impl Into<Shape>) -> Array {
-    ops::zeros(shape, dtype).unwrap()
+    ops::zeros(shape, dtype).expect("the shape is small")
 }
 
 fn floats(shape: impl Into<Shape>) -> Array {
