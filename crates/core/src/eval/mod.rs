@@ -8,12 +8,18 @@ mod order;
 mod run;
 
 use crate::array::{Array, State};
-use mlx_oxide_ir::{Error, Result};
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::Progress;
 use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Held while nodes are claimed and fused, so that two evaluations never claim one node and the
 /// count of a node's holders is exact.
 static PLANNING: Mutex<()> = Mutex::new(());
+
+/// Held from the planning of an asynchronous evaluation until it is queued. So an evaluation
+/// stands in a stream's queue behind all that it may have to wait for.
+static SUBMISSION: Mutex<()> = Mutex::new(());
 
 /// Computes arrays now and waits for them.
 ///
@@ -27,9 +33,26 @@ pub fn eval(arrays: &[Array]) -> Result<()> {
     arrays.iter().try_for_each(wait)
 }
 
+/// [`eval`] with every operation by itself, fused with no other: what fusion is checked against.
+#[doc(hidden)]
+pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
+    let plan = {
+        let _planning = PLANNING.lock();
+        let mut plan = order::order(arrays);
+        plan.steps = (0..plan.entries.len() as u32)
+            .map(order::Step::Single)
+            .collect();
+        plan
+    };
+    run::run(plan)?;
+    arrays.iter().try_for_each(wait)
+}
+
 /// Starts computing arrays and returns at once. A failure is reported when an array is read.
 pub fn async_eval(arrays: &[Array]) {
-    if let Some(plan) = plan(arrays) {
+    let _submission = SUBMISSION.lock();
+    if let Some(mut plan) = plan(arrays) {
+        plan.detached = true;
         let stream = plan.stream();
         // the failure is not lost: the nodes stay uncomputed, and reading one computes it again
         stream.submit(move || drop(run::run(plan)));
@@ -55,23 +78,18 @@ fn wait(array: &Array) -> Result<()> {
             State::Lazy(_) => None,
         };
         match progress {
-            Some(progress) => progress.wait_until(|| !is_running(array)),
-            // its evaluation failed elsewhere: find out why here
-            None => match plan(std::slice::from_ref(array)) {
-                Some(plan) => run::run(plan)?,
-                None => {
-                    if !array.is_evaluated() && !is_running(array) {
-                        return Err(Error::Internal {
-                            op: "eval",
-                            detail: "an array could not be scheduled".to_owned(),
-                        });
-                    }
+            Some(progress) => progress.wait_until(|| !is_running_in(array, &progress)),
+            // its evaluation failed elsewhere: find out why here, if nobody else does by now
+            None => {
+                if let Some(plan) = plan(std::slice::from_ref(array)) {
+                    run::run(plan)?;
                 }
-            },
+            }
         }
     }
 }
 
-fn is_running(array: &Array) -> bool {
-    matches!(*array.node.state.lock(), State::Running { .. })
+/// Whether that very evaluation computes the array: after a failure another may have claimed it.
+fn is_running_in(array: &Array, evaluation: &Arc<Progress>) -> bool {
+    matches!(&*array.node.state.lock(), State::Running { progress, .. } if Arc::ptr_eq(progress, evaluation))
 }

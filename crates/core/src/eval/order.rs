@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) entries: Vec<Option<Entry>>,
     pub(super) steps: Vec<Step>,
     pub(super) progress: Arc<Progress>,
+    /// Whether it runs on a stream's thread, where nobody waits for its error.
+    pub(super) detached: bool,
 }
 
 impl Plan {
@@ -55,6 +57,7 @@ pub(super) fn order(arrays: &[Array]) -> Plan {
         entries: Vec::new(),
         steps: Vec::new(),
         progress,
+        detached: false,
     };
     let mut stack: Vec<Frame> = Vec::new();
     for array in arrays {

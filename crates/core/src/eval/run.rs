@@ -5,7 +5,9 @@ use super::order::{Entry, Plan, Step};
 use crate::array::{Array, Expression, Node, State};
 use crate::rules::decompose;
 use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Source, View};
-use mlx_oxide_runtime::{Call, DeviceType, Operand, Progress, Results, Stored, Stream, backend};
+use mlx_oxide_runtime::{
+    Backend, Call, DeviceType, Operand, Progress, Results, Stored, Stream, backend,
+};
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
@@ -84,13 +86,23 @@ fn wait_for_others(plan: &Plan, steps: &[Step]) -> Result<()> {
             return Ok(());
         };
         let foreign = match &*input.node.state.lock() {
-            State::Running { progress, .. } => !Arc::ptr_eq(progress, &plan.progress),
-            State::Lazy(_) => true, // failed elsewhere
+            State::Running { progress, .. } if Arc::ptr_eq(progress, &plan.progress) => continue,
+            State::Running { progress, .. } => Some(progress.clone()),
+            State::Lazy(_) => None, // failed elsewhere
             State::Ready { .. } => return Ok(()),
         };
-        if foreign {
+        if !plan.detached {
             return super::wait(&input);
         }
+        let Some(progress) = foreign else {
+            // computing it here could wait for what is queued behind; who reads the result will
+            return Err(Error::Internal {
+                op: "eval",
+                detail: "an input was given up".to_owned(),
+            });
+        };
+        progress.wait_until(|| !super::is_running_in(&input, &progress));
+        return Ok(());
     }
     Err(Error::Internal {
         op: "eval",
@@ -249,11 +261,28 @@ fn dispatch(
         outputs: types,
         stream,
     };
-    let results = backend.run(call);
+    let results = run_guarded(backend, call);
     if results.is_err() {
         restore(inputs, operands);
     }
     results
+}
+
+/// Runs a kernel; a panic in it becomes an error, or who waits for the result would wait forever.
+fn run_guarded(backend: &dyn Backend, call: Call<'_>) -> Result<Results> {
+    let op = call.op.name();
+    // what a kernel leaves half-done is its outputs, which are dropped
+    let run = std::panic::AssertUnwindSafe(|| backend.run(call));
+    std::panic::catch_unwind(run).unwrap_or_else(|payload| {
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
+        Err(Error::Internal {
+            op,
+            detail: message.unwrap_or("a kernel panicked").to_owned(),
+        })
+    })
 }
 
 /// Gives the inputs their memory back but keeps using it, so that a decomposition finds them
@@ -354,7 +383,7 @@ fn run_fused(plan: &mut Plan, members: &[u32]) -> Result<()> {
         outputs: &types,
         stream,
     };
-    match backend.run(call) {
+    match run_guarded(backend, call) {
         Ok(results) => {
             publish_fused(plan, members, &outputs, results);
             Ok(())

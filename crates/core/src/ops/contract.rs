@@ -75,7 +75,11 @@ fn align_leading(op: &'static str, lhs: &Array, rhs: &Array) -> Result<(Array, A
     if leading(lhs) == leading(rhs) {
         return Ok((lhs.clone(), rhs.clone()));
     }
-    let shape = broadcast_shapes(op, &leading(lhs), &leading(rhs))?;
+    let shape = broadcast_shapes(op, &leading(lhs), &leading(rhs)).map_err(|_| {
+        let (lhs, rhs) = (lhs.shape().clone(), rhs.shape().clone());
+        let rule = "leading axes cannot be broadcast together";
+        Error::ShapeMismatch { op, rule, lhs, rhs }
+    })?;
     let stretch = |array: &Array| {
         let matrix = &array.shape()[array.ndim() - 2..];
         view::broadcast_to(
@@ -118,7 +122,7 @@ pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f64, beta: f64) -> Result<A
     let mut shape = lhs.shape().clone();
     let last = shape.ndim() - 1;
     shape[last] = rhs.shape()[last];
-    let addend = view::broadcast_to(&unary::astype(c, dtype)?, shape)?;
+    let addend = view::broadcast_for("addmm", &unary::astype(c, dtype)?, &shape)?;
     let op = Contract::Addmm {
         alpha: alpha.into(),
         beta: beta.into(),
@@ -131,7 +135,7 @@ pub fn inner(a: &Array, b: &Array) -> Result<Array> {
     if a.ndim() == 0 || b.ndim() == 0 {
         return binary::multiply(a, b);
     }
-    tensordot_axes(a, b, &[-1], &[-1])
+    pair_axes("inner", a, b, &[-1], &[-1])
 }
 
 /// The outer product of the flat arrays: `a[i]·b[j]`.
@@ -160,11 +164,14 @@ pub fn tensordot(a: &Array, b: &Array, count: usize) -> Result<Array> {
 
 /// The sum of products over axes of `a` paired with axes of `b`.
 pub fn tensordot_axes(a: &Array, b: &Array, left: &[i64], right: &[i64]) -> Result<Array> {
-    const OP: &str = "tensordot";
+    pair_axes("tensordot", a, b, left, right)
+}
+
+fn pair_axes(op: &'static str, a: &Array, b: &Array, left: &[i64], right: &[i64]) -> Result<Array> {
     let normal = |axes: &[i64], array: &Array| {
-        mlx_oxide_ir::normalize_axes(OP, axes, array.ndim())?;
+        mlx_oxide_ir::normalize_axes(op, axes, array.ndim())?;
         axes.iter()
-            .map(|axis| mlx_oxide_ir::normalize_axis(OP, *axis, array.ndim()))
+            .map(|axis| mlx_oxide_ir::normalize_axis(op, *axis, array.ndim()))
             .collect::<Result<Vec<usize>>>()
     };
     let (left, right) = (normal(left, a)?, normal(right, b)?);
@@ -175,7 +182,7 @@ pub fn tensordot_axes(a: &Array, b: &Array, left: &[i64], right: &[i64]) -> Resu
             .all(|(l, r)| a.shape()[*l] == b.shape()[*r]);
     if !sizes_agree {
         return Err(Error::ShapeMismatch {
-            op: OP,
+            op,
             rule: "sizes of the paired axes differ",
             lhs: a.shape().clone(),
             rhs: b.shape().clone(),

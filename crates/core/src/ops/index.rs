@@ -16,6 +16,13 @@ fn apply(index: Index, inputs: &[&Array]) -> Result<Array> {
 /// Indices that are no integers; at evaluation, an index out of bounds.
 pub fn take(a: &Array, indices: &Array, axis: i64) -> Result<Array> {
     let axis = normalize_axis("take", axis, a.ndim())?;
+    if !indices.dtype().is_integer() {
+        return Err(Error::DtypeUnsupported {
+            op: "take",
+            dtype: indices.dtype(),
+            expected: "an integer dtype for indices",
+        });
+    }
     if indices.size() > 0 && a.shape()[axis] == 0 {
         return Err(Error::ShapeUnsuitable {
             op: "take",
@@ -93,7 +100,8 @@ pub fn put_along_axis(
 ) -> Result<Array> {
     let axis = normalize_axis("put_along_axis", axis, a.ndim())?;
     let (_, indices) = align_off_axis("put_along_axis", a, indices, axis)?;
-    let values = view::broadcast_to(&unary::astype(values, a.dtype())?, indices.shape().clone())?;
+    let values = unary::astype(values, a.dtype())?;
+    let values = view::broadcast_for("put_along_axis", &values, indices.shape())?;
     apply(
         Index::ScatterAlongAxis { axis, combine },
         &[a, &indices, &values],

@@ -101,10 +101,11 @@ pub fn split(a: &Array, parts: usize, axis: i64) -> Result<Vec<Array>> {
 /// The array within a frame of `value`; `widths[axis]` is (before, after).
 pub fn pad(a: &Array, widths: &[(usize, usize)], value: &Array) -> Result<Array> {
     if widths.len() != a.ndim() {
-        return Err(Error::InputCount {
+        return Err(Error::InvalidArgument {
             op: "pad",
-            expected: a.ndim(),
-            found: widths.len(),
+            argument: "pad_width",
+            value: format!("{widths:?} for shape {}", a.shape()),
+            expected: "one pair of widths per axis",
         });
     }
     if widths.iter().all(|width| *width == (0, 0)) {

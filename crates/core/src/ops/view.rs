@@ -101,6 +101,14 @@ pub fn moveaxis(a: &Array, source: i64, destination: i64) -> Result<Array> {
     permute(a, order)
 }
 
+/// [`broadcast_to`] as a part of another operation, which its error names.
+pub(crate) fn broadcast_for(op: &'static str, a: &Array, shape: &Shape) -> Result<Array> {
+    broadcast_to(a, shape.clone()).map_err(|error| match error {
+        Error::BroadcastMismatch { lhs, rhs, .. } => Error::BroadcastMismatch { op, lhs, rhs },
+        other => other,
+    })
+}
+
 /// The array stretched to a shape by NumPy's rule.
 pub fn broadcast_to(a: &Array, shape: impl Into<Shape>) -> Result<Array> {
     let shape = shape.into();

@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 /// The outputs of `function` at `primals` and the product of its Jacobian with `tangents`.
 ///
-/// `tangents[i]` has the shape and dtype of primal `i`; the result has one tangent for each
-/// output.
+/// `tangents[i]` has the shape of primal `i` and is converted to its dtype; that of an integer or
+/// bool is zero, whatever is given. The result has one tangent for each output.
 ///
 /// # Errors
 /// Whatever `function` returns; tangents that do not fit; an operation without a derivative.
@@ -33,7 +33,10 @@ where
     };
     let mut known: FxHashMap<(usize, u32), Array> = FxHashMap::default();
     for (tracer, tangent) in tracers.iter().zip(tangents) {
-        known.insert(key(tracer), tangent.clone());
+        // integers and bools do not vary
+        if tracer.dtype().is_inexact() {
+            known.insert(key(tracer), ops::astype(tangent, tracer.dtype())?);
+        }
     }
     for record in &tape.records {
         let results = record.outputs();
@@ -52,7 +55,7 @@ where
             None => rules::derivative::push(&site, &incoming)?,
         };
         for (result, tangent) in results.iter().zip(outgoing) {
-            if let Some(tangent) = tangent {
+            if let Some(tangent) = tangent.filter(|_| result.dtype().is_inexact()) {
                 known.insert(key(result), tangent);
             }
         }

@@ -67,10 +67,11 @@ where
     };
     let (outputs, tape, tracers) = trace(whole, &chosen)?;
     let Some(loss) = outputs.first() else {
-        return Err(Error::InputCount {
+        return Err(Error::InvalidArgument {
             op: "grad",
-            expected: 1,
-            found: 0,
+            argument: "the result of the function",
+            value: "empty".to_owned(),
+            expected: "a scalar first",
         });
     };
     if loss.ndim() != 0 {

@@ -32,7 +32,8 @@ fn row(op: Binary) -> Row {
         Binary::FloorDivide => (around, (0.5, 3.0), 0, Once),
         // the error of the logarithm is multiplied by the exponent
         Binary::Power => ((0.3, 3.0), (-2.0, 2.0), 16, Smooth),
-        Binary::Maximum | Binary::Minimum => (around, around, 0, Once),
+        // another range on the right, that no pair is equal: ties have no derivative
+        Binary::Maximum | Binary::Minimum => (around, (-2.9, 2.8), 0, Once),
         Binary::LogAddExp => (around, around, 4, Smooth),
         Binary::Arctan2 => ((0.3, 3.0), (0.3, 3.0), 4, Smooth),
         Binary::Equal
@@ -84,10 +85,10 @@ fn of(op: Binary, dtype: Dtype) -> Vec<Sample> {
         false => between([2, 3, 7], dtype, low, high),
     };
     let inside = sample("inside", apart(row.left), apart(row.right));
-    let inside = match row.order {
-        Order::Smooth => inside.smooth(),
-        Order::Once if !dtype.is_complex() => inside.differentiable(),
-        Order::Once | Order::None => inside,
+    let derived = |sample: Sample| match row.order {
+        Order::Smooth => sample.smooth(),
+        Order::Once => sample.differentiable(),
+        Order::None => sample,
     };
     let drawn = |shape: &[usize]| {
         (
@@ -99,7 +100,12 @@ fn of(op: Binary, dtype: Dtype) -> Vec<Sample> {
     let scalar = sample("scalar", left, right);
     let (left, right) = drawn(&[0, 3]);
     let empty = sample("empty", left, right);
-    vec![inside, scalar, empty, edges(op, dtype, &row)]
+    vec![
+        derived(inside),
+        derived(scalar),
+        derived(empty),
+        edges(op, dtype, &row),
+    ]
 }
 
 fn edges(op: Binary, dtype: Dtype, row: &Row) -> Sample {

@@ -105,7 +105,7 @@ fn gathered(dtype: Dtype) -> Vec<Sample> {
     };
     vec![
         of("vector", &[3, 2, 4], &[5, 4, 3], &[6], false).smooth(),
-        of("grid", &[2, 2, 1, 4], &[3, 4, 3], &[2, 5], false),
-        of("none", &[3, 2, 4], &[5, 4, 3], &[0], false),
+        of("grid", &[2, 2, 1, 4], &[3, 4, 3], &[2, 5], false).smooth(),
+        of("none", &[3, 2, 4], &[5, 4, 3], &[0], false).smooth(),
     ]
 }

@@ -26,8 +26,8 @@ fn select(dtype: Dtype) -> Vec<Sample> {
     };
     vec![
         of("inside", &[2, 3, 7], Values::Between(-9.0, 9.0)).differentiable(),
-        of("scalar", &[], Values::Between(-9.0, 9.0)),
-        of("empty", &[3, 0], Values::Between(-9.0, 9.0)),
+        of("scalar", &[], Values::Between(-9.0, 9.0)).differentiable(),
+        of("empty", &[3, 0], Values::Between(-9.0, 9.0)).differentiable(),
         of("edges", &[1031], Values::Edges(-9.0, 9.0)),
     ]
 }
@@ -50,7 +50,7 @@ fn cast(from: Dtype, to: Dtype) -> Vec<Sample> {
     } else {
         InputSpec::new([1031], from, Values::Edges(low, 99.0))
     };
-    let both = from.is_floating() && to.is_floating() && to.size() >= 4;
+    let both = from.is_inexact() && to.is_inexact() && to.size() >= 4;
     vec![
         if both {
             inside.differentiable()

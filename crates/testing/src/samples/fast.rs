@@ -33,8 +33,8 @@ fn softmax(dtype: Dtype) -> Vec<Sample> {
         samples.extend([
             of("rows", precise, between([2, 3, 7], dtype, -3.0, 3.0)).smooth(),
             of("vector", precise, between([5], dtype, -3.0, 3.0)).smooth(),
-            of("one", precise, between([4, 1], dtype, -3.0, 3.0)),
-            of("nothing", precise, between([4, 0], dtype, -3.0, 3.0)),
+            of("one", precise, between([4, 1], dtype, -3.0, 3.0)).smooth(),
+            of("nothing", precise, between([4, 0], dtype, -3.0, 3.0)).smooth(),
             of("long", precise, between([3, 1031], dtype, -9.0, 9.0)),
         ]);
     }
@@ -76,7 +76,7 @@ fn norms(dtype: Dtype) -> Vec<Sample> {
             Sample::new(&label, rms, vec![input(), parameter()]),
             Sample::new(&label, layer, vec![input(), parameter(), parameter()]),
         ];
-        let small = shape.iter().product::<usize>() <= 64 && features > 1;
+        let small = shape.iter().product::<usize>() <= 64;
         samples.extend(pair.into_iter().map(|sample| {
             let sample = sample.within(Tolerance::stages(dtype, 4.0, 4.0));
             if small { sample.smooth() } else { sample }
@@ -122,9 +122,9 @@ fn rope(dtype: Dtype) -> Vec<Sample> {
                 rows("whole", &[2, 3, 8], 8, offset(&[3.0])).smooth(),
                 rows("part", &[1, 2, 5, 10], 6, offset(&[0.0])).smooth(),
                 rows("offsets", &[2, 2, 3, 4], 4, offset(&[3.0, 11.0])).smooth(),
-                rows("table", &[7, 4], 4, offset(&[1.0])),
-                rows("nothing turns", &[2, 3, 4], 0, offset(&[1.0])),
-                rows("empty", &[0, 3, 4], 4, offset(&[1.0])),
+                rows("table", &[7, 4], 4, offset(&[1.0])).smooth(),
+                rows("nothing turns", &[2, 3, 4], 0, offset(&[1.0])).smooth(),
+                rows("empty", &[0, 3, 4], 4, offset(&[1.0])).smooth(),
             ]);
         }
     }

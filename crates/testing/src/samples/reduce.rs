@@ -79,8 +79,8 @@ fn at(kind: ReduceKind, dtype: Dtype, shape: &[usize], axes: &[usize]) -> Sample
     match kind {
         _ if shape.iter().product::<usize>() > 150 => sample, // differences would be slow
         ReduceKind::Sum | ReduceKind::Prod | ReduceKind::LogSumExp => sample.smooth(),
-        ReduceKind::Max | ReduceKind::Min if dtype.is_floating() => sample.differentiable(),
-        ReduceKind::Max | ReduceKind::Min | ReduceKind::All | ReduceKind::Any => sample,
+        ReduceKind::Max | ReduceKind::Min => sample.differentiable(),
+        ReduceKind::All | ReduceKind::Any => sample,
     }
 }
 

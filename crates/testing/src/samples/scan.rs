@@ -74,11 +74,8 @@ fn at(scan: Scan, dtype: Dtype, shape: &[usize]) -> Sample {
     .within(tolerance(scan.kind, dtype, shape[scan.axis]));
     match scan.kind {
         _ if shape.len() == 1 => sample, // differences would be slow
-        // the first exclusive result is an infinity
-        _ if !scan.inclusive && scan.kind != ScanKind::Sum && scan.kind != ScanKind::Prod => sample,
         ScanKind::Sum | ScanKind::Prod | ScanKind::LogAddExp => sample.smooth(),
-        ScanKind::Max | ScanKind::Min if dtype.is_floating() => sample.differentiable(),
-        ScanKind::Max | ScanKind::Min => sample,
+        ScanKind::Max | ScanKind::Min => sample.differentiable(),
     }
 }
 

@@ -35,14 +35,6 @@ fn tolerance(dtype: Dtype, combine: Combine) -> Tolerance {
     }
 }
 
-/// Derivatives of sums and of replacements of distinct places are linear.
-fn with_derivative(sample: Sample, combine: Combine) -> Sample {
-    match combine {
-        Combine::Replace | Combine::Add => sample.differentiable(),
-        Combine::Multiply | Combine::Maximum | Combine::Minimum => sample,
-    }
-}
-
 fn slice_update(dtype: Dtype, combine: Combine) -> Sample {
     let range = |start, step, count| SliceRange { start, step, count };
     let op = Index::SliceUpdate {
@@ -60,7 +52,7 @@ fn slice_update(dtype: Dtype, combine: Combine) -> Sample {
     } else {
         sample
     };
-    with_derivative(sample, combine)
+    sample.differentiable()
 }
 
 fn scatter(dtype: Dtype, combine: Combine) -> Vec<Sample> {
@@ -85,10 +77,10 @@ fn scatter(dtype: Dtype, combine: Combine) -> Vec<Sample> {
     ];
     let parts = indices([3], Dtype::Uint32, 5);
     vec![
-        with_derivative(of("rows", &[0], &[3, 1, 4], vec![rows]), combine),
-        of("repeated rows", &[0], &[9, 1, 4], vec![repeated]),
-        of("points", &[1, 0], &[2, 5, 1, 1], points),
-        of("parts", &[0], &[3, 2, 3], vec![parts]),
+        of("rows", &[0], &[3, 1, 4], vec![rows]).differentiable(),
+        of("repeated rows", &[0], &[9, 1, 4], vec![repeated]).differentiable(),
+        of("points", &[1, 0], &[2, 5, 1, 1], points).differentiable(),
+        of("parts", &[0], &[3, 2, 3], vec![parts]).differentiable(),
     ]
 }
 
@@ -109,8 +101,8 @@ fn along_axis(dtype: Dtype, combine: Combine) -> Vec<Sample> {
         &[0.0, 1.0, 2.0, -1.0, 0.0, 1.0, 2.0, 0.0, 1.0, -2.0],
     );
     vec![
-        with_derivative(of("apart", 0, &[2, 5], apart), combine),
-        of("repeated", 1, &[3, 8], indices([3, 8], Dtype::Int32, 5)),
+        of("apart", 0, &[2, 5], apart).differentiable(),
+        of("repeated", 1, &[3, 8], indices([3, 8], Dtype::Int32, 5)).differentiable(),
     ]
 }
 

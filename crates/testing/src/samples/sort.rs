@@ -43,7 +43,7 @@ fn sorts(dtype: Dtype) -> Vec<Sample> {
     for (label, input, axis) in operands(dtype) {
         let sort = Sample::new(label, Op::Sort(Sort::Sort { axis }), vec![input.clone()]);
         samples.push(match input.values {
-            Values::Distinct(..) if dtype.is_floating() => sort.differentiable(),
+            Values::Distinct(..) => sort.differentiable(),
             _ => sort,
         });
         let argsort = Op::Sort(Sort::Argsort { axis });
@@ -65,10 +65,12 @@ fn partitions(dtype: Dtype) -> Vec<Sample> {
         for kth in places {
             let label = format!("{label} around {kth}");
             let partition = Op::Sort(Sort::Partition { axis, kth });
-            samples.push(
-                Sample::new(&label, partition, vec![input.clone()])
-                    .agreeing(Agreement::Partition { axis, kth }),
-            );
+            let partition = Sample::new(&label, partition, vec![input.clone()])
+                .agreeing(Agreement::Partition { axis, kth });
+            samples.push(match input.values {
+                Values::Distinct(..) => partition.differentiable(),
+                _ => partition,
+            });
             let argpartition = Op::Sort(Sort::Argpartition { axis, kth });
             samples.push(
                 Sample::new(&label, argpartition, vec![input.clone()])

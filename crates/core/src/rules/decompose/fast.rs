@@ -33,6 +33,9 @@ fn widened(a: &Array) -> Result<Array> {
 }
 
 fn softmax(a: &Array, precise: bool) -> Result<Array> {
+    if a.size() == 0 {
+        return Ok(a.clone()); // rows of nothing have no greatest element
+    }
     let x = if precise { widened(a)? } else { a.clone() };
     let greatest = ops::stop_gradient(&ops::max(&x, Some(&[-1]), true)?)?;
     let powers = ops::exp(&ops::subtract(&x, &greatest)?)?;
@@ -157,17 +160,17 @@ fn attention(
         let full = ops::broadcast_to(a, [batch, heads, length, extent])?;
         ops::reshape_to(&full, [batch, shared, group, length, extent])
     };
-    let hidden = scalar_like(&scores, f64::NEG_INFINITY)?;
-    if causal {
-        let seen = ops::tri(length, extent, extent as i64 - length as i64, Dtype::Bool)?;
-        scores = ops::select(&seen, &scores, &hidden)?;
-    }
+    let unseen = unseen(&scores)?;
     if masked {
         let mask = split(&inputs[3])?;
         scores = match mask.dtype() {
-            Dtype::Bool => ops::select(&mask, &scores, &hidden)?,
+            Dtype::Bool => ops::select(&mask, &scores, &unseen)?,
             _ => ops::add(&scores, &mask)?,
         };
+    }
+    if causal {
+        let seen = ops::tri(length, extent, extent as i64 - length as i64, Dtype::Bool)?;
+        scores = ops::select(&seen, &scores, &unseen)?;
     }
     if sinks {
         let sinks = ops::reshape_to(&inputs[inputs.len() - 1], [1, shared, group, 1, 1])?;
@@ -182,6 +185,16 @@ fn attention(
         &ops::matmul(&weights, &values)?,
         [batch, heads, length, features],
     )
+}
+
+/// The score of a key that is not seen: finite, so that a query that sees none weighs all alike.
+fn unseen(scores: &Array) -> Result<Array> {
+    let least = match scores.dtype() {
+        Dtype::Float16 => half::f16::MIN.to_f64(),
+        Dtype::Bfloat16 => half::bf16::MIN.to_f64(),
+        _ => f64::from(f32::MIN),
+    };
+    scalar_like(scores, least)
 }
 
 fn sizes(a: &Array) -> (usize, usize, usize, usize) {

@@ -54,6 +54,9 @@ fn addmm(inputs: &[Array], alpha: f64, beta: f64) -> Result<Array> {
 
 fn logsumexp(a: &Array, reduce: &Reduce) -> Result<Array> {
     let keep = |a: &Array, kind| ops::reduce::reduce_keeping(a, kind, reduce.axes.clone());
+    if reduce.axes.iter().any(|&axis| a.shape()[axis] == 0) {
+        return ops::log(&keep(a, ReduceKind::Sum)?); // nothing has no maximum
+    }
     let greatest = ops::stop_gradient(&keep(a, ReduceKind::Max)?)?;
     // an infinite maximum would give inf - inf
     let shift = ops::select(

@@ -11,14 +11,18 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             jvp: softmax_jvp,
             vjp: softmax_vjp,
         },
-        Fast::Rope { .. } => Derivative::Linear(rope),
+        Fast::Rope { .. } => Derivative::General {
+            jvp: rope_jvp,
+            vjp: rope_vjp,
+        },
         Fast::RmsNorm { .. } | Fast::LayerNorm { .. } | Fast::Attention { .. } => {
             Derivative::Decomposed
         }
     }
 }
 
-/// `y·(t - Σ y·t)`, for tangents and cotangents alike: the Jacobian is symmetric.
+/// `y·(t - Σ y·t)`, for tangents and, with `y` conjugated, cotangents alike: the Jacobian is
+/// symmetric.
 fn softmax_product(y: &Array, direction: &Array) -> Result<Array> {
     let weighted = ops::multiply(y, direction)?;
     let sum = ops::sum(&weighted, Some(&[-1]), true)?;
@@ -33,11 +37,28 @@ fn softmax_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
 }
 
 fn softmax_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
-    Ok(vec![Some(softmax_product(&site.outputs[0], cotangent)?)])
+    let y = ops::conjugate(&site.outputs[0])?;
+    Ok(vec![Some(softmax_product(&y, cotangent)?)])
+}
+
+/// The same rotation of the tangent; by frequencies, which are rarely followed, that of the
+/// decomposition.
+fn rope_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    match (&tangents[0], &tangents[2]) {
+        (Some(tangent), None) => Array::apply(
+            site.op.clone(),
+            &[tangent, &site.inputs[1], &site.inputs[2]],
+        ),
+        (None, None) => ops::zeros_like(&site.outputs[0]),
+        (_, Some(_)) => super::push_decomposed(site, tangents)?
+            .pop()
+            .flatten()
+            .map_or_else(|| ops::zeros_like(&site.outputs[0]), Ok),
+    }
 }
 
 /// The rotation back.
-fn rope(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+fn rope_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     let Op::Fast(Fast::Rope {
         dims,
         traditional,
@@ -45,8 +66,11 @@ fn rope(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
         inverse,
     }) = site.op
     else {
-        return Ok(Vec::new());
+        return Ok(vec![None; site.inputs.len()]);
     };
+    if site.wanted[2] {
+        return super::pull_decomposed(site, cotangent);
+    }
     let op = Fast::Rope {
         dims: *dims,
         traditional: *traditional,

@@ -1,6 +1,6 @@
 //! Operations that move elements between places.
 
-use super::{Derivative, Optional};
+use super::{Derivative, Optional, scatter};
 use crate::array::{Array, Site};
 use crate::ops;
 use mlx_oxide_ir::layout::SliceRange;
@@ -15,18 +15,9 @@ pub(super) fn derivative(index: &Index) -> Derivative {
         Index::TakeAlongAxis { .. } => Derivative::Linear(untake),
         Index::DynamicSlice { .. } => Derivative::Linear(undynamic),
         Index::DynamicSliceUpdate { .. } => Derivative::Linear(dynamic_update),
-        Index::SliceUpdate { combine, .. } => combined(*combine, slice_update),
-        Index::Scatter { combine, .. } => combined(*combine, scatter),
-        Index::ScatterAlongAxis { combine, .. } => combined(*combine, scatter_along),
-    }
-}
-
-fn combined(combine: Combine, transpose: fn(&Site<'_>, &Array) -> Result<Optional>) -> Derivative {
-    match combine {
-        Combine::Replace | Combine::Add => Derivative::Linear(transpose),
-        Combine::Multiply | Combine::Maximum | Combine::Minimum => Derivative::Undefined {
-            reason: "updates that multiply or compare have no derivative here; use where with maximum, minimum or multiply",
-        },
+        Index::SliceUpdate { combine, .. }
+        | Index::Scatter { combine, .. }
+        | Index::ScatterAlongAxis { combine, .. } => scatter::derivative(*combine),
     }
 }
 
@@ -133,70 +124,4 @@ fn dynamic_update(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     };
     let taken = Array::apply(Op::Index(part), &[cotangent, start])?;
     Ok(vec![Some(kept), Some(taken), None])
-}
-
-fn slice_update(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
-    let Op::Index(Index::SliceUpdate { ranges, combine }) = site.op else {
-        return Ok(Vec::new());
-    };
-    let taken = ops::slice(cotangent, ranges)?;
-    let kept = match combine {
-        Combine::Replace => {
-            let zero = ops::unary::scalar_like(cotangent, 0.0)?;
-            ops::slice_update(cotangent, &zero, ranges, Combine::Replace)?
-        }
-        _ => cotangent.clone(),
-    };
-    Ok(vec![Some(kept), Some(taken)])
-}
-
-fn scatter(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
-    let Op::Index(Index::Scatter { axes, combine }) = site.op else {
-        return Ok(Vec::new());
-    };
-    let update = &site.inputs[1];
-    let positions = &site.inputs[2..];
-    let leading = positions[0].ndim();
-    let gather = Index::Gather {
-        axes: axes.clone(),
-        slice_sizes: update.shape()[leading..].into(),
-    };
-    let inputs: Vec<&Array> = std::iter::once(cotangent).chain(positions).collect();
-    let taken = Array::apply(Op::Index(gather), &inputs)?;
-    let kept = match combine {
-        Combine::Replace => {
-            let zeros = ops::zeros_like(update)?;
-            let clear = Index::Scatter {
-                axes: axes.clone(),
-                combine: Combine::Replace,
-            };
-            let inputs: Vec<&Array> = [cotangent, &zeros].into_iter().chain(positions).collect();
-            Array::apply(Op::Index(clear), &inputs)?
-        }
-        _ => cotangent.clone(),
-    };
-    let mut gradients = vec![Some(kept), Some(taken)];
-    gradients.resize(site.inputs.len(), None);
-    Ok(gradients)
-}
-
-fn scatter_along(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
-    let Op::Index(Index::ScatterAlongAxis { axis, combine }) = site.op else {
-        return Ok(Vec::new());
-    };
-    let positions = &site.inputs[1];
-    let take = Op::Index(Index::TakeAlongAxis { axis: *axis });
-    let taken = Array::apply(take, &[cotangent, positions])?;
-    let kept = match combine {
-        Combine::Replace => {
-            let zeros = ops::zeros_like(&site.inputs[2])?;
-            let clear = Index::ScatterAlongAxis {
-                axis: *axis,
-                combine: Combine::Replace,
-            };
-            Array::apply(Op::Index(clear), &[cotangent, positions, &zeros])?
-        }
-        _ => cotangent.clone(),
-    };
-    Ok(vec![Some(kept), None, Some(taken)])
 }

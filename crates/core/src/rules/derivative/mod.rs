@@ -7,6 +7,7 @@ mod fast;
 mod index;
 mod reduce;
 mod scan;
+mod scatter;
 mod sort;
 mod unary;
 mod view;
@@ -55,7 +56,7 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Binary(op) => binary::derivative(*op),
         Op::Select => binary::select(),
         Op::Cast(_) => view::cast(),
-        Op::View(op) => view::derivative(op),
+        Op::View(op) => view::derivative(op, site),
         Op::Index(op) => index::derivative(op),
         Op::Reduce(op) => reduce::derivative(op),
         Op::Scan(op) => scan::derivative(op),

@@ -1,9 +1,15 @@
 //! Cumulative operations.
+//!
+//! Along the axis, in the direction of the scan, results and tangents obey a recurrence:
+//! `ẏᵢ = carryᵢ·ẏᵢ₋₁ + slopeᵢ·ẋᵢ`. Its transpose is `rᵢ = cᵢ + carryᵢ₊₁·rᵢ₊₁`, `x̄ᵢ = slopeᵢ·rᵢ`.
+//! Neither divides, so both hold at zeros; each takes `n·log n` steps and is made of differentiable
+//! operations.
 
 use super::{Derivative, Optional};
 use crate::array::{Array, Site};
-use crate::ops;
-use mlx_oxide_ir::{Binary, Op, Result, Scan, ScanKind};
+use crate::ops::{self, unary::scalar_like};
+use mlx_oxide_ir::{Op, Padding, Result, Scan, ScanKind};
+use smallvec::{SmallVec, smallvec};
 
 pub(super) fn derivative(scan: &Scan) -> Derivative {
     match scan.kind {
@@ -29,87 +35,108 @@ fn reversed_sum(scan: &Scan, cotangent: &Array) -> Result<Array> {
     Array::apply(Op::Scan(op), &[cotangent])
 }
 
-/// The square matrices of `∂yᵢ/∂xⱼ` along the axis, which is moved last: shape `(…, n, n)`.
-///
-/// A scan along an axis of `n` takes `n²` partial derivatives here; products and extremes have no
-/// cheaper form that is right at zeros and ties in both modes and again differentiable.
-fn jacobian(scan: &Scan, site: &Site<'_>) -> Result<Array> {
-    let axis = scan.axis as i64;
-    let x = ops::moveaxis(&site.inputs[0], axis, -1)?;
-    let y = ops::moveaxis(&site.outputs[0], axis, -1)?;
-    let size = site.inputs[0].shape()[scan.axis];
-    let reached = reached(scan, size)?;
-    let row = ops::expand_dims(&x, &[-2])?;
-    let result = ops::expand_dims(&y, &[-1])?;
-    let zero = ops::unary::scalar_like(&x, 0.0)?;
+/// The coefficients of the recurrence.
+struct Coefficients {
+    carry: Array,
+    slope: Array,
+}
+
+fn coefficients(scan: &Scan, x: &Array) -> Result<Coefficients> {
+    let scanned = |inclusive| Array::apply(Op::Scan(Scan { inclusive, ..*scan }), &[x]);
+    let before = scanned(false)?; // the result so far, without the element
     match scan.kind {
         ScanKind::LogAddExp => {
-            let slopes = ops::exp(&ops::subtract(&row, &result)?)?;
-            ops::select(&reached, &slopes, &zero)
+            let so_far = scanned(true)?;
+            let carry = share(&before, &so_far)?;
+            let slope = share(x, &so_far)?;
+            Ok(Coefficients { carry, slope })
         }
-        ScanKind::Max | ScanKind::Min => first_attained(scan, &row, &result, &reached),
-        ScanKind::Prod => {
-            // the product of all reached elements but j
-            let one = ops::unary::scalar_like(&x, 1.0)?;
-            let eye = ops::identity(size, mlx_oxide_ir::Dtype::Bool)?;
-            let others = ops::logical_and(
-                &ops::expand_dims(&reached, &[-1])?,
-                &ops::logical_not(&ops::expand_dims(&eye, &[0])?)?,
-            )?;
-            let factors = ops::select(&others, &ops::expand_dims(&row, &[-3])?, &one)?;
-            let products = ops::prod(&ops::swapaxes(&factors, -1, -2)?, Some(&[-1]), false)?;
-            ops::select(&reached, &products, &zero)
+        // the first of several equal extremes was there before the others
+        ScanKind::Max | ScanKind::Min => {
+            let exceeds = match scan.kind {
+                ScanKind::Max => ops::greater(x, &before)?,
+                _ => ops::less(x, &before)?,
+            };
+            let slope = ops::astype(&exceeds, x.dtype())?;
+            let carry = ops::astype(&ops::logical_not(&exceeds)?, x.dtype())?;
+            Ok(Coefficients { carry, slope })
         }
-        ScanKind::Sum => ops::astype(&reached, x.dtype()),
+        ScanKind::Prod | ScanKind::Sum => Ok(Coefficients {
+            carry: x.clone(),
+            slope: before,
+        }),
     }
 }
 
-/// Whether element `j` takes part in result `i`.
-fn reached(scan: &Scan, size: usize) -> Result<Array> {
-    let places = ops::arange(0.0, size as f64, 1.0, mlx_oxide_ir::Dtype::Int64)?;
-    let result = ops::expand_dims(&places, &[1])?;
-    let element = ops::expand_dims(&places, &[0])?;
-    let compare = match (scan.reverse, scan.inclusive) {
-        (false, true) => Binary::LessEqual,
-        (false, false) => Binary::Less,
-        (true, true) => Binary::GreaterEqual,
-        (true, false) => Binary::Greater,
-    };
-    ops::binary::apply(compare, &element, &result)
+/// `exp(part - whole)`, zero where the part is the logarithm of zero; there the difference must
+/// not even be formed, or second derivatives would multiply infinities by zero.
+fn share(part: &Array, whole: &Array) -> Result<Array> {
+    let zero = scalar_like(part, 0.0)?;
+    let is_something = ops::not_equal(part, &scalar_like(part, f64::NEG_INFINITY)?)?;
+    let difference = ops::subtract(
+        &ops::select(&is_something, part, &zero)?,
+        &ops::select(&is_something, whole, &zero)?,
+    )?;
+    ops::select(&is_something, &ops::exp(&difference)?, &zero)
 }
 
-/// One for the first reached element, in the scan's direction, that attains the extreme.
-fn first_attained(scan: &Scan, row: &Array, result: &Array, reached: &Array) -> Result<Array> {
-    let attained = ops::logical_and(&ops::equal(row, result)?, reached)?;
-    let count = ops::cumsum(
-        &ops::astype(&attained, mlx_oxide_ir::Dtype::Int32)?,
-        Some(-1),
-        scan.reverse,
-        true,
-    )?;
-    let first = ops::equal(&count, &Array::scalar(1i32)?)?;
-    ops::astype(&ops::logical_and(&attained, &first)?, row.dtype())
+/// The array moved by `distance` elements along the axis, zeros following; forward moves element 0
+/// to `distance`.
+fn shifted(a: &Array, axis: usize, distance: usize, forward: bool) -> Result<Array> {
+    let size = a.shape()[axis];
+    let kept = size.saturating_sub(distance);
+    let missing = size - kept;
+    let (start, low, high) = match forward {
+        true => (0, missing, 0),
+        false => (missing, 0, missing),
+    };
+    let part = ops::slice_axis(a, axis, start, start + kept)?;
+    let mut paddings: SmallVec<[Padding; 4]> = smallvec![Padding::default(); a.ndim()];
+    paddings[axis].low = low;
+    paddings[axis].high = high;
+    ops::join::pad_interior(&part, paddings, &scalar_like(a, 0.0)?)
+}
+
+/// `yᵢ = termᵢ + carryᵢ·yᵢ₋₁`, by doubling the distance over which terms are carried (Hillis &
+/// Steele 1986).
+fn recurrence(carry: &Array, term: &Array, axis: usize, forward: bool) -> Result<Array> {
+    let (mut carry, mut sum) = (carry.clone(), term.clone());
+    let mut distance = 1;
+    while distance < term.shape()[axis] {
+        let carried = ops::multiply(&carry, &shifted(&sum, axis, distance, forward)?)?;
+        sum = ops::add(&sum, &carried)?;
+        carry = ops::multiply(&carry, &shifted(&carry, axis, distance, forward)?)?;
+        distance *= 2;
+    }
+    Ok(sum)
 }
 
 fn jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
     let (Op::Scan(scan), Some(tangent)) = (site.op, &tangents[0]) else {
         return ops::zeros_like(&site.outputs[0]);
     };
-    let moved = ops::expand_dims(&ops::moveaxis(tangent, scan.axis as i64, -1)?, &[-2])?;
-    let product = ops::sum(
-        &ops::multiply(&jacobian(scan, site)?, &moved)?,
-        Some(&[-1]),
-        false,
-    )?;
-    ops::moveaxis(&product, -1, scan.axis as i64)
+    let Coefficients { carry, slope } = coefficients(scan, &site.inputs[0])?;
+    let term = ops::multiply(&slope, tangent)?;
+    let result = recurrence(&carry, &term, scan.axis, !scan.reverse)?;
+    match scan.inclusive {
+        true => Ok(result),
+        false => shifted(&result, scan.axis, 1, !scan.reverse),
+    }
 }
 
 fn vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     let Op::Scan(scan) = site.op else {
         return Ok(vec![None]);
     };
-    let moved = ops::expand_dims(&ops::moveaxis(cotangent, scan.axis as i64, -1)?, &[-1])?;
-    let jacobian = ops::conjugate(&jacobian(scan, site)?)?;
-    let product = ops::sum(&ops::multiply(&jacobian, &moved)?, Some(&[-2]), false)?;
-    Ok(vec![Some(ops::moveaxis(&product, -1, scan.axis as i64)?)])
+    let Coefficients { carry, slope } = coefficients(scan, &site.inputs[0])?;
+    let cotangent = match scan.inclusive {
+        true => cotangent.clone(),
+        false => shifted(cotangent, scan.axis, 1, scan.reverse)?,
+    };
+    let carry = shifted(&ops::conjugate(&carry)?, scan.axis, 1, scan.reverse)?;
+    let received = recurrence(&carry, &cotangent, scan.axis, scan.reverse)?;
+    Ok(vec![Some(ops::multiply(
+        &ops::conjugate(&slope)?,
+        &received,
+    )?)])
 }

@@ -9,6 +9,10 @@ use std::f64::consts::{LN_2, LN_10, PI};
 pub(super) fn derivative(unary: Unary, site: &Site<'_>) -> Derivative {
     let complex = site.inputs[0].dtype().is_complex();
     match unary {
+        Unary::Sign if complex => Derivative::General {
+            jvp: direction_jvp,
+            vjp: direction_vjp,
+        },
         Unary::Sign
         | Unary::Ceil
         | Unary::Floor
@@ -114,6 +118,29 @@ fn imaginary(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
         &ops::astype(cotangent, Dtype::Complex64)?,
         &unit,
     )?)])
+}
+
+/// The derivative of `z/|z|` along `t`: what of `t` is across `z`, over `|z|`; zero at zero. It is
+/// its own adjoint.
+fn turned(site: &Site<'_>, t: &Array) -> Result<Array> {
+    let (z, direction) = (&site.inputs[0], &site.outputs[0]);
+    let along = ops::real(&ops::multiply(&ops::conjugate(direction)?, t)?)?;
+    let across = ops::subtract(t, &ops::multiply(direction, &along)?)?;
+    let zero = scalar_like(z, 0.0)?;
+    let is_zero = ops::equal(z, &zero)?;
+    let length = ops::abs(&ops::select(&is_zero, &scalar_like(z, 1.0)?, z)?)?;
+    ops::select(&is_zero, &zero, &ops::divide(&across, &length)?)
+}
+
+fn direction_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    match &tangents[0] {
+        Some(tangent) => turned(site, tangent),
+        None => ops::zeros_like(&site.outputs[0]),
+    }
+}
+
+fn direction_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+    Ok(vec![Some(turned(site, cotangent)?)])
 }
 
 fn modulus_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {

@@ -17,7 +17,7 @@ pub(super) fn cast() -> Derivative {
     })
 }
 
-pub(super) fn derivative(view: &View) -> Derivative {
+pub(super) fn derivative(view: &View, site: &Site<'_>) -> Derivative {
     match view {
         View::Reshape(_) => Derivative::Linear(|site, cotangent| {
             one(ops::reshape_to(cotangent, site.inputs[0].shape().clone()))
@@ -30,8 +30,19 @@ pub(super) fn derivative(view: &View) -> Derivative {
         View::Contiguous => Derivative::Linear(|_, cotangent| one(Ok(cotangent.clone()))),
         View::AsStrided(_) => Derivative::Linear(unstride),
         View::StopGradient => Derivative::Zero,
-        View::Bitcast(_) => Derivative::Zero,
+        View::Bitcast(to) => bitcast(site.inputs[0].dtype(), *to),
     }
+}
+
+/// Complex numbers and their parts are the same numbers; otherwise bits have no derivative.
+fn bitcast(from: Dtype, to: Dtype) -> Derivative {
+    let single = |dtype| matches!(dtype, Dtype::Float32 | Dtype::Complex64);
+    if from.is_inexact() && (from == to || (single(from) && single(to))) {
+        return Derivative::Linear(|site, cotangent| {
+            one(ops::view(cotangent, site.inputs[0].dtype()))
+        });
+    }
+    Derivative::Zero
 }
 
 fn one(gradient: Result<Array>) -> Result<Optional> {

@@ -58,6 +58,9 @@ impl Grid {
 
     /// Runs `row` for the places where rows begin, those numbered `start..end`.
     pub(super) fn walk(&self, start: usize, end: usize, mut row: impl FnMut(isize, isize)) {
+        if start >= end {
+            return; // without rows there may be axes of no elements
+        }
         let outer = &self.0.shape[..self.0.shape.len() - 1];
         let (to, from) = (&self.0.strides[0], &self.0.strides[1]);
         let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
