@@ -224,6 +224,7 @@ impl Sample {
             Op::Scan(_) => "scan",
             Op::Sort(_) => "sort",
             Op::Contract(_) => "contract",
+            Op::Fft(_) => "fft",
             Op::Random(_) => "random",
             Op::Fast(_) => "fast",
             Op::Fused(_) => "fused",

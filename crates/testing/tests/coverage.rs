@@ -1,7 +1,7 @@
 //! Every variant of every family has a sample.
 
 use mlx_oxide_ir::{
-    Binary, Combine, Contract, Extreme, Fast, Index, Op, Random, ReduceKind, ScanKind, Sort,
+    Binary, Combine, Contract, Extreme, Fast, Fft, Index, Op, Random, ReduceKind, ScanKind, Sort,
     Source, Unary, View,
 };
 use mlx_oxide_testing::{Sample, samples};
@@ -94,6 +94,13 @@ names! { contract CONTRACTIONS Contract {
     Contract::Convolution(_) => "convolution",
 }}
 
+names! { fft FOURIER Fft {
+    Fft::Forward { .. } => "forward",
+    Fft::Inverse { .. } => "inverse",
+    Fft::RealForward { .. } => "real_forward",
+    Fft::RealInverse { .. } => "real_inverse",
+}}
+
 names! { random RANDOMS Random {
     Random::Bits { .. } => "bits",
 }}
@@ -119,6 +126,7 @@ names! { family FAMILIES Op {
     Op::Scan(_) => "scan",
     Op::Sort(_) => "sort",
     Op::Contract(_) => "contract",
+    Op::Fft(_) => "fft",
     Op::Random(_) => "random",
     Op::Fast(_) => "fast",
     Op::Fused(_) => "fused",
@@ -213,6 +221,10 @@ fn every_other_operation_has_a_sample() {
     });
     covered(CONTRACTIONS, |op| match op {
         Op::Contract(op) => Some(contract(op)),
+        _ => None,
+    });
+    covered(FOURIER, |op| match op {
+        Op::Fft(op) => Some(fft(op)),
         _ => None,
     });
     covered(RANDOMS, |op| match op {

@@ -4,6 +4,7 @@ mod contract;
 mod create;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
 mod join;
 mod reduce;
@@ -87,6 +88,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     contract::register(module)?;
     fast::register(&crate::add_submodule(module, "fast")?)?;
     fast::register_core(module)?;
+    fft::register(&crate::add_submodule(module, "fft")?)?;
     for (alias, name) in ALIASES {
         module.add(alias, module.getattr(name)?)?;
         if name.starts_with('_') {

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod convolution;
 pub mod create;
 pub mod fast;
+pub mod fft;
 pub mod index;
 pub mod join;
 pub mod operators;

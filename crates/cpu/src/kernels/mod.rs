@@ -3,6 +3,7 @@
 pub(crate) mod arg_reduce;
 pub(crate) mod contract;
 pub(crate) mod fast;
+pub(crate) mod fft;
 pub(crate) mod fused;
 pub(crate) mod index;
 pub(crate) mod random;

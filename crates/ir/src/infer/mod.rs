@@ -4,6 +4,7 @@
 mod contract;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
 mod reduce;
 mod view;
@@ -87,6 +88,10 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
         }
         Op::Sort(sort) => smallvec![sort_type(sort, inputs)?],
         Op::Contract(contract) => smallvec![contract::contract(contract, inputs)?],
+        Op::Fft(fft) => {
+            let [operand] = exactly(name, inputs)?;
+            smallvec![fft::fft(fft, operand)?]
+        }
         Op::Random(random) => {
             let [key] = exactly(name, inputs)?;
             smallvec![random_type(random, key)?]

@@ -4,6 +4,7 @@ pub mod binary;
 pub mod contract;
 pub mod domain;
 pub mod fast;
+pub mod fft;
 pub mod index;
 pub mod random;
 pub mod reduce;
@@ -17,6 +18,7 @@ pub use binary::Binary;
 pub use contract::{Contract, Convolution};
 pub use domain::{Domain, promote_operands};
 pub use fast::Fast;
+pub use fft::Fft;
 pub use index::{Combine, Index, Padding};
 pub use random::Random;
 pub use reduce::{ArgReduce, Extreme, Reduce, ReduceKind};
@@ -59,6 +61,8 @@ pub enum Op {
     Sort(Sort),
     /// Matrix products and convolutions.
     Contract(Contract),
+    /// Discrete Fourier transforms.
+    Fft(Fft),
     /// Random bits.
     Random(Random),
     /// Compositions with kernels of their own.
@@ -97,6 +101,7 @@ impl Op {
             Op::Scan(scan) => scan.name(),
             Op::Sort(sort) => sort.name(),
             Op::Contract(contract) => contract.name(),
+            Op::Fft(fft) => fft.name(),
             Op::Random(random) => random.name(),
             Op::Fast(fast) => fast.name(),
             Op::Fused(_) => "fused",
@@ -116,6 +121,7 @@ impl Op {
             | Op::Scan(_)
             | Op::Sort(_)
             | Op::Contract(_)
+            | Op::Fft(_)
             | Op::Random(_)
             | Op::Fast(_)
             | Op::Fused(_)

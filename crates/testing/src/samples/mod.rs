@@ -6,6 +6,7 @@ mod convolution;
 mod custom;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
 mod random;
 mod reduce;
@@ -36,6 +37,7 @@ pub fn samples() -> Vec<Sample> {
         sort::samples(),
         contract::samples(),
         convolution::samples(),
+        fft::samples(),
         random::samples(),
         fast::samples(),
         custom::samples(),

@@ -4,6 +4,7 @@
 mod contract;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
 mod reduce;
 mod view;
@@ -79,6 +80,7 @@ pub(crate) fn batch(
             reduce::batch(op, inputs, size)?
         }
         Op::Contract(contract) => contract::batch(contract, inputs, size)?,
+        Op::Fft(fft) => fft::batch(fft, &inputs[0], size)?,
         Op::Random(random) => reduce::random(random, &inputs[0])?,
         Op::Fast(fast) => fast::batch(fast, inputs, size)?,
         Op::Source(_) => {

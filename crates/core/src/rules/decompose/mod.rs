@@ -27,6 +27,7 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         | Op::Scan(_)
         | Op::Sort(_)
         | Op::Contract(_)
+        | Op::Fft(_)
         | Op::Random(_)
         | Op::Fused(_)
         | Op::Custom(_) => return None,

@@ -4,6 +4,7 @@
 mod binary;
 mod contract;
 mod fast;
+mod fft;
 mod index;
 mod reduce;
 mod scan;
@@ -61,6 +62,7 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Scan(op) => scan::derivative(op),
         Op::Sort(op) => sort::derivative(op),
         Op::Contract(op) => contract::derivative(op),
+        Op::Fft(op) => fft::derivative(op),
         Op::Fast(op) => fast::derivative(op),
         Op::Fused(_) => Derivative::Undefined {
             reason: "fused programs are made after transforms",
