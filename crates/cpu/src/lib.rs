@@ -8,7 +8,7 @@ mod kernels;
 pub mod simd;
 
 use kernels::{
-    arg_reduce, contract, fast, fft, fused, index, random, reduce, scan, sort, source, view,
+    arg_reduce, contract, fast, fft, fused, index, linalg, random, reduce, scan, sort, source, view,
 };
 use mlx_oxide_ir::{ArrayType, Op, Result};
 use mlx_oxide_runtime::{Backend, Call, Device, DeviceType, InfoValue, Results, Stream, allocator};
@@ -62,6 +62,7 @@ impl Backend for Cpu {
             Op::Sort(op) => sort::supports(op, inputs),
             Op::Contract(op) => contract::supports(op, inputs),
             Op::Fft(op) => fft::supports(op, inputs),
+            Op::Linalg(op) => linalg::supports(op, inputs),
             Op::Random(op) => random::supports(op, inputs),
             Op::Fast(op) => fast::supports(op, inputs),
             Op::Custom(_) => false,
@@ -82,6 +83,7 @@ impl Backend for Cpu {
             Op::Sort(op) => sort::run(op, &call),
             Op::Contract(op) => contract::run(op, &call),
             Op::Fft(op) => fft::run(op, &call),
+            Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
             Op::Custom(_) => Err(kernels::declined(&call)),

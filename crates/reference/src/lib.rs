@@ -14,6 +14,7 @@ mod elementwise;
 mod fast;
 mod fft;
 mod index;
+mod linalg;
 mod random;
 mod reduce;
 mod scan;
@@ -68,6 +69,7 @@ impl Backend for Reference {
             | Op::Sort(_)
             | Op::Contract(_)
             | Op::Fft(_)
+            | Op::Linalg(_)
             | Op::Random(_)
             | Op::Fused(_) => true,
             Op::Fast(fast) => is_defined(fast, inputs),
@@ -91,6 +93,7 @@ impl Backend for Reference {
             Op::Sort(op) => sort::run(op, &call),
             Op::Contract(op) => contract::run(op, &call),
             Op::Fft(op) => fft::run(op, &call),
+            Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
             Op::Custom(op) => custom(op, &call),

@@ -203,6 +203,7 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         | Op::Sort(_)
         | Op::Contract(_)
         | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Fused(_)

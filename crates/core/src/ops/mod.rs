@@ -12,6 +12,7 @@ pub mod fast;
 pub mod fft;
 pub mod index;
 pub mod join;
+pub mod linalg;
 pub mod operators;
 pub mod random;
 pub mod reduce;

@@ -6,6 +6,7 @@ pub(crate) mod fast;
 pub(crate) mod fft;
 pub(crate) mod fused;
 pub(crate) mod index;
+pub(crate) mod linalg;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod scan;

@@ -6,6 +6,7 @@ mod elementwise;
 mod fast;
 mod fft;
 mod index;
+mod linalg;
 mod reduce;
 mod view;
 
@@ -92,6 +93,7 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
             let [operand] = exactly(name, inputs)?;
             smallvec![fft::fft(fft, operand)?]
         }
+        Op::Linalg(linalg) => linalg::linalg(linalg, inputs)?,
         Op::Random(random) => {
             let [key] = exactly(name, inputs)?;
             smallvec![random_type(random, key)?]

@@ -6,6 +6,7 @@ pub mod domain;
 pub mod fast;
 pub mod fft;
 pub mod index;
+pub mod linalg;
 pub mod random;
 pub mod reduce;
 pub mod scan;
@@ -20,6 +21,7 @@ pub use domain::{Domain, promote_operands};
 pub use fast::Fast;
 pub use fft::Fft;
 pub use index::{Combine, Index, Padding};
+pub use linalg::{Linalg, SingularVectors};
 pub use random::Random;
 pub use reduce::{ArgReduce, Extreme, Reduce, ReduceKind};
 pub use scan::{Scan, ScanKind};
@@ -63,6 +65,8 @@ pub enum Op {
     Contract(Contract),
     /// Discrete Fourier transforms.
     Fft(Fft),
+    /// Linear algebra.
+    Linalg(Linalg),
     /// Random bits.
     Random(Random),
     /// Compositions with kernels of their own.
@@ -102,6 +106,7 @@ impl Op {
             Op::Sort(sort) => sort.name(),
             Op::Contract(contract) => contract.name(),
             Op::Fft(fft) => fft.name(),
+            Op::Linalg(linalg) => linalg.name(),
             Op::Random(random) => random.name(),
             Op::Fast(fast) => fast.name(),
             Op::Fused(_) => "fused",
@@ -122,6 +127,7 @@ impl Op {
             | Op::Sort(_)
             | Op::Contract(_)
             | Op::Fft(_)
+            | Op::Linalg(_)
             | Op::Random(_)
             | Op::Fast(_)
             | Op::Fused(_)

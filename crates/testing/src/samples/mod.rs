@@ -8,6 +8,7 @@ mod elementwise;
 mod fast;
 mod fft;
 mod index;
+mod linalg;
 mod random;
 mod reduce;
 mod scan;
@@ -38,6 +39,7 @@ pub fn samples() -> Vec<Sample> {
         contract::samples(),
         convolution::samples(),
         fft::samples(),
+        linalg::samples(),
         random::samples(),
         fast::samples(),
         custom::samples(),

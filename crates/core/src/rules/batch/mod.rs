@@ -6,6 +6,7 @@ mod elementwise;
 mod fast;
 mod fft;
 mod index;
+mod linalg;
 mod reduce;
 mod view;
 
@@ -81,6 +82,7 @@ pub(crate) fn batch(
         }
         Op::Contract(contract) => contract::batch(contract, inputs, size)?,
         Op::Fft(fft) => fft::batch(fft, &inputs[0], size)?,
+        Op::Linalg(linalg) => return linalg::batch(linalg, inputs, size),
         Op::Random(random) => reduce::random(random, &inputs[0])?,
         Op::Fast(fast) => fast::batch(fast, inputs, size)?,
         Op::Source(_) => {

@@ -28,6 +28,7 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         | Op::Sort(_)
         | Op::Contract(_)
         | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fused(_)
         | Op::Custom(_) => return None,
