@@ -1,11 +1,16 @@
 //! One pass: every lane along an axis read, transformed and written, several lanes at a time
 //! where they lie side by side.
 
-use mlx_oxide_runtime::parallel;
+use mlx_oxide_ir::{Error, Result};
+use mlx_oxide_runtime::{Buffer, parallel};
 use num_complex::Complex32;
+use parking_lot::Mutex;
 
 /// Lanes that lie side by side and move together: as many as share a cache line, twice.
 const BLOCK: usize = 16;
+/// Elements between the lanes of a block: lengths are often powers of two, at whose distance all
+/// lanes would want the same few places of the cache.
+const GAP: usize = 8;
 /// Elements that one task transforms at least.
 const GRAIN: usize = 1 << 14;
 
@@ -41,6 +46,16 @@ pub(super) trait Transform: Sync {
     /// How much room it needs.
     fn scratch_length(&self) -> usize;
 
+    /// Transforms a lane without touching the input, if it can.
+    fn transform_untouched(
+        &self,
+        _input: &[Self::Input],
+        _output: &mut [Self::Output],
+        _scratch: &mut [Complex32],
+    ) -> bool {
+        false
+    }
+
     /// Transforms a lane; the input becomes rubbish.
     fn transform(
         &self,
@@ -65,17 +80,43 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Where a lane begins in the target.
-    fn target_offset(&self, lane: usize) -> usize {
-        (lane / self.inner) * self.inner * self.target_length + lane % self.inner
+    /// Where each lane of a block begins in the target.
+    fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
+        let (mut outer, mut inner) = (first / self.inner, first % self.inner);
+        for start in &mut starts[..count] {
+            *start = outer * self.inner * self.target_length + inner;
+            inner += 1;
+            if inner == self.inner {
+                (outer, inner) = (outer + 1, 0);
+            }
+        }
     }
 }
 
-/// Room for a block of lanes.
-struct Room<T: Transform> {
-    input: Vec<T::Input>,
-    output: Vec<T::Output>,
-    scratch: Vec<Complex32>,
+/// Memory of the allocator's, which it keeps between calls: fresh pages cost as much as a
+/// transform.
+struct Room<E> {
+    buffer: Buffer,
+    length: usize,
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E> Room<E> {
+    fn new(length: usize) -> Result<Self> {
+        let buffer = Buffer::allocate("fft", length * size_of::<E>())?;
+        Ok(Room {
+            buffer,
+            length,
+            element: std::marker::PhantomData,
+        })
+    }
+
+    fn elements(&mut self) -> Result<&mut [E]> {
+        let start = self.buffer.host_ptr()?.as_ptr().cast::<E>();
+        // SAFETY: the buffer is this room's alone and has `length` elements, of which all bits
+        // are numbers
+        Ok(unsafe { std::slice::from_raw_parts_mut(start, self.length) })
+    }
 }
 
 /// Transforms all lanes of the source into the target. They may be the same memory if the lanes
@@ -85,49 +126,99 @@ pub(super) fn pass<T: Transform>(
     source: Shared<T::Input>,
     target: Shared<T::Output>,
     lanes: &Lanes,
-) {
+) -> Result<()> {
     let length = lanes.source_length.max(lanes.target_length);
     let grain = (GRAIN / length)
         .max(1)
         .next_multiple_of(BLOCK.min(lanes.inner));
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
     parallel::for_each_range(lanes.offsets.len(), grain, |start, end| {
-        let block = BLOCK.min(lanes.inner).min(end - start);
-        let mut room: Room<T> = Room {
-            input: vec![T::Input::default(); block * lanes.source_length],
-            output: vec![T::Output::default(); block * lanes.target_length],
-            scratch: vec![Complex32::default(); transform.scratch_length()],
+        let done = if lanes.inner == 1 {
+            single(transform, source, target, lanes, start..end)
+        } else {
+            blocks(transform, source, target, lanes, start..end)
         };
-        for first in (start..end).step_by(block) {
-            let count = block.min(end - first);
-            read(source, lanes, first, count, &mut room.input);
-            let inputs = room.input.chunks_exact_mut(lanes.source_length);
-            if lanes.inner == 1 {
-                let begin = target.at((first * lanes.target_length) as isize);
-                // SAFETY: the lane is this task's own, without gaps, inside the target
-                let output = unsafe { std::slice::from_raw_parts_mut(begin, lanes.target_length) };
-                inputs
-                    .take(1)
-                    .for_each(|input| transform.transform(input, output, &mut room.scratch));
-                continue;
-            }
-            let outputs = room.output.chunks_exact_mut(lanes.target_length);
-            for (input, output) in inputs.zip(outputs).take(count) {
-                transform.transform(input, output, &mut room.scratch);
-            }
-            write(target, lanes, first, count, &room.output);
+        if let Err(error) = done {
+            *failure.lock() = Some(error);
         }
     });
+    failure.into_inner().map_or(Ok(()), Err)
 }
 
-/// Copies `count` lanes out of the source, one behind the other.
+/// Lanes of a target in which they have no gaps: each is written where it belongs.
+fn single<T: Transform>(
+    transform: &T,
+    source: Shared<T::Input>,
+    target: Shared<T::Output>,
+    lanes: &Lanes,
+    range: std::ops::Range<usize>,
+) -> Result<()> {
+    let mut scratch = Room::<Complex32>::new(transform.scratch_length())?;
+    let scratch = scratch.elements()?;
+    let apart = source.0.cast::<u8>() != target.0.cast::<u8>();
+    let mut copy = Room::<T::Input>::new(lanes.source_length)?;
+    for lane in range {
+        let begin = target.at((lane * lanes.target_length) as isize);
+        // SAFETY: the lane is this task's own, without gaps, inside the target
+        let output = unsafe { std::slice::from_raw_parts_mut(begin, lanes.target_length) };
+        if apart && lanes.source_stride == 1 {
+            let begin = source.at(lanes.offsets[lane] as isize).cast_const();
+            // SAFETY: the layout was checked to fit the buffer, which is not the target
+            let input = unsafe { std::slice::from_raw_parts(begin, lanes.source_length) };
+            if transform.transform_untouched(input, output, scratch) {
+                continue;
+            }
+        }
+        let input = copy.elements()?;
+        read(source, lanes, lane, 1, input);
+        transform.transform(input, output, scratch);
+    }
+    Ok(())
+}
+
+/// Lanes side by side: read together, transformed, written together.
+fn blocks<T: Transform>(
+    transform: &T,
+    source: Shared<T::Input>,
+    target: Shared<T::Output>,
+    lanes: &Lanes,
+    range: std::ops::Range<usize>,
+) -> Result<()> {
+    let block = BLOCK.min(lanes.inner).min(range.len());
+    let pitch = (lanes.source_length + GAP, lanes.target_length + GAP);
+    let mut input = Room::<T::Input>::new(block * pitch.0)?;
+    let mut output = Room::<T::Output>::new(block * pitch.1)?;
+    let mut scratch = Room::<Complex32>::new(transform.scratch_length())?;
+    let (input, output, scratch) = (input.elements()?, output.elements()?, scratch.elements()?);
+    for first in range.clone().step_by(block) {
+        let count = block.min(range.end - first);
+        read(source, lanes, first, count, input);
+        let inputs = input.chunks_exact_mut(pitch.0);
+        let outputs = output.chunks_exact_mut(pitch.1);
+        for (input, output) in inputs.zip(outputs).take(count) {
+            transform.transform(
+                &mut input[..lanes.source_length],
+                &mut output[..lanes.target_length],
+                scratch,
+            );
+        }
+        write(target, lanes, first, count, output);
+    }
+    Ok(())
+}
+
+/// Copies `count` lanes out of the source, one behind the other, with gaps between several.
 fn read<T: Copy>(source: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &mut [T]) {
     let length = lanes.source_length;
+    let pitch = length + GAP;
     let offsets = &lanes.offsets[first..first + count];
+    debug_assert!((count - 1) * pitch + length <= room.len());
     if lanes.source_stride == 1 {
-        for (lane, &offset) in room.chunks_exact_mut(length).zip(offsets) {
+        for (lane, &offset) in offsets.iter().enumerate() {
             let begin = source.at(offset as isize).cast_const();
+            let room = room[lane * pitch..lane * pitch + length].as_mut_ptr();
             // SAFETY: the layout was checked to fit the buffer; room is no part of it
-            unsafe { std::ptr::copy_nonoverlapping(begin, lane.as_mut_ptr(), length) };
+            unsafe { std::ptr::copy_nonoverlapping(begin, room, length) };
         }
         return;
     }
@@ -135,7 +226,7 @@ fn read<T: Copy>(source: Shared<T>, lanes: &Lanes, first: usize, count: usize, r
         let shift = element as isize * lanes.source_stride;
         for (lane, &offset) in offsets.iter().enumerate() {
             // SAFETY: the layout was checked to fit the buffer
-            room[lane * length + element] = unsafe { *source.at(offset as isize + shift) };
+            room[lane * pitch + element] = unsafe { *source.at(offset as isize + shift) };
         }
     }
 }
@@ -143,11 +234,14 @@ fn read<T: Copy>(source: Shared<T>, lanes: &Lanes, first: usize, count: usize, r
 /// Copies `count` lanes to their places in the target.
 fn write<T: Copy>(target: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &[T]) {
     let length = lanes.target_length;
+    let pitch = length + GAP;
+    let mut starts = [0; BLOCK];
+    lanes.targets(first, count, &mut starts);
     for element in 0..length {
-        for lane in 0..count {
-            let place = lanes.target_offset(first + lane) + element * lanes.inner;
+        for (lane, start) in starts[..count].iter().enumerate() {
+            let place = start + element * lanes.inner;
             // SAFETY: the place is inside the target and this task's own
-            unsafe { *target.at(place as isize) = room[lane * length + element] };
+            unsafe { *target.at(place as isize) = room[lane * pitch + element] };
         }
     }
 }

@@ -53,7 +53,7 @@ fn complex(
             inverse,
             scale_of_pass(op, number, order.len()),
         );
-        transform_axis(&plan, (source.0, &source.1), target, &output.shape, axis);
+        transform_axis(&plan, (source.0, &source.1), target, &output.shape, axis)?;
         source = (target, Layout::contiguous(output.shape.clone()));
     }
     Ok(buffer)
@@ -66,7 +66,7 @@ fn real_forward(op: &Fft, input: &Operand, output: &ArrayType) -> Result<Buffer>
     let passes = others.len() + 1;
     let plan = FromReal::new(input.layout.shape[halved], scale_of_pass(op, 0, passes));
     let source = (shared::<f32>(&input.buffer)?, &input.layout);
-    transform_axis(&plan, source, target, &output.shape, halved);
+    transform_axis(&plan, source, target, &output.shape, halved)?;
     let layout = Layout::contiguous(output.shape.clone());
     for (number, axis) in inner_first(others).into_iter().enumerate() {
         let plan = Complex::new(
@@ -74,7 +74,7 @@ fn real_forward(op: &Fft, input: &Operand, output: &ArrayType) -> Result<Buffer>
             false,
             scale_of_pass(op, number + 1, passes),
         );
-        transform_axis(&plan, (target, &layout), target, &output.shape, axis);
+        transform_axis(&plan, (target, &layout), target, &output.shape, axis)?;
     }
     Ok(buffer)
 }
@@ -98,11 +98,11 @@ fn real_inverse(op: &Fft, input: &Operand, output: &ArrayType, length: usize) ->
         let Some(between) = &between else { break };
         let plan = Complex::new(shape[axis], true, scale_of_pass(op, number, passes));
         let middle = shared::<Complex32>(between)?;
-        transform_axis(&plan, (source.0, &source.1), middle, shape, axis);
+        transform_axis(&plan, (source.0, &source.1), middle, shape, axis)?;
         source = (middle, Layout::contiguous(shape.clone()));
     }
     let plan = ToReal::new(length, scale_of_pass(op, passes - 1, passes));
-    transform_axis(&plan, (source.0, &source.1), target, &output.shape, halved);
+    transform_axis(&plan, (source.0, &source.1), target, &output.shape, halved)?;
     Ok(buffer)
 }
 
@@ -135,7 +135,7 @@ fn transform_axis<T: Transform>(
     target: Shared<T::Output>,
     shape: &Shape,
     axis: usize,
-) {
+) -> Result<()> {
     let (start, layout) = source;
     let mut leading = Layout {
         shape: layout.shape.clone(),
@@ -156,5 +156,5 @@ fn transform_axis<T: Transform>(
             target_length: shape[axis],
             inner,
         },
-    );
+    )
 }

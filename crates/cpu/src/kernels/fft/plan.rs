@@ -59,7 +59,25 @@ impl Transform for Complex {
     type Output = Complex32;
 
     fn scratch_length(&self) -> usize {
-        self.plan.get_outofplace_scratch_len()
+        let lengths = [
+            self.plan.get_outofplace_scratch_len(),
+            self.plan.get_immutable_scratch_len(),
+        ];
+        lengths[0].max(lengths[1])
+    }
+
+    fn transform_untouched(
+        &self,
+        input: &[Complex32],
+        output: &mut [Complex32],
+        scratch: &mut [Complex32],
+    ) -> bool {
+        self.plan
+            .process_immutable_with_scratch(input, output, scratch);
+        if self.scale != 1.0 {
+            output.iter_mut().for_each(|value| *value *= self.scale);
+        }
+        true
     }
 
     fn transform(
