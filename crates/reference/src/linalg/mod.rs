@@ -72,57 +72,24 @@ fn unsuitable(op: &Linalg, reason: &str) -> Error {
 /// The outputs for one matrix, or one of each input, of real or complex elements.
 fn apply(op: &Linalg, inputs: &[Matrix], complex: bool) -> Result<Vec<Matrix>> {
     let a = &inputs[0];
-    let iterates = matches!(
-        op,
-        Linalg::Svd { .. }
-            | Linalg::PseudoInverse { .. }
-            | Linalg::Eigh { .. }
-            | Linalg::Eig { .. }
-    );
-    if iterates && !a.is_finite() {
-        return Err(unsuitable(op, "the matrix has an infinity or NaN in it"));
-    }
-    let row = |values: Vec<f64>| Matrix::row(values.into_iter().map(Complex64::from).collect());
-    let indices = |values: Vec<usize>| {
-        Matrix::row(
-            values
-                .into_iter()
-                .map(|value| Complex64::from(value as f64))
-                .collect(),
-        )
-    };
     Ok(match op {
         Linalg::Cholesky { upper } => vec![cholesky(op, a, *upper)?],
         Linalg::Lu => {
             let lu = factor::lu(a);
-            vec![lu.factors, indices(lu.pivots), indices(lu.permutation)]
+            vec![lu.factors, indices(&lu.pivots), indices(&lu.permutation)]
         }
         Linalg::Qr => {
             let (q, r) = factor::qr(a, complex);
             vec![q, r]
         }
-        Linalg::Svd { vectors } => {
-            let svd = singular::svd(a, *vectors == SingularVectors::Full);
-            match vectors {
-                SingularVectors::None => vec![row(svd.values)],
-                SingularVectors::Thin | SingularVectors::Full => {
-                    vec![svd.left, row(svd.values), svd.right.adjoint()]
-                }
+        Linalg::Svd { .. }
+        | Linalg::PseudoInverse { .. }
+        | Linalg::Eigh { .. }
+        | Linalg::Eig { .. } => {
+            if !a.is_finite() {
+                return Err(unsuitable(op, "the matrix has an infinity or NaN in it"));
             }
-        }
-        Linalg::PseudoInverse { cutoff } => vec![pseudo_inverse(a, *cutoff)],
-        Linalg::Eigh { lower, vectors } => {
-            let (values, basis) = eigen::hermitian(&a.hermitian(*lower));
-            let mut outputs = vec![row(values)];
-            outputs.extend(vectors.then_some(basis));
-            outputs
-        }
-        Linalg::Eig { vectors } => {
-            let (values, basis) =
-                eigen::general(a).ok_or_else(|| unsuitable(op, "the iteration did not end"))?;
-            let mut outputs = vec![Matrix::row(values)];
-            outputs.extend(vectors.then_some(basis));
-            outputs
+            spectral(op, a)?
         }
         Linalg::Inverse => vec![solve(op, a, &Matrix::identity(a.rows))?],
         Linalg::Solve => vec![solve(op, a, &inputs[1])?],
@@ -141,6 +108,52 @@ fn apply(op: &Linalg, inputs: &[Matrix], complex: bool) -> Result<Vec<Matrix>> {
             ])]
         }
         Linalg::LogDeterminant => log_determinant(a),
+    })
+}
+
+fn indices(values: &[usize]) -> Matrix {
+    let values = values.iter().map(|value| Complex64::from(*value as f64));
+    Matrix::row(values.collect())
+}
+
+fn reals(values: Vec<f64>) -> Matrix {
+    Matrix::row(values.into_iter().map(Complex64::from).collect())
+}
+
+/// What iterations find of one matrix.
+fn spectral(op: &Linalg, a: &Matrix) -> Result<Vec<Matrix>> {
+    Ok(match op {
+        Linalg::Svd { vectors } => {
+            let svd = singular::svd(a, *vectors == SingularVectors::Full);
+            match vectors {
+                SingularVectors::None => vec![reals(svd.values)],
+                SingularVectors::Thin | SingularVectors::Full => {
+                    vec![svd.left, reals(svd.values), svd.right.adjoint()]
+                }
+            }
+        }
+        Linalg::PseudoInverse { cutoff } => vec![pseudo_inverse(a, *cutoff)],
+        Linalg::Eigh { lower, vectors } => {
+            let (values, basis) = eigen::hermitian(&a.hermitian(*lower));
+            let mut outputs = vec![reals(values)];
+            outputs.extend(vectors.then_some(basis));
+            outputs
+        }
+        Linalg::Eig { vectors } => {
+            let (values, basis) =
+                eigen::general(a).ok_or_else(|| unsuitable(op, "the iteration did not end"))?;
+            let mut outputs = vec![Matrix::row(values)];
+            outputs.extend(vectors.then_some(basis));
+            outputs
+        }
+        Linalg::Cholesky { .. }
+        | Linalg::Lu
+        | Linalg::Qr
+        | Linalg::Inverse
+        | Linalg::Solve
+        | Linalg::SolveTriangular { .. }
+        | Linalg::Determinant
+        | Linalg::LogDeterminant => Vec::new(), // found without iterations, by `apply`
     })
 }
 
