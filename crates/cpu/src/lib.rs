@@ -7,7 +7,9 @@ mod kernels;
 #[doc(hidden)]
 pub mod simd;
 
-use kernels::{arg_reduce, contract, fast, fused, index, random, reduce, scan, sort, source, view};
+use kernels::{
+    arg_reduce, contract, fast, fft, fused, index, linalg, random, reduce, scan, sort, source, view,
+};
 use mlx_oxide_ir::{ArrayType, Op, Result};
 use mlx_oxide_runtime::{Backend, Call, Device, DeviceType, InfoValue, Results, Stream, allocator};
 use std::collections::BTreeMap;
@@ -59,6 +61,8 @@ impl Backend for Cpu {
             Op::Scan(op) => scan::supports(op, inputs),
             Op::Sort(op) => sort::supports(op, inputs),
             Op::Contract(op) => contract::supports(op, inputs),
+            Op::Fft(op) => fft::supports(op, inputs),
+            Op::Linalg(op) => linalg::supports(op, inputs),
             Op::Random(op) => random::supports(op, inputs),
             Op::Fast(op) => fast::supports(op, inputs),
             Op::Custom(_) => false,
@@ -78,6 +82,8 @@ impl Backend for Cpu {
             Op::Scan(op) => scan::run(op, &call),
             Op::Sort(op) => sort::run(op, &call),
             Op::Contract(op) => contract::run(op, &call),
+            Op::Fft(op) => fft::run(op, &call),
+            Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
             Op::Custom(_) => Err(kernels::declined(&call)),

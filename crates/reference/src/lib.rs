@@ -12,7 +12,9 @@ mod convolution;
 mod elements;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
+mod linalg;
 mod random;
 mod reduce;
 mod scan;
@@ -66,6 +68,8 @@ impl Backend for Reference {
             | Op::Scan(_)
             | Op::Sort(_)
             | Op::Contract(_)
+            | Op::Fft(_)
+            | Op::Linalg(_)
             | Op::Random(_)
             | Op::Fused(_) => true,
             Op::Fast(fast) => is_defined(fast, inputs),
@@ -88,6 +92,8 @@ impl Backend for Reference {
             Op::Scan(op) => scan::run(op, &call),
             Op::Sort(op) => sort::run(op, &call),
             Op::Contract(op) => contract::run(op, &call),
+            Op::Fft(op) => fft::run(op, &call),
+            Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
             Op::Custom(op) => custom(op, &call),

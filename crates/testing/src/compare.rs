@@ -36,6 +36,16 @@ pub fn compare(
     if found.len() != expected.len() {
         return Err(mismatch(format!("{} outputs", found.len())));
     }
+    let reordered;
+    let found = match sample.agreement {
+        Agreement::AnyOrder => {
+            reordered = in_order_of(found, expected);
+            &reordered[..]
+        }
+        Agreement::Elements
+        | Agreement::Partition { .. }
+        | Agreement::PartitionPositions { .. } => found,
+    };
     for (found, expected) in found.iter().zip(expected) {
         if found.array_type != expected.array_type {
             return Err(mismatch(format!(
@@ -44,13 +54,45 @@ pub fn compare(
             )));
         }
         match sample.agreement {
-            Agreement::Elements => by_element(found, expected, sample.tolerance),
+            Agreement::Elements | Agreement::AnyOrder => {
+                by_element(found, expected, sample.tolerance)
+            }
             Agreement::Partition { axis, kth } => by_partition(found, expected, axis, kth),
             Agreement::PartitionPositions { axis, kth } => by_positions(sample, found, axis, kth),
         }
         .map_err(mismatch)?;
     }
     Ok(())
+}
+
+/// The numbers of the first output each at the place of the nearest one expected, the columns of
+/// the second output with them.
+fn in_order_of(found: &[Evaluated], expected: &[Evaluated]) -> Vec<Evaluated> {
+    let mut ordered = found.to_vec();
+    let size = expected[0].array_type.shape.last().copied().unwrap_or(0);
+    if size == 0 || found[0].elements.len() != expected[0].elements.len() {
+        return ordered;
+    }
+    for first in (0..found[0].elements.len()).step_by(size) {
+        let mut left: Vec<usize> = (0..size).collect();
+        for place in 0..size {
+            let wanted = expected[0].elements[first + place].to_complex();
+            let distance = |source: &usize| {
+                (found[0].elements[first + source].to_complex() - wanted).norm_sqr()
+            };
+            let nearest = (0..left.len())
+                .min_by(|&a, &b| distance(&left[a]).total_cmp(&distance(&left[b])))
+                .unwrap_or(0);
+            let source = left.swap_remove(nearest);
+            ordered[0].elements[first + place] = found[0].elements[first + source];
+            if let (Some(columns), Some(target)) = (found.get(1), ordered.get_mut(1)) {
+                for row in first..first + size {
+                    target.elements[row * size + place] = columns.elements[row * size + source];
+                }
+            }
+        }
+    }
+    ordered
 }
 
 fn by_element(found: &Evaluated, expected: &Evaluated, tolerance: Tolerance) -> Result<(), String> {
@@ -272,6 +314,19 @@ mod tests {
             number(f32::INFINITY, 1.0),
             tolerance
         ));
+    }
+
+    #[test]
+    fn columns_move_with_their_numbers() {
+        let output = |shape: &[usize], numbers: &[f64]| Evaluated {
+            array_type: ArrayType::new(shape, Dtype::Float32),
+            elements: numbers.iter().map(|n| single(*n)).collect(),
+        };
+        let found = [output(&[2], &[5., 3.]), output(&[2, 2], &[1., 2., 3., 4.])];
+        let expected = [output(&[2], &[3., 5.]), output(&[2, 2], &[2., 1., 4., 3.])];
+        let ordered = in_order_of(&found, &expected);
+        assert_eq!(ordered[0].elements, expected[0].elements);
+        assert_eq!(ordered[1].elements, expected[1].elements);
     }
 
     #[test]

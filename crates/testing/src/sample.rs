@@ -95,6 +95,9 @@ pub enum Agreement {
         /// The position.
         kth: usize,
     },
+    /// Numbers along the last axis, and what goes with each as the columns of the second output,
+    /// in any common order.
+    AnyOrder,
     /// Positions along `axis` that partition input 0 around position `kth`.
     PartitionPositions {
         /// The axis.
@@ -224,6 +227,8 @@ impl Sample {
             Op::Scan(_) => "scan",
             Op::Sort(_) => "sort",
             Op::Contract(_) => "contract",
+            Op::Fft(_) => "fft",
+            Op::Linalg(_) => "linalg",
             Op::Random(_) => "random",
             Op::Fast(_) => "fast",
             Op::Fused(_) => "fused",

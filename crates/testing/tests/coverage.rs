@@ -1,8 +1,8 @@
 //! Every variant of every family has a sample.
 
 use mlx_oxide_ir::{
-    Binary, Combine, Contract, Extreme, Fast, Index, Op, Random, ReduceKind, ScanKind, Sort,
-    Source, Unary, View,
+    Binary, Combine, Contract, Extreme, Fast, Fft, Index, Linalg, Op, Random, ReduceKind, ScanKind,
+    SingularVectors, Sort, Source, Unary, View,
 };
 use mlx_oxide_testing::{Sample, samples};
 use std::collections::BTreeSet;
@@ -94,6 +94,34 @@ names! { contract CONTRACTIONS Contract {
     Contract::Convolution(_) => "convolution",
 }}
 
+names! { fft FOURIER Fft {
+    Fft::Forward { .. } => "forward",
+    Fft::Inverse { .. } => "inverse",
+    Fft::RealForward { .. } => "real_forward",
+    Fft::RealInverse { .. } => "real_inverse",
+}}
+
+names! { linalg ALGEBRA Linalg {
+    Linalg::Cholesky { upper: false } => "cholesky",
+    Linalg::Cholesky { upper: true } => "cholesky_upper",
+    Linalg::Lu => "lu",
+    Linalg::Qr => "qr",
+    Linalg::Svd { vectors: SingularVectors::None } => "svd_values",
+    Linalg::Svd { vectors: SingularVectors::Thin } => "svd_thin",
+    Linalg::Svd { vectors: SingularVectors::Full } => "svd_full",
+    Linalg::PseudoInverse { .. } => "pseudo_inverse",
+    Linalg::Eigh { vectors: false, .. } => "eigh_values",
+    Linalg::Eigh { vectors: true, .. } => "eigh",
+    Linalg::Eig { vectors: false } => "eig_values",
+    Linalg::Eig { vectors: true } => "eig",
+    Linalg::Inverse => "inverse",
+    Linalg::Solve => "solve",
+    Linalg::SolveTriangular { upper: false, .. } => "solve_lower",
+    Linalg::SolveTriangular { upper: true, .. } => "solve_upper",
+    Linalg::Determinant => "determinant",
+    Linalg::LogDeterminant => "log_determinant",
+}}
+
 names! { random RANDOMS Random {
     Random::Bits { .. } => "bits",
 }}
@@ -119,6 +147,8 @@ names! { family FAMILIES Op {
     Op::Scan(_) => "scan",
     Op::Sort(_) => "sort",
     Op::Contract(_) => "contract",
+    Op::Fft(_) => "fft",
+    Op::Linalg(_) => "linalg",
     Op::Random(_) => "random",
     Op::Fast(_) => "fast",
     Op::Fused(_) => "fused",
@@ -213,6 +243,14 @@ fn every_other_operation_has_a_sample() {
     });
     covered(CONTRACTIONS, |op| match op {
         Op::Contract(op) => Some(contract(op)),
+        _ => None,
+    });
+    covered(FOURIER, |op| match op {
+        Op::Fft(op) => Some(fft(op)),
+        _ => None,
+    });
+    covered(ALGEBRA, |op| match op {
+        Op::Linalg(op) => Some(linalg(op)),
         _ => None,
     });
     covered(RANDOMS, |op| match op {

@@ -4,8 +4,10 @@ mod contract;
 mod create;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
 mod join;
+mod linalg;
 mod reduce;
 mod sort;
 mod view;
@@ -87,6 +89,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     contract::register(module)?;
     fast::register(&crate::add_submodule(module, "fast")?)?;
     fast::register_core(module)?;
+    fft::register(&crate::add_submodule(module, "fft")?)?;
+    linalg::register_all(module)?;
     for (alias, name) in ALIASES {
         module.add(alias, module.getattr(name)?)?;
         if name.starts_with('_') {

@@ -202,6 +202,8 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         | Op::Scan(_)
         | Op::Sort(_)
         | Op::Contract(_)
+        | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Fused(_)

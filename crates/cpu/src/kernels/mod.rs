@@ -3,8 +3,10 @@
 pub(crate) mod arg_reduce;
 pub(crate) mod contract;
 pub(crate) mod fast;
+pub(crate) mod fft;
 pub(crate) mod fused;
 pub(crate) mod index;
+pub(crate) mod linalg;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod scan;

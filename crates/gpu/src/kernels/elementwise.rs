@@ -104,6 +104,8 @@ fn program(op: &Op, inputs: &[Dtype]) -> Option<Arc<ScalarProgram>> {
         | Op::Scan(_)
         | Op::Sort(_)
         | Op::Contract(_)
+        | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Custom(_) => return None,

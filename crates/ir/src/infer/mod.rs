@@ -4,7 +4,9 @@
 mod contract;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
+mod linalg;
 mod reduce;
 mod view;
 
@@ -87,6 +89,11 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
         }
         Op::Sort(sort) => smallvec![sort_type(sort, inputs)?],
         Op::Contract(contract) => smallvec![contract::contract(contract, inputs)?],
+        Op::Fft(fft) => {
+            let [operand] = exactly(name, inputs)?;
+            smallvec![fft::fft(fft, operand)?]
+        }
+        Op::Linalg(linalg) => linalg::linalg(linalg, inputs)?,
         Op::Random(random) => {
             let [key] = exactly(name, inputs)?;
             smallvec![random_type(random, key)?]

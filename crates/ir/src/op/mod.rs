@@ -4,7 +4,9 @@ pub mod binary;
 pub mod contract;
 pub mod domain;
 pub mod fast;
+pub mod fft;
 pub mod index;
+pub mod linalg;
 pub mod random;
 pub mod reduce;
 pub mod scan;
@@ -17,7 +19,9 @@ pub use binary::Binary;
 pub use contract::{Contract, Convolution};
 pub use domain::{Domain, promote_operands};
 pub use fast::Fast;
+pub use fft::Fft;
 pub use index::{Combine, Index, Padding};
+pub use linalg::{Linalg, SingularVectors};
 pub use random::Random;
 pub use reduce::{ArgReduce, Extreme, Reduce, ReduceKind};
 pub use scan::{Scan, ScanKind};
@@ -59,6 +63,10 @@ pub enum Op {
     Sort(Sort),
     /// Matrix products and convolutions.
     Contract(Contract),
+    /// Discrete Fourier transforms.
+    Fft(Fft),
+    /// Linear algebra.
+    Linalg(Linalg),
     /// Random bits.
     Random(Random),
     /// Compositions with kernels of their own.
@@ -97,6 +105,8 @@ impl Op {
             Op::Scan(scan) => scan.name(),
             Op::Sort(sort) => sort.name(),
             Op::Contract(contract) => contract.name(),
+            Op::Fft(fft) => fft.name(),
+            Op::Linalg(linalg) => linalg.name(),
             Op::Random(random) => random.name(),
             Op::Fast(fast) => fast.name(),
             Op::Fused(_) => "fused",
@@ -116,6 +126,8 @@ impl Op {
             | Op::Scan(_)
             | Op::Sort(_)
             | Op::Contract(_)
+            | Op::Fft(_)
+            | Op::Linalg(_)
             | Op::Random(_)
             | Op::Fast(_)
             | Op::Fused(_)

@@ -6,7 +6,9 @@ mod convolution;
 mod custom;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
+mod linalg;
 mod random;
 mod reduce;
 mod scan;
@@ -36,6 +38,8 @@ pub fn samples() -> Vec<Sample> {
         sort::samples(),
         contract::samples(),
         convolution::samples(),
+        fft::samples(),
+        linalg::samples(),
         random::samples(),
         fast::samples(),
         custom::samples(),

@@ -4,7 +4,9 @@
 mod contract;
 mod elementwise;
 mod fast;
+mod fft;
 mod index;
+mod linalg;
 mod reduce;
 mod view;
 
@@ -79,6 +81,8 @@ pub(crate) fn batch(
             reduce::batch(op, inputs, size)?
         }
         Op::Contract(contract) => contract::batch(contract, inputs, size)?,
+        Op::Fft(fft) => fft::batch(fft, &inputs[0], size)?,
+        Op::Linalg(linalg) => return linalg::batch(linalg, inputs, size),
         Op::Random(random) => reduce::random(random, &inputs[0])?,
         Op::Fast(fast) => fast::batch(fast, inputs, size)?,
         Op::Source(_) => {

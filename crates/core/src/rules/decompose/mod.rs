@@ -27,6 +27,8 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         | Op::Scan(_)
         | Op::Sort(_)
         | Op::Contract(_)
+        | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fused(_)
         | Op::Custom(_) => return None,

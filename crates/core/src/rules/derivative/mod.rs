@@ -4,7 +4,9 @@
 mod binary;
 mod contract;
 mod fast;
+mod fft;
 mod index;
+mod linalg;
 mod reduce;
 mod scan;
 mod scatter;
@@ -39,6 +41,9 @@ pub enum Derivative {
         /// The inputs' cotangents from the output's.
         vjp: fn(&Site<'_>, &Array) -> Result<Optional>,
     },
+    /// Tangents of all outputs from those of the inputs, of which some are there; `None` is zero.
+    /// The rule is linear in them, so the cotangents follow by transposing it.
+    Tangents(fn(&Site<'_>, &[Option<Array>]) -> Result<Optional>),
     /// That of the decomposition into simpler operations.
     Decomposed,
     /// None.
@@ -62,6 +67,8 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Scan(op) => scan::derivative(op),
         Op::Sort(op) => sort::derivative(op),
         Op::Contract(op) => contract::derivative(op),
+        Op::Fft(op) => fft::derivative(op),
+        Op::Linalg(op) => linalg::derivative(op),
         Op::Fast(op) => fast::derivative(op),
         Op::Fused(_) => Derivative::Undefined {
             reason: "fused programs are made after transforms",
@@ -75,10 +82,14 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
 /// Cotangents of the inputs from those of the outputs.
 pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
     let nothing = || vec![None; site.inputs.len()];
+    let derivative = derivative(site);
+    if let Derivative::Tangents(rule) = derivative {
+        return pull_tangents(rule, site, cotangents);
+    }
     let Some(Some(cotangent)) = cotangents.first() else {
         return Ok(nothing());
     };
-    match derivative(site) {
+    match derivative {
         Derivative::Zero => Ok(nothing()),
         Derivative::Partials(partials) => partials(site)?
             .into_iter()
@@ -101,6 +112,7 @@ pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Opti
             })
             .collect(),
         Derivative::General { vjp, .. } => vjp(site, cotangent),
+        Derivative::Tangents(rule) => pull_tangents(rule, site, cotangents),
         Derivative::Decomposed => pull_decomposed(site, cotangent),
         Derivative::Undefined { reason } => Err(Error::NotDifferentiable {
             op: site.op.name(),
@@ -135,6 +147,7 @@ pub(crate) fn push(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Option
             sum
         }
         Derivative::General { jvp, .. } => Some(jvp(site, tangents)?),
+        Derivative::Tangents(rule) => return rule(site, tangents),
         Derivative::Decomposed => return push_decomposed(site, tangents),
         Derivative::Undefined { reason } => {
             return Err(Error::NotDifferentiable {
@@ -144,6 +157,41 @@ pub(crate) fn push(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Option
         }
     };
     Ok(vec![tangent])
+}
+
+/// The transpose of a rule for tangents: its reverse derivative, which, the rule being linear, does
+/// not depend on where it is taken. The rule's values at zero are never computed.
+fn pull_tangents(
+    rule: fn(&Site<'_>, &[Option<Array>]) -> Result<Optional>,
+    site: &Site<'_>,
+    cotangents: &[Option<Array>],
+) -> Result<Optional> {
+    let moving: Vec<usize> = (0..site.inputs.len())
+        .filter(|&input| site.wanted[input] && site.inputs[input].dtype().is_inexact())
+        .collect();
+    let zeros: Vec<Array> = moving
+        .iter()
+        .map(|&input| ops::zeros_like(&site.inputs[input]))
+        .collect::<Result<_>>()?;
+    let seeds: Vec<Array> = cotangents.iter().flatten().cloned().collect();
+    let linear = |tangents: &[Array]| -> Result<Vec<Array>> {
+        let mut incoming = vec![None; site.inputs.len()];
+        for (&input, tangent) in moving.iter().zip(tangents) {
+            incoming[input] = Some(tangent.clone());
+        }
+        let outgoing = rule(site, &incoming)?;
+        let pairs = outgoing.into_iter().zip(site.outputs).zip(cotangents);
+        pairs
+            .filter(|(_, cotangent)| cotangent.is_some())
+            .map(|((tangent, output), _)| tangent.map_or_else(|| ops::zeros_like(output), Ok))
+            .collect()
+    };
+    let (_, pulled) = transforms::vjp(linear, &zeros, &seeds)?;
+    let mut results = vec![None; site.inputs.len()];
+    for (input, cotangent) in moving.into_iter().zip(pulled) {
+        results[input] = Some(cotangent);
+    }
+    Ok(results)
 }
 
 fn add(sum: Option<Array>, term: Array) -> Result<Option<Array>> {

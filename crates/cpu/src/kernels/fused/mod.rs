@@ -57,6 +57,8 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
         | Op::Scan(_)
         | Op::Sort(_)
         | Op::Contract(_)
+        | Op::Fft(_)
+        | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Custom(_) => return Err(super::declined(call)),

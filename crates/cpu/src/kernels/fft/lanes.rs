@@ -1,0 +1,247 @@
+//! One pass: every lane along an axis read, transformed and written, several lanes at a time
+//! where they lie side by side.
+
+use mlx_oxide_ir::{Error, Result};
+use mlx_oxide_runtime::{Buffer, parallel};
+use num_complex::Complex32;
+use parking_lot::Mutex;
+
+/// Lanes that lie side by side and move together: as many as share a cache line, twice.
+const BLOCK: usize = 16;
+/// Elements between the lanes of a block: lengths are often powers of two, at whose distance all
+/// lanes would want the same few places of the cache.
+const GAP: usize = 8;
+/// Elements that one task transforms at least.
+const GRAIN: usize = 1 << 14;
+
+/// Start of elements that several threads use at disjoint places.
+pub(super) struct Shared<T>(pub(super) *mut T);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shared<T> {}
+
+// SAFETY: `pass` gives every thread lanes of its own
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn at(self, offset: isize) -> *mut T {
+        self.0.wrapping_offset(offset)
+    }
+}
+
+/// What happens to one lane.
+pub(super) trait Transform: Sync {
+    /// Elements of a lane before.
+    type Input: Copy + Default + Send;
+    /// Elements of a lane after.
+    type Output: Copy + Default + Send;
+
+    /// How much room it needs.
+    fn scratch_length(&self) -> usize;
+
+    /// Transforms a lane without touching the input, if it can.
+    fn transform_untouched(
+        &self,
+        _input: &[Self::Input],
+        _output: &mut [Self::Output],
+        _scratch: &mut [Complex32],
+    ) -> bool {
+        false
+    }
+
+    /// Transforms a lane; the input becomes rubbish.
+    fn transform(
+        &self,
+        input: &mut [Self::Input],
+        output: &mut [Self::Output],
+        scratch: &mut [Complex32],
+    );
+}
+
+/// Where lanes begin and how they run.
+pub(super) struct Lanes {
+    /// Where each lane begins in the source, in row-major order of the other axes.
+    pub(super) offsets: Vec<usize>,
+    /// Distance of neighbours of a lane of the source.
+    pub(super) source_stride: isize,
+    /// Elements of a lane of the source.
+    pub(super) source_length: usize,
+    /// Elements of a lane of the target.
+    pub(super) target_length: usize,
+    /// Elements of the target behind the axis: the distance of neighbours of a lane.
+    pub(super) inner: usize,
+}
+
+impl Lanes {
+    /// Where each lane of a block begins in the target.
+    fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
+        let (mut outer, mut inner) = (first / self.inner, first % self.inner);
+        for start in &mut starts[..count] {
+            *start = outer * self.inner * self.target_length + inner;
+            inner += 1;
+            if inner == self.inner {
+                (outer, inner) = (outer + 1, 0);
+            }
+        }
+    }
+}
+
+/// Memory of the allocator's, which it keeps between calls: fresh pages cost as much as a
+/// transform.
+struct Room<E> {
+    buffer: Buffer,
+    length: usize,
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E> Room<E> {
+    fn new(length: usize) -> Result<Self> {
+        let buffer = Buffer::allocate("fft", length * size_of::<E>())?;
+        Ok(Room {
+            buffer,
+            length,
+            element: std::marker::PhantomData,
+        })
+    }
+
+    fn elements(&mut self) -> Result<&mut [E]> {
+        let start = self.buffer.host_ptr()?.as_ptr().cast::<E>();
+        // SAFETY: the buffer is this room's alone and has `length` elements, of which all bits
+        // are numbers
+        Ok(unsafe { std::slice::from_raw_parts_mut(start, self.length) })
+    }
+}
+
+/// Transforms all lanes of the source into the target. They may be the same memory if the lanes
+/// are the same too.
+pub(super) fn pass<T: Transform>(
+    transform: &T,
+    source: Shared<T::Input>,
+    target: Shared<T::Output>,
+    lanes: &Lanes,
+) -> Result<()> {
+    let length = lanes.source_length.max(lanes.target_length);
+    let grain = (GRAIN / length)
+        .max(1)
+        .next_multiple_of(BLOCK.min(lanes.inner));
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    parallel::for_each_range(lanes.offsets.len(), grain, |start, end| {
+        let done = if lanes.inner == 1 {
+            single(transform, source, target, lanes, start..end)
+        } else {
+            blocks(transform, source, target, lanes, start..end)
+        };
+        if let Err(error) = done {
+            *failure.lock() = Some(error);
+        }
+    });
+    failure.into_inner().map_or(Ok(()), Err)
+}
+
+/// Lanes of a target in which they have no gaps: each is written where it belongs.
+fn single<T: Transform>(
+    transform: &T,
+    source: Shared<T::Input>,
+    target: Shared<T::Output>,
+    lanes: &Lanes,
+    range: std::ops::Range<usize>,
+) -> Result<()> {
+    let mut scratch = Room::<Complex32>::new(transform.scratch_length())?;
+    let scratch = scratch.elements()?;
+    let apart = source.0.cast::<u8>() != target.0.cast::<u8>();
+    let mut copy = Room::<T::Input>::new(lanes.source_length)?;
+    for lane in range {
+        let begin = target.at((lane * lanes.target_length) as isize);
+        // SAFETY: the lane is this task's own, without gaps, inside the target
+        let output = unsafe { std::slice::from_raw_parts_mut(begin, lanes.target_length) };
+        if apart && lanes.source_stride == 1 {
+            let begin = source.at(lanes.offsets[lane] as isize).cast_const();
+            // SAFETY: the layout was checked to fit the buffer, which is not the target
+            let input = unsafe { std::slice::from_raw_parts(begin, lanes.source_length) };
+            if transform.transform_untouched(input, output, scratch) {
+                continue;
+            }
+        }
+        let input = copy.elements()?;
+        read(source, lanes, lane, 1, input);
+        transform.transform(input, output, scratch);
+    }
+    Ok(())
+}
+
+/// Lanes side by side: read together, transformed, written together.
+fn blocks<T: Transform>(
+    transform: &T,
+    source: Shared<T::Input>,
+    target: Shared<T::Output>,
+    lanes: &Lanes,
+    range: std::ops::Range<usize>,
+) -> Result<()> {
+    let block = BLOCK.min(lanes.inner).min(range.len());
+    let pitch = (lanes.source_length + GAP, lanes.target_length + GAP);
+    let mut input = Room::<T::Input>::new(block * pitch.0)?;
+    let mut output = Room::<T::Output>::new(block * pitch.1)?;
+    let mut scratch = Room::<Complex32>::new(transform.scratch_length())?;
+    let (input, output, scratch) = (input.elements()?, output.elements()?, scratch.elements()?);
+    for first in range.clone().step_by(block) {
+        let count = block.min(range.end - first);
+        read(source, lanes, first, count, input);
+        let inputs = input.chunks_exact_mut(pitch.0);
+        let outputs = output.chunks_exact_mut(pitch.1);
+        for (input, output) in inputs.zip(outputs).take(count) {
+            transform.transform(
+                &mut input[..lanes.source_length],
+                &mut output[..lanes.target_length],
+                scratch,
+            );
+        }
+        write(target, lanes, first, count, output);
+    }
+    Ok(())
+}
+
+/// Copies `count` lanes out of the source, one behind the other, with gaps between several.
+fn read<T: Copy>(source: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &mut [T]) {
+    let length = lanes.source_length;
+    let pitch = length + GAP;
+    let offsets = &lanes.offsets[first..first + count];
+    debug_assert!((count - 1) * pitch + length <= room.len());
+    if lanes.source_stride == 1 {
+        for (lane, &offset) in offsets.iter().enumerate() {
+            let begin = source.at(offset as isize).cast_const();
+            let room = room[lane * pitch..lane * pitch + length].as_mut_ptr();
+            // SAFETY: the layout was checked to fit the buffer; room is no part of it
+            unsafe { std::ptr::copy_nonoverlapping(begin, room, length) };
+        }
+        return;
+    }
+    for element in 0..length {
+        let shift = element as isize * lanes.source_stride;
+        for (lane, &offset) in offsets.iter().enumerate() {
+            // SAFETY: the layout was checked to fit the buffer
+            room[lane * pitch + element] = unsafe { *source.at(offset as isize + shift) };
+        }
+    }
+}
+
+/// Copies `count` lanes to their places in the target.
+fn write<T: Copy>(target: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &[T]) {
+    let length = lanes.target_length;
+    let pitch = length + GAP;
+    let mut starts = [0; BLOCK];
+    lanes.targets(first, count, &mut starts);
+    for element in 0..length {
+        for (lane, start) in starts[..count].iter().enumerate() {
+            let place = start + element * lanes.inner;
+            // SAFETY: the place is inside the target and this task's own
+            unsafe { *target.at(place as isize) = room[lane * pitch + element] };
+        }
+    }
+}

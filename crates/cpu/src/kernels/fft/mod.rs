@@ -1,0 +1,160 @@
+//! Discrete Fourier transforms: one pass over the lanes of each axis, with cached plans.
+
+mod lanes;
+mod plan;
+
+use lanes::{Lanes, Shared, Transform, pass};
+use mlx_oxide_ir::{ArrayType, Fft, Layout, Result, Shape};
+use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
+use num_complex::Complex32;
+use plan::{Complex, FromReal, ToReal};
+use smallvec::smallvec;
+
+pub(crate) fn supports(_op: &Fft, _inputs: &[&ArrayType]) -> bool {
+    true // inference admits only the dtypes there are kernels for
+}
+
+pub(crate) fn run(op: &Fft, call: &Call<'_>) -> Result<Results> {
+    let (input, output) = (&call.inputs[0], &call.outputs[0]);
+    if output.size() == 0 {
+        let buffer = Buffer::allocate(op.name(), 0)?;
+        return Ok(smallvec![Stored::contiguous(buffer, output)]);
+    }
+    let buffer = match op {
+        Fft::Forward { axes, .. } => complex(op, input, output, axes, false)?,
+        Fft::Inverse { axes, .. } => complex(op, input, output, axes, true)?,
+        Fft::RealForward { .. } => real_forward(op, input, output)?,
+        Fft::RealInverse { length, .. } => real_inverse(op, input, output, *length)?,
+    };
+    Ok(smallvec![Stored::contiguous(buffer, output)])
+}
+
+/// The axes with the innermost last: its lanes are read from the input, whatever its layout.
+fn inner_first(axes: &[usize]) -> Vec<usize> {
+    let mut order = axes.to_vec();
+    order.sort_unstable_by(|a, b| b.cmp(a));
+    order
+}
+
+fn complex(
+    op: &Fft,
+    input: &Operand,
+    output: &ArrayType,
+    axes: &[usize],
+    inverse: bool,
+) -> Result<Buffer> {
+    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+    let target = shared::<Complex32>(&buffer)?;
+    let mut source = (shared::<Complex32>(&input.buffer)?, input.layout.clone());
+    let order = inner_first(axes);
+    for (number, &axis) in order.iter().enumerate() {
+        let plan = Complex::new(
+            output.shape[axis],
+            inverse,
+            scale_of_pass(op, number, order.len()),
+        );
+        transform_axis(&plan, (source.0, &source.1), target, &output.shape, axis)?;
+        source = (target, Layout::contiguous(output.shape.clone()));
+    }
+    Ok(buffer)
+}
+
+fn real_forward(op: &Fft, input: &Operand, output: &ArrayType) -> Result<Buffer> {
+    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+    let target = shared::<Complex32>(&buffer)?;
+    let (halved, others) = split(op);
+    let passes = others.len() + 1;
+    let plan = FromReal::new(input.layout.shape[halved], scale_of_pass(op, 0, passes));
+    let source = (shared::<f32>(&input.buffer)?, &input.layout);
+    transform_axis(&plan, source, target, &output.shape, halved)?;
+    let layout = Layout::contiguous(output.shape.clone());
+    for (number, axis) in inner_first(others).into_iter().enumerate() {
+        let plan = Complex::new(
+            output.shape[axis],
+            false,
+            scale_of_pass(op, number + 1, passes),
+        );
+        transform_axis(&plan, (target, &layout), target, &output.shape, axis)?;
+    }
+    Ok(buffer)
+}
+
+fn real_inverse(op: &Fft, input: &Operand, output: &ArrayType, length: usize) -> Result<Buffer> {
+    let (halved, others) = split(op);
+    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+    let target = shared::<f32>(&buffer)?;
+    let shape = &input.layout.shape;
+    let passes = others.len() + 1;
+    // the frequencies between the passes; the buffer outlives the last one
+    let between = match others {
+        [] => None,
+        _ => Some(Buffer::allocate(
+            op.name(),
+            shape.size() * size_of::<Complex32>(),
+        )?),
+    };
+    let mut source = (shared::<Complex32>(&input.buffer)?, input.layout.clone());
+    for (number, axis) in inner_first(others).into_iter().enumerate() {
+        let Some(between) = &between else { break };
+        let plan = Complex::new(shape[axis], true, scale_of_pass(op, number, passes));
+        let middle = shared::<Complex32>(between)?;
+        transform_axis(&plan, (source.0, &source.1), middle, shape, axis)?;
+        source = (middle, Layout::contiguous(shape.clone()));
+    }
+    let plan = ToReal::new(length, scale_of_pass(op, passes - 1, passes));
+    transform_axis(&plan, (source.0, &source.1), target, &output.shape, halved)?;
+    Ok(buffer)
+}
+
+/// The last named axis and the others.
+fn split(op: &Fft) -> (usize, &[usize]) {
+    match op.axes().split_last() {
+        Some((&halved, others)) => (halved, others),
+        None => (0, &[]), // inference admits no transform without axes
+    }
+}
+
+/// The last pass multiplies.
+fn scale_of_pass(op: &Fft, number: usize, passes: usize) -> f32 {
+    if number + 1 == passes {
+        op.scale() as f32
+    } else {
+        1.0
+    }
+}
+
+fn shared<T>(buffer: &Buffer) -> Result<Shared<T>> {
+    Ok(Shared(buffer.host_ptr()?.as_ptr().cast()))
+}
+
+/// Transforms every lane along an axis of a source into a row-major target of shape `shape`,
+/// which may be the source itself when that is row-major and of the same shape.
+fn transform_axis<T: Transform>(
+    transform: &T,
+    source: (Shared<T::Input>, &Layout),
+    target: Shared<T::Output>,
+    shape: &Shape,
+    axis: usize,
+) -> Result<()> {
+    let (start, layout) = source;
+    let mut leading = Layout {
+        shape: layout.shape.clone(),
+        strides: layout.strides.clone(),
+        offset: layout.offset,
+    };
+    leading.shape.remove(axis);
+    leading.strides.remove(axis);
+    let inner = shape[axis + 1..].iter().product();
+    pass(
+        transform,
+        start,
+        target,
+        &Lanes {
+            offsets: leading.places().collect(),
+            source_stride: layout.strides[axis],
+            source_length: layout.shape[axis],
+            target_length: shape[axis],
+            inner,
+        },
+    )
+}

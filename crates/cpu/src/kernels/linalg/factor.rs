@@ -1,0 +1,240 @@
+//! Triangular and orthogonal factors.
+
+use super::element::Element;
+use super::matrices::{Output, copied, copy_into};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::lu::partial_pivoting;
+use faer::linalg::solvers::Qr;
+use faer::{Mat, MatMut, MatRef, Par};
+use mlx_oxide_ir::{Error, Linalg, Result};
+use num_complex::Complex64;
+
+pub(super) fn cholesky<T: Element>(
+    op: &Linalg,
+    a: MatRef<'_, T>,
+    outputs: &[Output],
+    item: usize,
+    upper: bool,
+) -> Result<()> {
+    let size = a.nrows();
+    let mut output = outputs[0].matrix::<T>(item);
+    let triangle = if upper { a.transpose() } else { a };
+    let mut lower = match upper {
+        true => copied(triangle),
+        false => Mat::zeros(0, 0),
+    };
+    let mut work = if upper {
+        lower.as_mut()
+    } else {
+        copy_into(triangle, output.as_mut());
+        output.as_mut()
+    };
+    let mut defined = true;
+    for column in 0..size {
+        work[(column, column)] = T::narrow(work[(column, column)].wide().re.into());
+        for row in column..size {
+            if upper {
+                work[(row, column)] = work[(row, column)].conjugate();
+            }
+            defined &= !work[(row, column)].wide().is_nan();
+        }
+    }
+    if defined {
+        factor_lower(op, work.as_mut())?;
+    } else {
+        not_a_number(work.as_mut());
+    }
+    for column in 1..size {
+        for row in 0..column {
+            work[(row, column)] = T::default(); // what elimination left there
+        }
+    }
+    if upper {
+        for column in 0..size {
+            for row in 0..size {
+                output[(row, column)] = lower[(column, row)].conjugate();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn factor_lower<T: Element>(op: &Linalg, matrix: MatMut<'_, T>) -> Result<()> {
+    let size = matrix.nrows();
+    let request = llt::factor::cholesky_in_place_scratch::<T>(size, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(request);
+    llt::factor::cholesky_in_place(
+        matrix,
+        Default::default(),
+        Par::Seq,
+        MemStack::new(&mut memory),
+        Default::default(),
+    )
+    .map(|_| ())
+    .map_err(|error| {
+        let llt::factor::LltError::NonPositivePivot { index } = error;
+        Error::Numerical {
+            op: op.name(),
+            reason: format!("the matrix is not positive definite: pivot {index} is not positive"),
+        }
+    })
+}
+
+/// NaN in the lower triangle.
+fn not_a_number<T: Element>(mut matrix: MatMut<'_, T>) {
+    for column in 0..matrix.ncols() {
+        for row in column..matrix.nrows() {
+            matrix[(row, column)] = T::narrow(Complex64::new(f64::NAN, f64::NAN));
+        }
+    }
+}
+
+/// Factors of a matrix with its rows exchanged.
+pub(super) struct Lu<T> {
+    /// `U`, and `L` below the diagonal.
+    pub(super) factors: Mat<T>,
+    /// Row `i` of `L·U` is this row of the matrix.
+    pub(super) permutation: Vec<usize>,
+}
+
+impl<T: Element> Lu<T> {
+    pub(super) fn new(a: MatRef<'_, T>) -> Self {
+        let mut factors = copied(a);
+        let permutation = factor_in_place(a, factors.as_mut());
+        Lu {
+            factors,
+            permutation,
+        }
+    }
+
+    /// The place of the first zero on the diagonal of `U`.
+    pub(super) fn zero_pivot(&self) -> Option<usize> {
+        (0..self.factors.nrows()).find(|&place| self.factors[(place, place)] == T::default())
+    }
+}
+
+/// Factors a copy of `a` and returns the permutation.
+fn factor_in_place<T: Element>(a: MatRef<'_, T>, mut factors: MatMut<'_, T>) -> Vec<usize> {
+    let (rows, columns) = (a.nrows(), a.ncols());
+    let (mut forward, mut backward) = (vec![0usize; rows], vec![0usize; rows]);
+    let request = partial_pivoting::factor::lu_in_place_scratch::<usize, T>(
+        rows,
+        columns,
+        Par::Seq,
+        Default::default(),
+    );
+    let mut memory = MemBuffer::new(request);
+    partial_pivoting::factor::lu_in_place(
+        factors.as_mut(),
+        &mut forward,
+        &mut backward,
+        Par::Seq,
+        MemStack::new(&mut memory),
+        Default::default(),
+    );
+    // blocked elimination divides by zero where a pivot is zero, though a column of zeros needs
+    // no elimination: such a matrix is factored again, step by step
+    let regular = (0..rows.min(columns)).all(|place| {
+        let pivot = factors[(place, place)].wide();
+        pivot != Complex64::default() && !pivot.is_nan()
+    });
+    if !regular {
+        copy_into(a, factors.as_mut());
+        return eliminate(factors);
+    }
+    forward
+}
+
+/// Gaussian elimination step by step that leaves columns without a pivot alone.
+fn eliminate<T: Element>(mut matrix: MatMut<'_, T>) -> Vec<usize> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let mut permutation: Vec<usize> = (0..rows).collect();
+    for step in 0..rows.min(columns) {
+        let mut pivot = step;
+        for row in step + 1..rows {
+            if matrix[(row, step)].wide().l1_norm() > matrix[(pivot, step)].wide().l1_norm() {
+                pivot = row;
+            }
+        }
+        permutation.swap(step, pivot);
+        for column in 0..columns {
+            let (a, b) = (matrix[(step, column)], matrix[(pivot, column)]);
+            matrix[(step, column)] = b;
+            matrix[(pivot, column)] = a;
+        }
+        if matrix[(step, step)] == T::default() {
+            continue;
+        }
+        let divisor = matrix[(step, step)].wide();
+        for row in step + 1..rows {
+            matrix[(row, step)] = T::narrow(matrix[(row, step)].wide() / divisor);
+        }
+        for column in step + 1..columns {
+            let factor = matrix[(step, column)].wide();
+            for row in step + 1..rows {
+                let product = matrix[(row, step)].wide() * factor;
+                matrix[(row, column)] = T::narrow(matrix[(row, column)].wide() - product);
+            }
+        }
+    }
+    permutation
+}
+
+/// For each step the row that it was exchanged with.
+pub(super) fn exchanges(permutation: &[usize], steps: usize) -> Vec<u32> {
+    let mut rows: Vec<usize> = (0..permutation.len()).collect();
+    let mut places = rows.clone();
+    (0..steps)
+        .map(|step| {
+            let place = places[permutation[step]];
+            let displaced = rows[step];
+            rows.swap(step, place);
+            places.swap(displaced, permutation[step]);
+            place as u32
+        })
+        .collect()
+}
+
+pub(super) fn lu<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) -> Result<()> {
+    let mut factors = outputs[0].matrix::<T>(item);
+    copy_into(a, factors.as_mut());
+    let permutation = factor_in_place(a, factors);
+    let steps = a.nrows().min(a.ncols());
+    outputs[1].write(item, &exchanges(&permutation, steps));
+    let narrow: Vec<u32> = permutation.iter().map(|row| *row as u32).collect();
+    outputs[2].write(item, &narrow);
+    Ok(())
+}
+
+pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) -> Result<()> {
+    let mut q = outputs[0].matrix::<T>(item);
+    let mut r = outputs[1].matrix::<T>(item);
+    let least = a.nrows().min(a.ncols());
+    if least == 0 {
+        return Ok(());
+    }
+    let factored = Qr::new(a);
+    copy_into(factored.compute_thin_Q().as_ref(), q.as_mut());
+    copy_into(factored.thin_R(), r.as_mut());
+    if T::IS_REAL {
+        return Ok(());
+    }
+    // of complex factors the diagonal is made real and not negative
+    for place in 0..least {
+        let pivot = r[(place, place)].wide();
+        let modulus = pivot.norm();
+        if modulus == 0.0 || modulus.is_nan() {
+            continue;
+        }
+        let phase = pivot / modulus;
+        for column in place..r.ncols() {
+            r[(place, column)] = T::narrow(r[(place, column)].wide() * phase.conj());
+        }
+        r[(place, place)] = T::narrow(modulus.into());
+        for row in 0..q.nrows() {
+            q[(row, place)] = T::narrow(q[(row, place)].wide() * phase);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+"""Singular values and eigenvalues against NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from test_linalg_factors import DTYPES, SHAPES, arr, close, random
+
+import mlx_oxide.core as mx
+
+
+def largest_is_positive(columns, dtype):
+    columns = np.array(columns)
+    places = np.abs(columns).argmax(axis=-2)
+    greatest = np.take_along_axis(columns, places[..., None, :], -2)
+    assert (greatest.real > 0).all()
+    assert np.abs(greatest.imag).max() < 1e-6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_singular_factors_restore_the_matrix(shape, dtype):
+    a = random(shape, dtype)
+    rows, columns = shape[-2:]
+    values = np.linalg.svd(a, compute_uv=False)
+    real = "float32" if dtype == "complex64" else dtype
+    for full in [True, False]:
+        u, s, vt = mx.linalg.svd(arr(a), full_matrices=full)
+        assert str(s.dtype).endswith(real)
+        close(s, values, dtype)
+        least = min(rows, columns)
+        u, vt = np.array(u), np.array(vt)
+        assert u.shape[-2:] == ((rows, rows) if full else (rows, least))
+        assert vt.shape[-2:] == ((columns, columns) if full else (least, columns))
+        product = (u[..., :least] * np.array(s)[..., None, :]) @ vt[..., :least, :]
+        close(arr(product), a, dtype)
+        identity = u.conj().swapaxes(-1, -2) @ u
+        close(arr(identity), np.broadcast_to(np.eye(u.shape[-1]), identity.shape), dtype)
+        identity = vt @ vt.conj().swapaxes(-1, -2)
+        close(arr(identity), np.broadcast_to(np.eye(vt.shape[-2]), identity.shape), dtype)
+    close(mx.linalg.svd(arr(a), compute_uv=False), values, dtype)
+    close(mx.linalg.svdvals(arr(a)), values, dtype)
+
+
+SQUARES = [(1, 1), (2, 2), (5, 5), (3, 4, 4), (2, 2, 3, 3), (40, 40)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("uplo", ["L", "U"])
+@pytest.mark.parametrize("shape", SQUARES)
+def test_hermitian_eigenvalues_read_one_triangle(shape, uplo, dtype):
+    a = random(shape, dtype)
+    values = np.linalg.eigvalsh(a, UPLO=uplo)
+    close(mx.linalg.eigvalsh(arr(a), uplo), values, dtype)
+    w, v = mx.linalg.eigh(arr(a), UPLO=uplo)
+    close(w, values, dtype)
+    largest_is_positive(v, dtype)
+    triangle = np.tril(a, -1) if uplo == "L" else np.triu(a, 1)
+    diagonal = np.einsum("...ii->...i", a).real
+    whole = triangle + triangle.conj().swapaxes(-1, -2)
+    whole = whole + diagonal[..., None] * np.eye(shape[-1])
+    v = np.array(v)
+    close(arr((whole @ v).astype(dtype)), v * np.array(w)[..., None, :], dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SQUARES)
+def test_general_eigenvectors_are_turned_into_multiples(shape, dtype):
+    a = random(shape, dtype)
+    w, v = mx.linalg.eig(arr(a))
+    assert w.dtype == mx.complex64 and v.dtype == mx.complex64
+    w, v = np.array(w), np.array(v)
+    close(arr((a @ v).astype(np.complex64)), v * w[..., None, :], "float32")
+    close(arr(np.linalg.norm(v, axis=-2)), np.ones(shape[:-1]), "float32")
+    expected = np.linalg.eigvals(a)
+    for found in [w, np.array(mx.linalg.eigvals(arr(a)))]:
+        for own, other in zip(
+            found.reshape(-1, shape[-1]), expected.reshape(-1, shape[-1]), strict=True
+        ):
+            distances = np.abs(own[:, None] - other[None])
+            assert distances.min(0).max() < 1e-4 * np.abs(other).max()
+            assert distances.min(1).max() < 1e-4 * np.abs(other).max()
+
+
+def test_degenerate_matrices_have_spectra():
+    for a in [np.zeros((4, 4)), np.eye(4), np.ones((4, 4)), np.diag([1.0, 1, 2, 2])]:
+        a = a.astype(np.float32)
+        u, s, vt = map(np.array, mx.linalg.svd(arr(a)))
+        close(arr(u @ np.diag(s) @ vt), a, "float32")
+        w, v = map(np.array, mx.linalg.eigh(arr(a)))
+        close(arr(v @ np.diag(w) @ v.T), a, "float32")
+        w, v = map(np.array, mx.linalg.eig(arr(a)))
+        close(arr((a @ v)), v * w, "float32")
+    defective = np.array([[1.0, 1], [0, 1]], np.float32)
+    w, _ = mx.linalg.eig(arr(defective))
+    close(w, np.ones(2), "float32", 100)
+
+
+def test_ranks_agree_with_numpy():
+    a = random((6, 4), "float32")
+    a[:, 2] = a[:, 0] + a[:, 1]
+    assert int(mx.linalg.matrix_rank(arr(a))) == 3
+    assert int(mx.linalg.matrix_rank(arr(a), rtol=10.0)) == 0
+    batch = np.stack([a, np.zeros_like(a), random((6, 4), "float32", 2)])
+    assert mx.linalg.matrix_rank(arr(batch)).tolist() == np.linalg.matrix_rank(batch).tolist()
+    assert int(mx.linalg.matrix_rank(mx.zeros((0, 3)))) == 0
