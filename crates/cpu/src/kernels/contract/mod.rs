@@ -1,5 +1,6 @@
 //! Matrix products and convolutions.
 
+mod complex;
 mod convolution;
 mod matmul;
 mod product;
@@ -20,15 +21,20 @@ pub(crate) fn supports(op: &Contract, inputs: &[&ArrayType]) -> bool {
 pub(crate) fn run(op: &Contract, call: &Call<'_>) -> Result<Results> {
     let dtype = call.inputs[0].dtype;
     match op {
-        Contract::Matmul => matmul::run(call, dtype, None),
-        Contract::Addmm { alpha, beta } => {
-            matmul::run(call, dtype, Some((alpha.get(), beta.get())))
-        }
+        Contract::Matmul => product(call, dtype, None),
+        Contract::Addmm { alpha, beta } => product(call, dtype, Some((alpha.get(), beta.get()))),
         Contract::Convolution(convolution) => match dtype {
             Dtype::Float32 => convolution::run::<f32>(convolution, call),
             Dtype::Float64 => convolution::run::<f64>(convolution, call),
             _ => widen::through_single(call, |wide| convolution::run::<f32>(convolution, wide)),
         },
         Contract::GatherMatmul { .. } => Err(super::declined(call)),
+    }
+}
+
+fn product(call: &Call<'_>, dtype: Dtype, factors: Option<(f64, f64)>) -> Result<Results> {
+    match dtype {
+        Dtype::Complex64 => complex::run(call, factors),
+        _ => matmul::run(call, dtype, factors),
     }
 }
