@@ -63,7 +63,8 @@ fn main() {
         (1, 1, 4096, 4096, Dtype::Bfloat16, false, true),
         (1, 4, 4096, 4096, Dtype::Float32, false, true),
     ];
-    for &(batch, m, k, n, dtype, lt, rt) in cases {
+    let most = std::env::args().nth(2).and_then(|n| n.parse().ok());
+    for &(batch, m, k, n, dtype, lt, rt) in cases.iter().take(most.unwrap_or(cases.len())) {
         let lhs = operand(&[batch, m, k], dtype, lt);
         let rhs = operand(&[batch, k, n], dtype, rt);
         let inputs = [lhs, rhs];

@@ -7,13 +7,14 @@
 pub(crate) mod element;
 pub(crate) mod kernel;
 pub(crate) mod matrix;
-mod pack;
+pub(crate) mod pack;
 mod panels;
 mod product;
 pub(crate) mod vector;
 
 pub(crate) use element::{Element, Scalar};
 pub(crate) use matrix::Matrix;
+pub(crate) use panels::Panels;
 pub(crate) use product::{Finish, multiply, multiply_alone};
 
 /// Terms that a kernel sums before it adds to the result.

@@ -9,15 +9,15 @@ const TURN: usize = 16;
 
 /// A piece of an operand, seen as one row a term.
 #[derive(Clone, Copy)]
-pub(super) struct Piece<T> {
+pub(crate) struct Piece<T> {
     /// Rows are terms.
-    pub(super) source: Matrix<T>,
+    pub(crate) source: Matrix<T>,
     /// How many terms.
-    pub(super) terms: usize,
+    pub(crate) terms: usize,
     /// Elements of each that exist.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// Elements of each in the copy, those that do not exist zero.
-    pub(super) padded: usize,
+    pub(crate) padded: usize,
 }
 
 /// Copies a piece, row after row without gaps.
@@ -25,7 +25,7 @@ pub(super) struct Piece<T> {
 /// # Safety
 /// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
 /// machine has the instruction set.
-pub(super) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
+pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
     // SAFETY: by the caller's promise
     unsafe {
         match isa {

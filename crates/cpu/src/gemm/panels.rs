@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// An axis of `size` elements in vectors of `lanes`, cut into panels of at most `most` vectors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     size: usize,
     lanes: usize,
     vectors: usize,
@@ -13,17 +13,17 @@ pub(super) struct Panels {
 
 /// A piece of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Panel {
+pub(crate) struct Panel {
     /// Its first element.
-    pub(super) first: usize,
+    pub(crate) first: usize,
     /// Its elements.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// Vectors that hold them.
-    pub(super) vectors: usize,
+    pub(crate) vectors: usize,
 }
 
 impl Panels {
-    pub(super) fn new(size: usize, lanes: usize, most: usize) -> Self {
+    pub(crate) fn new(size: usize, lanes: usize, most: usize) -> Self {
         let vectors = size.div_ceil(lanes);
         Panels {
             size,
@@ -34,16 +34,16 @@ impl Panels {
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// The size in whole vectors.
-    pub(super) fn padded(&self) -> usize {
+    pub(crate) fn padded(&self) -> usize {
         self.vectors * self.lanes
     }
 
-    pub(super) fn get(&self, index: usize) -> Panel {
+    pub(crate) fn get(&self, index: usize) -> Panel {
         let (first, end) = (self.boundary(index), self.boundary(index + 1));
         Panel {
             first: first * self.lanes,
@@ -53,12 +53,12 @@ impl Panels {
     }
 
     /// Elements of a panel in whole vectors.
-    pub(super) fn width(&self, panel: &Panel) -> usize {
+    pub(crate) fn width(&self, panel: &Panel) -> usize {
         panel.vectors * self.lanes
     }
 
     /// The elements of neighbouring panels.
-    pub(super) fn span(&self, panels: Range<usize>) -> Range<usize> {
+    pub(crate) fn span(&self, panels: Range<usize>) -> Range<usize> {
         let end = self.boundary(panels.end) * self.lanes;
         self.boundary(panels.start) * self.lanes..end.min(self.size)
     }

@@ -118,7 +118,8 @@ impl<T: Element> Product<T> {
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
-        let pack_lhs = !T::WIDE || (lhs.column_stride != 1 && inner > 1);
+        let in_cache = lhs.column_stride == 1 && rows * inner * size_of::<T>() <= IN_PLACE_BYTES;
+        let pack_lhs = !T::WIDE || !(in_cache || rows <= kernels.rows && lhs.column_stride == 1);
         let small = inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows;
         let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
