@@ -4,15 +4,14 @@ use super::kernel::{self, Kernels};
 use crate::simd::Isa;
 use crate::simd::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use half::{bf16, f16};
+use std::ops::{Add, Mul};
 
 /// A type that sums are computed in.
 pub(crate) trait Scalar:
-    Element<Sum = Self> + Default + PartialEq + std::fmt::Debug
+    Element<Sum = Self> + Default + PartialEq + Add<Output = Self> + Mul<Output = Self>
 {
     /// The nearest value.
     fn of(value: f64) -> Self;
-    /// `self·alpha + addend·beta`.
-    fn scaled_sum(self, alpha: Self, addend: Self, beta: Self) -> Self;
     /// The kernels of an instruction set, which this machine has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
 }
@@ -35,10 +34,6 @@ macro_rules! scalar {
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value as $type
-            }
-            #[inline(always)]
-            fn scaled_sum(self, alpha: Self, addend: Self, beta: Self) -> Self {
-                self * alpha + addend * beta
             }
             fn kernels(isa: Isa) -> &'static Kernels<Self> {
                 #[cfg(target_arch = "x86_64")]

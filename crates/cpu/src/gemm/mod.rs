@@ -10,6 +10,9 @@ pub(crate) mod matrix;
 pub(crate) mod pack;
 mod panels;
 mod product;
+#[cfg(test)]
+mod tests;
+mod thin;
 pub(crate) mod vector;
 
 pub(crate) use element::{Element, Scalar};

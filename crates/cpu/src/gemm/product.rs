@@ -6,6 +6,7 @@ use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
+use super::thin::Thin;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -30,6 +31,27 @@ pub(crate) struct Finish<T: Element> {
     pub(crate) addend: Option<Matrix<T>>,
 }
 
+impl<T: Element> Finish<T> {
+    /// The finished sum of a place. A factor of zero drops its term, whatever the term holds.
+    ///
+    /// # Safety
+    /// The addend has the place.
+    #[inline(always)]
+    pub(super) unsafe fn apply(&self, sum: T::Sum, row: usize, column: usize) -> T::Sum {
+        let product = match self.alpha == T::Sum::default() {
+            true => T::Sum::default(),
+            false => sum * self.alpha,
+        };
+        match self.addend {
+            None => product,
+            // SAFETY: by the caller's promise
+            Some(addend) => {
+                product + unsafe { addend.place(row, column).read() }.widen() * self.beta
+            }
+        }
+    }
+}
+
 /// `output ← lhs × rhs` of `(rows, inner, columns)`, then `finish`, on all threads. The columns
 /// of the output lie side by side.
 ///
@@ -47,9 +69,8 @@ pub(crate) unsafe fn multiply<T: Element>(
     output: Matrix<T>,
     finish: Option<Finish<T>>,
 ) -> Result<()> {
-    let product = Product::new(Isa::best(), sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
-    unsafe { product.run(op, true) }
+    unsafe { multiply_with(Isa::best(), op, true, sizes, lhs, rhs, output, finish) }
 }
 
 /// As [`multiply`], on this thread alone.
@@ -67,12 +88,35 @@ pub(crate) unsafe fn multiply_alone<T: Element>(
     output: Matrix<T>,
     finish: Option<Finish<T>>,
 ) -> Result<()> {
-    let product = Product::new(Isa::best(), sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
-    unsafe { product.run(op, false) }
+    unsafe { multiply_with(Isa::best(), op, false, sizes, lhs, rhs, output, finish) }
 }
 
-fn each(shared: bool, count: usize, task: impl Fn(usize) + Sync) {
+/// [`multiply`] or [`multiply_alone`] with a given instruction set.
+///
+/// # Safety
+/// As for [`multiply`]; this machine has the instruction set.
+pub(super) unsafe fn multiply_with<T: Element>(
+    isa: Isa,
+    op: &'static str,
+    shared: bool,
+    sizes: (usize, usize, usize),
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    output: Matrix<T>,
+    finish: Option<Finish<T>>,
+) -> Result<()> {
+    // SAFETY: by the caller's promise
+    unsafe {
+        match Thin::new(isa, sizes, lhs, rhs, output, finish) {
+            Some(thin) => thin.run(op, shared),
+            None => Product::new(isa, sizes, lhs, rhs, output, finish).run(op, shared),
+        }
+    }
+}
+
+/// Runs tasks on all threads or on this one.
+pub(super) fn each(shared: bool, count: usize, task: impl Fn(usize) + Sync) {
     if shared {
         parallel::for_each(count, task);
     } else {
@@ -372,11 +416,7 @@ impl<T: Element> Product<T> {
                 unsafe {
                     let mut value = sums.place(row, column).read();
                     if let Some(finish) = &self.finish {
-                        let addend = match finish.addend {
-                            None => T::Sum::default(),
-                            Some(addend) => addend.place(row, column).read().widen(),
-                        };
-                        value = value.scaled_sum(finish.alpha, addend, finish.beta);
+                        value = finish.apply(value, row, column);
                     }
                     self.output
                         .place(row, column)

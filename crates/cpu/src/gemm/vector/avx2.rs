@@ -52,13 +52,6 @@ impl Vector for __m256 {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm256_fmadd_ps(self, factor, addend) }
     }
-    #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        let mut lanes = [0.0; 8];
-        // SAFETY: by the promise of `Vector`; the array has as many elements
-        unsafe { self.store(lanes.as_mut_ptr()) };
-        super::portable::pairwise(&mut lanes)
-    }
 }
 
 /// Rows of set signs followed by clear ones: the mask of `count` begins `count` before the middle.
@@ -109,12 +102,5 @@ impl Vector for __m256d {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm256_fmadd_pd(self, factor, addend) }
-    }
-    #[inline(always)]
-    unsafe fn sum(self) -> f64 {
-        let mut lanes = [0.0; 4];
-        // SAFETY: by the promise of `Vector`; the array has as many elements
-        unsafe { self.store(lanes.as_mut_ptr()) };
-        super::portable::pairwise(&mut lanes)
     }
 }

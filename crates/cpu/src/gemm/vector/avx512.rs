@@ -47,11 +47,6 @@ impl Vector for __m512 {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm512_fmadd_ps(self, factor, addend) }
     }
-    #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        // SAFETY: by the promise of `Vector`
-        unsafe { _mm512_reduce_add_ps(self) }
-    }
 }
 
 impl Vector for __m512d {
@@ -97,10 +92,5 @@ impl Vector for __m512d {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm512_fmadd_pd(self, factor, addend) }
-    }
-    #[inline(always)]
-    unsafe fn sum(self) -> f64 {
-        // SAFETY: by the promise of `Vector`
-        unsafe { _mm512_reduce_add_pd(self) }
     }
 }

@@ -41,6 +41,4 @@ pub(crate) trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
-    /// The sum of all lanes.
-    unsafe fn sum(self) -> Self::Element;
 }

@@ -65,11 +65,6 @@ impl Vector for F32x4 {
         // SAFETY: NEON is part of the target
         F32x4(unsafe { vfmaq_f32(addend.0, self.0, factor.0) })
     }
-    #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        // SAFETY: NEON is part of the target
-        unsafe { vaddvq_f32(self.0) }
-    }
 }
 
 /// 2 elements of `f64`.
@@ -133,10 +128,5 @@ impl Vector for F64x2 {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: NEON is part of the target
         F64x2(unsafe { vfmaq_f64(addend.0, self.0, factor.0) })
-    }
-    #[inline(always)]
-    unsafe fn sum(self) -> f64 {
-        // SAFETY: NEON is part of the target
-        unsafe { vaddvq_f64(self.0) }
     }
 }

@@ -8,19 +8,6 @@ use std::ops::{Add, Mul};
 #[derive(Clone, Copy)]
 pub(crate) struct Portable<T, const N: usize>([T; N]);
 
-/// The sum of a power of two of elements, halves first.
-#[inline(always)]
-pub(super) fn pairwise<T: Copy + Add<Output = T>>(elements: &mut [T]) -> T {
-    let mut width = elements.len();
-    while width > 1 {
-        width /= 2;
-        for index in 0..width {
-            elements[index] = elements[index] + elements[index + width];
-        }
-    }
-    elements[0]
-}
-
 impl<T, const N: usize> Vector for Portable<T, N>
 where
     T: Copy + Default + Add<Output = T> + Mul<Output = T>,
@@ -75,9 +62,5 @@ where
         Portable(from_fn(|lane| {
             self.0[lane] * factor.0[lane] + addend.0[lane]
         }))
-    }
-    #[inline(always)]
-    unsafe fn sum(mut self) -> T {
-        pairwise(&mut self.0)
     }
 }
