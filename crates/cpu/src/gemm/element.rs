@@ -12,6 +12,8 @@ pub(crate) trait Scalar:
 {
     /// The nearest value.
     fn of(value: f64) -> Self;
+    /// The value in single precision.
+    fn to_single(self) -> f32;
     /// The kernels of an instruction set, which this machine has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
 }
@@ -22,6 +24,8 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     type Sum: Scalar;
     /// Whether sums are elements as they are.
     const WIDE: bool;
+    /// Whether it is `bf16`.
+    const BRAIN: bool = false;
     /// The value.
     fn widen(self) -> Self::Sum;
     /// The nearest element.
@@ -34,6 +38,10 @@ macro_rules! scalar {
             #[inline(always)]
             fn of(value: f64) -> Self {
                 value as $type
+            }
+            #[inline(always)]
+            fn to_single(self) -> f32 {
+                self as f32
             }
             fn kernels(isa: Isa) -> &'static Kernels<Self> {
                 #[cfg(target_arch = "x86_64")]
@@ -84,6 +92,7 @@ impl Element for f16 {
 impl Element for bf16 {
     type Sum = f32;
     const WIDE: bool = false;
+    const BRAIN: bool = true;
     #[inline(always)]
     fn widen(self) -> f32 {
         bf16_to_f32(self.to_bits())

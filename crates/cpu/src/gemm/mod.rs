@@ -13,6 +13,8 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod thin;
+#[cfg(target_arch = "x86_64")]
+mod tile;
 pub(crate) mod vector;
 
 pub(crate) use element::{Element, Scalar};

@@ -7,6 +7,8 @@ use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
 use super::thin::Thin;
+#[cfg(target_arch = "x86_64")]
+use super::tile::Tiled;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -44,9 +46,10 @@ impl<T: Element> Finish<T> {
         };
         match self.addend {
             None => product,
-            // SAFETY: by the caller's promise
             Some(addend) => {
-                product + unsafe { addend.place(row, column).read() }.widen() * self.beta
+                // SAFETY: by the caller's promise
+                let addend = unsafe { addend.place(row, column).read() };
+                product + addend.widen() * self.beta
             }
         }
     }
@@ -106,13 +109,19 @@ pub(super) unsafe fn multiply_with<T: Element>(
     output: Matrix<T>,
     finish: Option<Finish<T>>,
 ) -> Result<()> {
-    // SAFETY: by the caller's promise
-    unsafe {
-        match Thin::new(isa, sizes, lhs, rhs, output, finish) {
-            Some(thin) => thin.run(op, shared),
-            None => Product::new(isa, sizes, lhs, rhs, output, finish).run(op, shared),
-        }
+    if let Some(thin) = Thin::new(isa, sizes, lhs, rhs, output, finish) {
+        // SAFETY: by the caller's promise
+        return unsafe { thin.run(op, shared) };
     }
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512
+        && let Some(tiled) = Tiled::new(sizes, lhs, rhs, output, finish)
+    {
+        // SAFETY: by the caller's promise
+        return unsafe { tiled.run(op, shared) };
+    }
+    // SAFETY: by the caller's promise
+    unsafe { Product::new(isa, sizes, lhs, rhs, output, finish).run(op, shared) }
 }
 
 /// Runs tasks on all threads or on this one.
