@@ -4,6 +4,7 @@
 //! Each element of a result is summed over blocks of [`INNER`] terms, in order, by fused
 //! multiply-adds. Sizes alone decide how; so results do not depend on the number of threads.
 
+pub(crate) mod compiled;
 pub(crate) mod element;
 pub(crate) mod kernel;
 pub(crate) mod matrix;

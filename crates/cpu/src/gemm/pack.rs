@@ -1,8 +1,8 @@
 //! Copies of operands in the order in which kernels read them.
 
+use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::matrix::Matrix;
-use crate::simd::Isa;
 
 /// Terms that are turned at a time when they lie side by side.
 const TURN: usize = 16;
@@ -20,38 +20,17 @@ pub(crate) struct Piece<T> {
     pub(crate) padded: usize,
 }
 
-/// Copies a piece, row after row without gaps.
-///
+compiled! {
+    /// Copies a piece, row after row without gaps.
+    ///
+    /// # Safety
+    /// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
+    /// machine has the instruction set.
+    pub(crate) fn pack<T: Element>(piece: &Piece<T>, to: *mut T::Sum) by portable
+}
+
 /// # Safety
-/// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
-/// machine has the instruction set.
-pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
-    // SAFETY: by the caller's promise
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512(piece, to),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2(piece, to),
-            _ => portable(piece, to),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
-    // SAFETY: the caller's promise is the same
-    unsafe { portable(piece, to) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
-    // SAFETY: the caller's promise is the same
-    unsafe { portable(piece, to) }
-}
-
+/// As for [`pack`].
 #[inline(always)]
 unsafe fn portable<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
     // SAFETY: the caller's promise is the same

@@ -1,6 +1,7 @@
 //! One product: packing, then tiles of the result, each by whoever is free.
 
 use super::INNER;
+use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
@@ -34,6 +35,14 @@ pub(crate) struct Finish<T: Element> {
 }
 
 impl<T: Element> Finish<T> {
+    /// For the sums that begin at a row and column.
+    pub(super) fn at(&self, row: usize, column: usize) -> Self {
+        Finish {
+            addend: self.addend.map(|addend| addend.at(row, column)),
+            ..*self
+        }
+    }
+
     /// The finished sum of a place. A factor of zero drops its term, whatever the term holds.
     ///
     /// # Safety
@@ -420,17 +429,62 @@ impl<T: Element> Product<T> {
         }
         let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));
         for row in rows {
-            for column in columns.clone() {
-                // SAFETY: by the caller's promise
-                unsafe {
-                    let mut value = sums.place(row, column).read();
-                    if let Some(finish) = &self.finish {
-                        value = finish.apply(value, row, column);
-                    }
-                    self.output
-                        .place(row, column)
-                        .cast_mut()
-                        .write(T::narrow(value));
+            let (sums, to) = (
+                sums.at(row, columns.start),
+                self.output.at(row, columns.start),
+            );
+            let finish = self
+                .finish
+                .as_ref()
+                .map(|finish| finish.at(row, columns.start));
+            // SAFETY: by the caller's promise; columns of both lie side by side
+            unsafe {
+                write_row(
+                    self.isa,
+                    sums.start,
+                    columns.len(),
+                    finish,
+                    to.start.cast_mut(),
+                )
+            };
+        }
+    }
+}
+
+compiled! {
+    /// Writes finished sums of one row.
+    ///
+    /// # Safety
+    /// Sums, addend and output have `count` elements; this machine has the instruction set.
+    pub(super) fn write_row<T: Element>(
+        sums: *const T::Sum,
+        count: usize,
+        finish: Option<Finish<T>>,
+        to: *mut T,
+    ) by write_elements
+}
+
+/// # Safety
+/// As for [`write_row`].
+#[inline(always)]
+unsafe fn write_elements<T: Element>(
+    sums: *const T::Sum,
+    count: usize,
+    finish: Option<Finish<T>>,
+    to: *mut T,
+) {
+    // SAFETY: by the caller's promise
+    unsafe {
+        match finish {
+            None => {
+                for column in 0..count {
+                    to.add(column).write(T::narrow(sums.add(column).read()));
+                }
+            }
+            Some(finish) => {
+                for column in 0..count {
+                    let sum = finish.apply(sums.add(column).read(), 0, column);
+                    to.add(column).write(T::narrow(sum));
                 }
             }
         }

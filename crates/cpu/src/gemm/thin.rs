@@ -3,6 +3,7 @@
 //! Where terms lie side by side each result is a dot product; where columns do, rows of the
 //! operand are added up.
 
+use super::compiled::compiled;
 use super::element::Element;
 use super::matrix::Matrix;
 use super::product::{Finish, each};
@@ -105,7 +106,7 @@ impl<T: Element> Thin<T> {
                 dots,
             };
             // SAFETY: by the caller's promise; each task writes columns of its own
-            unsafe { compute(self, lhs, &part) };
+            unsafe { compute(self.isa, self, lhs, &part) };
         });
         Ok(())
     }
@@ -133,35 +134,14 @@ struct Part {
     dots: bool,
 }
 
+compiled! {
+    /// # Safety
+    /// As for [`Thin::run`]; this machine has the instruction set.
+    fn compute<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) by portable
+}
+
 /// # Safety
-/// As for [`Thin::run`]; this machine has the instruction set.
-unsafe fn compute<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
-    // SAFETY: by the caller's promise
-    unsafe {
-        match thin.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512(thin, lhs, part),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2(thin, lhs, part),
-            _ => portable(thin, lhs, part),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn avx512<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
-    // SAFETY: the caller's promise is the same
-    unsafe { portable(thin, lhs, part) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
-    // SAFETY: the caller's promise is the same
-    unsafe { portable(thin, lhs, part) }
-}
-
+/// As for [`compute`].
 #[inline(always)]
 unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
     // SAFETY: the caller's promise is the same

@@ -3,12 +3,15 @@
 mod pack;
 mod unit;
 
+use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::matrix::Matrix;
-use super::product::{Finish, each};
+use super::product::{Finish, each, write_row};
+use crate::simd::Isa;
 use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
+use std::ops::Range;
 use unit::{SIDE, TERMS, TILE, Unit};
 
 pub(crate) use unit::is_available;
@@ -85,14 +88,12 @@ impl Tiled {
             unsafe {
                 match task.checked_sub(lhs_tasks) {
                     None => {
-                        for tile in task * PACK_TILES..down.min((task + 1) * PACK_TILES) {
-                            self.pack_lhs(&packed, tile);
-                        }
+                        let tiles = task * PACK_TILES..down.min((task + 1) * PACK_TILES);
+                        pack_lhs(Isa::Avx512, self, &packed, tiles);
                     }
                     Some(task) => {
-                        for tile in task * PACK_TILES..across.min((task + 1) * PACK_TILES) {
-                            self.pack_rhs(&packed, tile);
-                        }
+                        let tiles = task * PACK_TILES..across.min((task + 1) * PACK_TILES);
+                        pack_rhs(Isa::Avx512, self, &packed, tiles);
                     }
                 }
             }
@@ -122,39 +123,45 @@ impl Tiled {
 
     /// # Safety
     /// As for [`Tiled::run`].
-    unsafe fn pack_lhs(&self, packed: &Packed, tile: usize) {
-        let (rows, inner, _) = self.sizes;
-        let first = tile * SIDE;
-        for block in 0..packed.depth {
-            let term = block * TERMS;
-            let count = (
-                SIDE.min(rows.saturating_sub(first)),
-                TERMS.min(inner - term),
-            );
-            let to = packed
-                .lhs
-                .wrapping_add((tile * packed.depth + block) * TILE);
-            // SAFETY: by the caller's promise; the packed operand has the tile
-            unsafe { pack::rows(self.lhs.at(first, term), count, to) };
+    #[inline(always)]
+    unsafe fn fill_lhs(&self, packed: &Packed, tiles: Range<usize>) {
+        for tile in tiles {
+            let (rows, inner, _) = self.sizes;
+            let first = tile * SIDE;
+            for block in 0..packed.depth {
+                let term = block * TERMS;
+                let count = (
+                    SIDE.min(rows.saturating_sub(first)),
+                    TERMS.min(inner - term),
+                );
+                let to = packed
+                    .lhs
+                    .wrapping_add((tile * packed.depth + block) * TILE);
+                // SAFETY: by the caller's promise; the packed operand has the tile
+                unsafe { pack::rows(self.lhs.at(first, term), count, to) };
+            }
         }
     }
 
     /// # Safety
     /// As for [`Tiled::run`].
-    unsafe fn pack_rhs(&self, packed: &Packed, tile: usize) {
-        let (_, inner, columns) = self.sizes;
-        let first = tile * SIDE;
-        for block in 0..packed.depth {
-            let term = block * TERMS;
-            let count = (
-                TERMS.min(inner - term),
-                SIDE.min(columns.saturating_sub(first)),
-            );
-            let to = packed
-                .rhs
-                .wrapping_add((tile * packed.depth + block) * TILE);
-            // SAFETY: by the caller's promise; the packed operand has the tile
-            unsafe { pack::pairs(self.rhs.at(term, first), count, to) };
+    #[inline(always)]
+    unsafe fn fill_rhs(&self, packed: &Packed, tiles: Range<usize>) {
+        for tile in tiles {
+            let (_, inner, columns) = self.sizes;
+            let first = tile * SIDE;
+            for block in 0..packed.depth {
+                let term = block * TERMS;
+                let count = (
+                    TERMS.min(inner - term),
+                    SIDE.min(columns.saturating_sub(first)),
+                );
+                let to = packed
+                    .rhs
+                    .wrapping_add((tile * packed.depth + block) * TILE);
+                // SAFETY: by the caller's promise; the packed operand has the tile
+                unsafe { pack::pairs(self.rhs.at(term, first), count, to) };
+            }
         }
     }
 
@@ -177,22 +184,26 @@ impl Tiled {
         let columns = (columns - first_column).min(2 * SIDE);
         for (row, sums) in (first_row..rows).zip(sums.chunks_exact(2 * SIDE)) {
             let to = self.output.place(row, first_column).cast_mut();
-            if let Some(finish) = &self.finish {
-                for (column, sum) in sums[..columns].iter().enumerate() {
-                    // SAFETY: by the caller's promise
-                    unsafe {
-                        let value = finish.apply(*sum, row, first_column + column);
-                        to.add(column).write(bf16::narrow(value));
-                    }
-                }
-            } else {
-                for (column, sum) in sums[..columns].iter().enumerate() {
-                    // SAFETY: by the caller's promise; columns of the output lie side by side
-                    unsafe { to.add(column).write(bf16::narrow(*sum)) };
-                }
-            }
+            let finish = self
+                .finish
+                .as_ref()
+                .map(|finish| finish.at(row, first_column));
+            // SAFETY: by the caller's promise; whoever has the unit has AVX-512
+            unsafe { write_row(Isa::Avx512, sums.as_ptr(), columns, finish, to) };
         }
     }
+}
+
+compiled! {
+    /// # Safety
+    /// As for [`Tiled::run`].
+    fn pack_lhs(tiled: &Tiled, packed: &Packed, tiles: Range<usize>) by Tiled::fill_lhs
+}
+
+compiled! {
+    /// # Safety
+    /// As for [`Tiled::run`].
+    fn pack_rhs(tiled: &Tiled, packed: &Packed, tiles: Range<usize>) by Tiled::fill_rhs
 }
 
 /// Operands in tiles: those of one row or column of tiles follow each other.

@@ -8,6 +8,7 @@ use half::bf16;
 ///
 /// # Safety
 /// The matrix has the counted rows and terms, `to` room for a tile.
+#[inline(always)]
 pub(super) unsafe fn rows(from: Matrix<bf16>, (rows, terms): (usize, usize), to: *mut u16) {
     // SAFETY: by the caller's promise
     let tile = unsafe { &mut *to.cast::<[[u16; TERMS]; SIDE]>() };
@@ -32,6 +33,7 @@ pub(super) unsafe fn rows(from: Matrix<bf16>, (rows, terms): (usize, usize), to:
 ///
 /// # Safety
 /// The matrix has the counted terms and columns, `to` room for a tile.
+#[inline(always)]
 pub(super) unsafe fn pairs(from: Matrix<bf16>, (terms, columns): (usize, usize), to: *mut u16) {
     // SAFETY: by the caller's promise
     let tile = unsafe { &mut *to.cast::<[[[u16; 2]; SIDE]; TERMS / 2]>() };

@@ -1,6 +1,6 @@
 //! Softmax over keys that arrive block by block.
 
-use crate::simd::Isa;
+use crate::gemm::compiled::compiled;
 use crate::simd::math::single::exp;
 
 /// Elements of a row that are reduced side by side.
@@ -46,37 +46,19 @@ fn power(score: f32, base: f32) -> f32 {
     exp(score - base)
 }
 
-/// Turns the scores of one query into `e^(score - greatest)` and rescales what was summed before
-/// for a new greatest score.
-///
+compiled! {
+    /// Turns the scores of one query into `e^(score - greatest)` and rescales what was summed
+    /// before for a new greatest score.
+    ///
+    /// # Safety
+    /// This machine has the instruction set.
+    pub(super) fn update(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) by portable
+}
+
 /// # Safety
-/// This machine has the instruction set.
-pub(super) unsafe fn update(isa: Isa, running: &mut Running, scores: &mut [f32], sums: &mut [f32]) {
-    match isa {
-        // SAFETY: by the caller's promise
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { avx512(running, scores, sums) },
-        // SAFETY: by the caller's promise
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { avx2(running, scores, sums) },
-        _ => portable(running, scores, sums),
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn avx512(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) {
-    portable(running, scores, sums);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn avx2(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) {
-    portable(running, scores, sums);
-}
-
+/// None is needed; it is called as [`update`] is.
 #[inline(always)]
-fn portable(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) {
+unsafe fn portable(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) {
     let greatest = maximum(running.greatest, scores);
     let base = base(greatest);
     let sum = powers(scores, base);
