@@ -47,16 +47,6 @@ pub(super) fn offsets(operand: &Operand) -> Vec<isize> {
         .collect()
 }
 
-/// A batch of products of one size.
-struct Batch<T: Element> {
-    sizes: (usize, usize, usize),
-    lhs: (Matrix<T>, Vec<isize>),
-    rhs: (Matrix<T>, Vec<isize>),
-    addend: Option<(Matrix<T>, Vec<isize>)>,
-    output: Matrix<T>,
-    factors: Option<(f64, f64)>,
-}
-
 fn product<T: Element>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<Results> {
     let (addend, operands) = match factors {
         Some((_, beta)) => (
@@ -65,16 +55,61 @@ fn product<T: Element>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<R
         ),
         None => (None, call.inputs),
     };
+    let place = |operand: &Operand| Ok((matrix::<T>(operand)?, offsets(operand)));
+    let addend = addend.map(place).transpose()?;
+    compute(
+        call,
+        operands,
+        place(&operands[0])?,
+        place(&operands[1])?,
+        factors.map(|factors| (factors, addend)),
+    )
+}
+
+/// Products of matrices picked by indices.
+pub(super) fn gather<T: Element>(call: &Call<'_>) -> Result<Results> {
+    let lhs = picked::<T>(&call.inputs[0], &call.inputs[2])?;
+    let rhs = picked::<T>(&call.inputs[1], &call.inputs[3])?;
+    compute(call, call.inputs, lhs, rhs, None)
+}
+
+/// Where the matrices lie that indices pick from the leading axes.
+fn picked<T>(operand: &Operand, indices: &Operand) -> Result<(Matrix<T>, Vec<isize>)> {
+    let offsets = offsets(operand);
+    let start = indices.buffer.host_ptr()?.as_ptr().cast::<u32>();
+    let pick = |place: usize| {
+        // SAFETY: the layout was checked to fit its buffer, and inference to have `uint32`
+        let index = unsafe { start.add(place).read() };
+        let offset = offsets.get(index as usize).copied();
+        offset.ok_or(Error::IndexOutOfBounds {
+            op: "gather_mm",
+            index: index.into(),
+            axis: 0,
+            size: offsets.len(),
+        })
+    };
+    let picked = indices.layout.places().map(pick).collect::<Result<_>>()?;
+    Ok((matrix(operand)?, picked))
+}
+
+fn compute<T: Element>(
+    call: &Call<'_>,
+    operands: &[Operand],
+    lhs: (Matrix<T>, Vec<isize>),
+    rhs: (Matrix<T>, Vec<isize>),
+    finish: Option<((f64, f64), Option<(Matrix<T>, Vec<isize>)>)>,
+) -> Result<Results> {
     let output_type = &call.outputs[0];
     let buffer = Buffer::allocate(call.op.name(), output_type.bytes())?;
     let ndim = output_type.shape.ndim();
     let (rows, columns) = (output_type.shape[ndim - 2], output_type.shape[ndim - 1]);
-    let place = |operand: &Operand| Ok((matrix::<T>(operand)?, offsets(operand)));
+    let (factors, addend) = finish.unzip();
+    let inner = &operands[0].layout.shape;
     let batch = Batch {
-        sizes: (rows, operands[0].layout.shape[ndim - 1], columns),
-        lhs: place(&operands[0])?,
-        rhs: place(&operands[1])?,
-        addend: addend.map(place).transpose()?,
+        sizes: (rows, inner[inner.ndim() - 1], columns),
+        lhs,
+        rhs,
+        addend: addend.flatten(),
         output: Matrix {
             start: buffer.host_ptr()?.as_ptr().cast::<T>().cast_const(),
             row_stride: columns as isize,
@@ -86,22 +121,59 @@ fn product<T: Element>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<R
     Ok(smallvec![Stored::contiguous(buffer, output_type)])
 }
 
+/// A batch of products of one size.
+struct Batch<T: Element> {
+    sizes: (usize, usize, usize),
+    lhs: (Matrix<T>, Vec<isize>),
+    rhs: (Matrix<T>, Vec<isize>),
+    addend: Option<(Matrix<T>, Vec<isize>)>,
+    output: Matrix<T>,
+    factors: Option<(f64, f64)>,
+}
+
+/// Neighbours in a batch that are one product with more rows: they share their right operand, and
+/// the rows of each left operand follow those of the one before.
+struct Run {
+    first: usize,
+    count: usize,
+    lhs_row: isize,
+    addend_row: isize,
+}
+
+/// How far the rows of matrices from `first` on go on at one step: that step and the first matrix
+/// that does not belong.
+fn stacked<T>(operand: &(Matrix<T>, Vec<isize>), first: usize, rows: usize) -> (isize, usize) {
+    let (matrix, offsets) = operand;
+    let step = match (rows, offsets.get(first + 1)) {
+        (1, Some(next)) => next - offsets[first],
+        _ => matrix.row_stride,
+    };
+    let belongs = |pair: &&[isize]| pair[1] - pair[0] == rows as isize * step;
+    let pairs = offsets[first..].windows(2);
+    (step, first + 1 + pairs.take_while(belongs).count())
+}
+
 impl<T: Element> Batch<T> {
     fn run(&self, op: &'static str) -> Result<()> {
         let (rows, inner, columns) = self.sizes;
-        let count = self.lhs.1.len();
-        if rows * columns * count == 0 {
+        if rows * columns * self.lhs.1.len() == 0 {
             return Ok(());
         }
         let work = rows.saturating_mul(columns).saturating_mul(inner.max(1));
-        if count == 1 || work >= ALONE {
-            return (0..count).try_for_each(|item| self.item(op, item, true));
-        }
-        let group = (TASK_WORK / work).clamp(1, count);
+        let runs = self.runs();
+        let alone = |run: &&Run| runs.len() > 1 && work.saturating_mul(run.count) < ALONE;
+        let (small, large): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(alone);
+        large
+            .into_iter()
+            .try_for_each(|run| self.multiply(op, run, true))?;
+        let group = (TASK_WORK / work).clamp(1, small.len().max(1));
         let failure: Mutex<Option<Error>> = Mutex::new(None);
-        parallel::for_each(count.div_ceil(group), |task| {
-            let mut items = task * group..count.min((task + 1) * group);
-            if let Err(error) = items.try_for_each(|item| self.item(op, item, false))
+        parallel::for_each(small.len().div_ceil(group), |task| {
+            let runs = &small[task * group..small.len().min((task + 1) * group)];
+            let result = runs
+                .iter()
+                .try_for_each(|run| self.multiply(op, run, false));
+            if let Err(error) = result
                 && let Ok(mut failure) = failure.lock()
             {
                 *failure = Some(error);
@@ -113,20 +185,53 @@ impl<T: Element> Batch<T> {
         }
     }
 
-    fn item(&self, op: &'static str, item: usize, shared: bool) -> Result<()> {
-        let (rows, _, columns) = self.sizes;
-        let at = |(matrix, offsets): &(Matrix<T>, Vec<isize>)| matrix.moved(offsets[item]);
+    fn runs(&self) -> Vec<Run> {
+        let (rows, count) = (self.sizes.0, self.lhs.1.len());
+        let mut runs = Vec::new();
+        let mut first = 0;
+        while first < count {
+            let (lhs_row, lhs_end) = stacked(&self.lhs, first, rows);
+            let (addend_row, addend_end) = match &self.addend {
+                None => (0, count),
+                Some(addend) => stacked(addend, first, rows),
+            };
+            let mut end = lhs_end.min(addend_end);
+            let rhs = &self.rhs.1[first..end];
+            end = first + rhs.iter().take_while(|offset| **offset == rhs[0]).count();
+            runs.push(Run {
+                first,
+                count: end - first,
+                lhs_row,
+                addend_row,
+            });
+            first = end;
+        }
+        runs
+    }
+
+    fn multiply(&self, op: &'static str, run: &Run, shared: bool) -> Result<()> {
+        let (rows, inner, columns) = self.sizes;
+        let at = |(matrix, offsets): &(Matrix<T>, Vec<isize>), row_stride: isize| Matrix {
+            row_stride,
+            ..matrix.moved(offsets[run.first])
+        };
         let finish = self.factors.map(|(alpha, beta)| Finish {
             alpha: T::Sum::of(alpha),
             beta: T::Sum::of(beta),
-            addend: self.addend.as_ref().map(at),
+            addend: self
+                .addend
+                .as_ref()
+                .map(|addend| at(addend, run.addend_row)),
         });
-        let output = self.output.moved((item * rows * columns) as isize);
+        let lhs = at(&self.lhs, run.lhs_row);
+        let rhs = at(&self.rhs, self.rhs.0.row_stride);
+        let output = self.output.moved((run.first * rows * columns) as isize);
         let multiply = match shared {
             true => gemm::multiply,
             false => gemm::multiply_alone,
         };
-        // SAFETY: layouts were checked to fit their buffers; items of the output do not overlap
-        unsafe { multiply(op, self.sizes, at(&self.lhs), at(&self.rhs), output, finish) }
+        let sizes = (rows * run.count, inner, columns);
+        // SAFETY: layouts were checked to fit their buffers; runs of the output do not overlap
+        unsafe { multiply(op, sizes, lhs, rhs, output, finish) }
     }
 }

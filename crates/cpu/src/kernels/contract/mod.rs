@@ -6,6 +6,7 @@ mod matmul;
 mod product;
 mod widen;
 
+use half::{bf16, f16};
 use mlx_oxide_ir::{ArrayType, Contract, Dtype, Result};
 use mlx_oxide_runtime::{Call, Results};
 
@@ -13,8 +14,8 @@ pub(crate) fn supports(op: &Contract, inputs: &[&ArrayType]) -> bool {
     let dtype = inputs[0].dtype;
     match op {
         Contract::Matmul | Contract::Addmm { .. } => dtype.is_inexact(),
+        Contract::GatherMatmul { .. } => dtype.is_floating(),
         Contract::Convolution(_) => dtype.is_floating(),
-        Contract::GatherMatmul { .. } => false,
     }
 }
 
@@ -28,7 +29,13 @@ pub(crate) fn run(op: &Contract, call: &Call<'_>) -> Result<Results> {
             Dtype::Float64 => convolution::run::<f64>(convolution, call),
             _ => widen::through_single(call, |wide| convolution::run::<f32>(convolution, wide)),
         },
-        Contract::GatherMatmul { .. } => Err(super::declined(call)),
+        Contract::GatherMatmul { .. } => match dtype {
+            Dtype::Float32 => matmul::gather::<f32>(call),
+            Dtype::Float64 => matmul::gather::<f64>(call),
+            Dtype::Float16 => matmul::gather::<f16>(call),
+            Dtype::Bfloat16 => matmul::gather::<bf16>(call),
+            _ => Err(super::declined(call)),
+        },
     }
 }
 
