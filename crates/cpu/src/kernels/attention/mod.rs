@@ -5,6 +5,8 @@ mod block;
 mod mask;
 mod prepare;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 use crate::gemm::Element;
 use crate::kernels::declined;
