@@ -3,6 +3,7 @@
 //! Inputs have been validated by inference; kernels trust shapes, dtypes and layouts, and check
 //! nothing but the values of indices.
 
+mod gemm;
 mod kernels;
 #[doc(hidden)]
 pub mod simd;

@@ -1,6 +1,7 @@
 //! Kernels by family. Each module answers `supports` and `run`.
 
 pub(crate) mod arg_reduce;
+pub(crate) mod attention;
 pub(crate) mod contract;
 pub(crate) mod fast;
 pub(crate) mod fft;

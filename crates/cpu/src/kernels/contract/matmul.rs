@@ -1,31 +1,29 @@
 //! Batched matrix products.
 
-use super::product::{Matrix, Number, multiply};
-use super::widen;
-use mlx_oxide_ir::{Dtype, Layout, Result, Shape};
+use crate::gemm::{self, Element, Finish, Matrix, Scalar};
+use half::{bf16, f16};
+use mlx_oxide_ir::{Dtype, Error, Layout, Result, Shape};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
-use num_complex::Complex32;
 use smallvec::smallvec;
+use std::sync::Mutex;
 
-/// Products with less work than this stay on one thread.
-const SMALL_WORK: usize = 1 << 18;
-/// Rows that one task computes of a large product, a multiple of the micro-kernels' rows.
-const ROWS: usize = 240;
-/// Columns that one task computes of a product with few rows.
-const COLUMNS: usize = 256;
+/// Multiplications below which a product of a batch stays on one thread.
+const ALONE: usize = 1 << 24;
+/// Multiplications that make a task worth its start.
+const TASK_WORK: usize = 1 << 18;
 
 /// `(alpha, beta)` are the factors of `addmm`, whose first input is the addend.
 pub(super) fn run(call: &Call<'_>, dtype: Dtype, factors: Option<(f64, f64)>) -> Result<Results> {
     match dtype {
         Dtype::Float32 => product::<f32>(call, factors),
         Dtype::Float64 => product::<f64>(call, factors),
-        Dtype::Complex64 => product::<Complex32>(call, factors),
-        _ => widen::through_single(call, |wide| product::<f32>(wide, factors)),
+        Dtype::Float16 => product::<f16>(call, factors),
+        _ => product::<bf16>(call, factors),
     }
 }
 
-/// The last two axes of an operand as a matrix, without its batch offset.
-fn matrix<T>(operand: &Operand) -> Result<Matrix<T>> {
+/// The last two axes of an operand as a matrix, that of the first product of the batch.
+pub(super) fn matrix<T>(operand: &Operand) -> Result<Matrix<T>> {
     let ndim = operand.layout.shape.ndim();
     let start = operand.buffer.host_ptr()?.as_ptr().cast::<T>();
     Ok(Matrix {
@@ -36,7 +34,7 @@ fn matrix<T>(operand: &Operand) -> Result<Matrix<T>> {
 }
 
 /// For each product of the batch where its matrix begins, in elements from the first.
-fn offsets(operand: &Operand) -> Vec<isize> {
+pub(super) fn offsets(operand: &Operand) -> Vec<isize> {
     let ndim = operand.layout.shape.ndim();
     let leading = Layout {
         shape: Shape::from(&operand.layout.shape[..ndim - 2]),
@@ -49,164 +47,191 @@ fn offsets(operand: &Operand) -> Vec<isize> {
         .collect()
 }
 
-fn product<T: Number>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<Results> {
+fn product<T: Element>(call: &Call<'_>, factors: Option<(f64, f64)>) -> Result<Results> {
     let (addend, operands) = match factors {
-        Some(_) => (Some(&call.inputs[0]), &call.inputs[1..]),
+        Some((_, beta)) => (
+            call.inputs.first().filter(|_| beta != 0.0),
+            &call.inputs[1..],
+        ),
         None => (None, call.inputs),
     };
+    let place = |operand: &Operand| Ok((matrix::<T>(operand)?, offsets(operand)));
+    let addend = addend.map(place).transpose()?;
+    compute(
+        call,
+        operands,
+        place(&operands[0])?,
+        place(&operands[1])?,
+        factors.map(|factors| (factors, addend)),
+    )
+}
+
+/// Products of matrices picked by indices.
+pub(super) fn gather<T: Element>(call: &Call<'_>) -> Result<Results> {
+    let lhs = picked::<T>(&call.inputs[0], &call.inputs[2])?;
+    let rhs = picked::<T>(&call.inputs[1], &call.inputs[3])?;
+    compute(call, call.inputs, lhs, rhs, None)
+}
+
+/// Where the matrices lie that indices pick from the leading axes.
+fn picked<T>(operand: &Operand, indices: &Operand) -> Result<(Matrix<T>, Vec<isize>)> {
+    let offsets = offsets(operand);
+    let start = indices.buffer.host_ptr()?.as_ptr().cast::<u32>();
+    let pick = |place: usize| {
+        // SAFETY: the layout was checked to fit its buffer, and inference to have `uint32`
+        let index = unsafe { start.add(place).read() };
+        let offset = offsets.get(index as usize).copied();
+        offset.ok_or(Error::IndexOutOfBounds {
+            op: "gather_mm",
+            index: index.into(),
+            axis: 0,
+            size: offsets.len(),
+        })
+    };
+    let picked = indices.layout.places().map(pick).collect::<Result<_>>()?;
+    Ok((matrix(operand)?, picked))
+}
+
+fn compute<T: Element>(
+    call: &Call<'_>,
+    operands: &[Operand],
+    lhs: (Matrix<T>, Vec<isize>),
+    rhs: (Matrix<T>, Vec<isize>),
+    finish: Option<((f64, f64), Option<(Matrix<T>, Vec<isize>)>)>,
+) -> Result<Results> {
     let output_type = &call.outputs[0];
     let buffer = Buffer::allocate(call.op.name(), output_type.bytes())?;
     let ndim = output_type.shape.ndim();
     let (rows, columns) = (output_type.shape[ndim - 2], output_type.shape[ndim - 1]);
-    let inner = operands[0].layout.shape[ndim - 1];
-    let (lhs, rhs) = (matrix::<T>(&operands[0])?, matrix::<T>(&operands[1])?);
-    let output = Matrix {
-        start: buffer.host_ptr()?.as_ptr().cast::<T>().cast_const(),
-        row_stride: columns as isize,
-        column_stride: 1,
-    };
+    let (factors, addend) = finish.unzip();
+    let inner = &operands[0].layout.shape;
     let batch = Batch {
-        lhs: offsets(&operands[0]),
-        rhs: offsets(&operands[1]),
+        sizes: (rows, inner[inner.ndim() - 1], columns),
+        lhs,
+        rhs,
+        addend: addend.flatten(),
+        output: Matrix {
+            start: buffer.host_ptr()?.as_ptr().cast::<T>().cast_const(),
+            row_stride: columns as isize,
+            column_stride: 1,
+        },
+        factors,
     };
-    let (alpha, beta) = factors.unwrap_or((1.0, 0.0));
-    if let Some(addend) = addend.filter(|_| beta != 0.0) {
-        fill(addend, output, rows * columns)?;
-    }
-    let beta = (beta != 0.0).then(|| T::of(beta));
-    let tasks = Tasks::new(batch.lhs.len(), rows, columns, inner);
-    parallel::for_each(tasks.count(), |task| {
-        for (item, row, column, sizes) in tasks.parts(task) {
-            let at = |matrix: Matrix<T>, offset: isize| Matrix {
-                start: matrix.start.wrapping_offset(offset),
-                ..matrix
-            };
-            // SAFETY: layouts were checked to fit their buffers; parts of different tasks do not
-            // overlap; with `beta` the output holds the addend
-            unsafe {
-                multiply(
-                    sizes,
-                    at(lhs, batch.lhs[item]).at(row, 0),
-                    at(rhs, batch.rhs[item]).at(0, column),
-                    at(output, (item * rows * columns) as isize).at(row, column),
-                    T::of(alpha),
-                    beta,
-                );
-            }
-        }
-    });
+    batch.run(call.op.name())?;
     Ok(smallvec![Stored::contiguous(buffer, output_type)])
 }
 
-struct Batch {
-    lhs: Vec<isize>,
-    rhs: Vec<isize>,
-}
-
-/// Writes the addend's elements where the product will be added to them.
-fn fill<T: Number>(addend: &Operand, output: Matrix<T>, matrix_size: usize) -> Result<()> {
-    let source = addend.buffer.host_ptr()?.as_ptr().cast::<T>() as usize;
-    let target = output.start as usize;
-    let layout = &addend.layout;
-    let width = layout.shape[layout.shape.ndim() - 1].max(1);
-    let step = layout.strides[layout.shape.ndim() - 1];
-    let rows = Layout {
-        shape: Shape::from(&layout.shape[..layout.shape.ndim() - 1]),
-        strides: layout.strides[..layout.shape.ndim() - 1]
-            .iter()
-            .copied()
-            .collect(),
-        offset: layout.offset,
-    };
-    if matrix_size == 0 {
-        return Ok(());
-    }
-    for (row, place) in rows.places().enumerate() {
-        for column in 0..width {
-            // SAFETY: the addend's layout fits its buffer; the output has one element for each
-            unsafe {
-                let value = *(source as *const T).offset(place as isize + column as isize * step);
-                (target as *mut T).add(row * width + column).write(value);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How a batch of products is cut into tasks; sizes alone decide, so that results do not depend
-/// on the number of threads.
-struct Tasks {
-    batch: usize,
+/// A batch of products of one size.
+struct Batch<T: Element> {
     sizes: (usize, usize, usize),
-    /// Rows and columns of one part.
-    part: (usize, usize),
-    /// Whole products that one task computes.
-    group: usize,
+    lhs: (Matrix<T>, Vec<isize>),
+    rhs: (Matrix<T>, Vec<isize>),
+    addend: Option<(Matrix<T>, Vec<isize>)>,
+    output: Matrix<T>,
+    factors: Option<(f64, f64)>,
 }
 
-impl Tasks {
-    fn new(batch: usize, rows: usize, columns: usize, inner: usize) -> Self {
-        let work = rows.saturating_mul(columns).saturating_mul(inner.max(1));
-        let sizes = (rows, inner, columns);
-        if rows * columns == 0 {
-            return Tasks {
-                batch: 0,
-                sizes,
-                part: (1, 1),
-                group: 1,
-            };
-        }
-        if work < SMALL_WORK {
-            let group = (SMALL_WORK / work.max(1)).clamp(1, batch.max(1));
-            return Tasks {
-                batch,
-                sizes,
-                part: (rows, columns),
-                group,
-            };
-        }
-        let part = if rows >= 2 * ROWS {
-            (ROWS.max(rows.div_ceil(8).next_multiple_of(24)), columns)
-        } else if columns >= 2 * COLUMNS {
-            (rows, COLUMNS.max(columns.div_ceil(8).next_multiple_of(64)))
-        } else {
-            (rows, columns)
-        };
-        Tasks {
-            batch,
-            sizes,
-            part,
-            group: 1,
-        }
-    }
+/// Neighbours in a batch that are one product with more rows: they share their right operand, and
+/// the rows of each left operand follow those of the one before.
+struct Run {
+    first: usize,
+    count: usize,
+    lhs_row: isize,
+    addend_row: isize,
+}
 
-    fn grid(&self) -> (usize, usize) {
-        (
-            self.sizes.0.div_ceil(self.part.0),
-            self.sizes.2.div_ceil(self.part.1),
-        )
-    }
+/// How far the rows of matrices from `first` on go on at one step: that step and the first matrix
+/// that does not belong.
+fn stacked<T>(operand: &(Matrix<T>, Vec<isize>), first: usize, rows: usize) -> (isize, usize) {
+    let (matrix, offsets) = operand;
+    let step = match (rows, offsets.get(first + 1)) {
+        (1, Some(next)) => next - offsets[first],
+        _ => matrix.row_stride,
+    };
+    let belongs = |pair: &&[isize]| pair[1] - pair[0] == rows as isize * step;
+    let pairs = offsets[first..].windows(2);
+    (step, first + 1 + pairs.take_while(belongs).count())
+}
 
-    fn count(&self) -> usize {
-        let (down, across) = self.grid();
-        self.batch.div_ceil(self.group) * down * across
-    }
-
-    /// Product, first row, first column and sizes of each part of a task.
-    fn parts(
-        &self,
-        task: usize,
-    ) -> impl Iterator<Item = (usize, usize, usize, (usize, usize, usize))> + '_ {
-        let (down, across) = self.grid();
-        let (group, cell) = (task / (down * across), task % (down * across));
-        let (row, column) = ((cell / across) * self.part.0, (cell % across) * self.part.1);
+impl<T: Element> Batch<T> {
+    fn run(&self, op: &'static str) -> Result<()> {
         let (rows, inner, columns) = self.sizes;
-        let sizes = (
-            self.part.0.min(rows - row),
-            inner,
-            self.part.1.min(columns - column),
-        );
-        let first = group * self.group;
-        (first..self.batch.min(first + self.group)).map(move |item| (item, row, column, sizes))
+        if rows * columns * self.lhs.1.len() == 0 {
+            return Ok(());
+        }
+        let work = rows.saturating_mul(columns).saturating_mul(inner.max(1));
+        let runs = self.runs();
+        let alone = |run: &&Run| runs.len() > 1 && work.saturating_mul(run.count) < ALONE;
+        let (small, large): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(alone);
+        large
+            .into_iter()
+            .try_for_each(|run| self.multiply(op, run, true))?;
+        let group = (TASK_WORK / work).clamp(1, small.len().max(1));
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        parallel::for_each(small.len().div_ceil(group), |task| {
+            let runs = &small[task * group..small.len().min((task + 1) * group)];
+            let result = runs
+                .iter()
+                .try_for_each(|run| self.multiply(op, run, false));
+            if let Err(error) = result
+                && let Ok(mut failure) = failure.lock()
+            {
+                *failure = Some(error);
+            }
+        });
+        match failure.into_inner() {
+            Ok(Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let (rows, count) = (self.sizes.0, self.lhs.1.len());
+        let mut runs = Vec::new();
+        let mut first = 0;
+        while first < count {
+            let (lhs_row, lhs_end) = stacked(&self.lhs, first, rows);
+            let (addend_row, addend_end) = match &self.addend {
+                None => (0, count),
+                Some(addend) => stacked(addend, first, rows),
+            };
+            let mut end = lhs_end.min(addend_end);
+            let rhs = &self.rhs.1[first..end];
+            end = first + rhs.iter().take_while(|offset| **offset == rhs[0]).count();
+            runs.push(Run {
+                first,
+                count: end - first,
+                lhs_row,
+                addend_row,
+            });
+            first = end;
+        }
+        runs
+    }
+
+    fn multiply(&self, op: &'static str, run: &Run, shared: bool) -> Result<()> {
+        let (rows, inner, columns) = self.sizes;
+        let at = |(matrix, offsets): &(Matrix<T>, Vec<isize>), row_stride: isize| Matrix {
+            row_stride,
+            ..matrix.moved(offsets[run.first])
+        };
+        let finish = self.factors.map(|(alpha, beta)| Finish {
+            alpha: T::Sum::of(alpha),
+            beta: T::Sum::of(beta),
+            addend: self
+                .addend
+                .as_ref()
+                .map(|addend| at(addend, run.addend_row)),
+        });
+        let lhs = at(&self.lhs, run.lhs_row);
+        let rhs = at(&self.rhs, self.rhs.0.row_stride);
+        let output = self.output.moved((run.first * rows * columns) as isize);
+        let multiply = match shared {
+            true => gemm::multiply,
+            false => gemm::multiply_alone,
+        };
+        let sizes = (rows * run.count, inner, columns);
+        // SAFETY: layouts were checked to fit their buffers; runs of the output do not overlap
+        unsafe { multiply(op, sizes, lhs, rhs, output, finish) }
     }
 }

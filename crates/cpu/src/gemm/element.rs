@@ -1,0 +1,104 @@
+//! Element types of products.
+
+use super::kernel::{self, Kernels};
+use crate::simd::Isa;
+use crate::simd::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
+use half::{bf16, f16};
+use std::ops::{Add, Mul};
+
+/// A type that sums are computed in.
+pub(crate) trait Scalar:
+    Element<Sum = Self> + Default + PartialEq + Add<Output = Self> + Mul<Output = Self>
+{
+    /// The nearest value.
+    fn of(value: f64) -> Self;
+    /// The value in single precision.
+    fn to_single(self) -> f32;
+    /// The kernels of an instruction set, which this machine has.
+    fn kernels(isa: Isa) -> &'static Kernels<Self>;
+}
+
+/// A type of stored elements.
+pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
+    /// What sums of its products are computed in.
+    type Sum: Scalar;
+    /// Whether sums are elements as they are.
+    const WIDE: bool;
+    /// Whether it is `bf16`.
+    const BRAIN: bool = false;
+    /// The value.
+    fn widen(self) -> Self::Sum;
+    /// The nearest element.
+    fn narrow(sum: Self::Sum) -> Self;
+}
+
+macro_rules! scalar {
+    ($type:ty, $avx512:ident, $avx2:ident, $baseline:ident) => {
+        impl Scalar for $type {
+            #[inline(always)]
+            fn of(value: f64) -> Self {
+                value as $type
+            }
+            #[inline(always)]
+            fn to_single(self) -> f32 {
+                self as f32
+            }
+            fn kernels(isa: Isa) -> &'static Kernels<Self> {
+                #[cfg(target_arch = "x86_64")]
+                match isa {
+                    Isa::Avx512 => &kernel::x86::$avx512,
+                    Isa::Avx2 => &kernel::x86::$avx2,
+                    Isa::Baseline => &kernel::baseline::$baseline,
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                {
+                    let _ = isa; // there is only one
+                    &kernel::baseline::$baseline
+                }
+            }
+        }
+
+        impl Element for $type {
+            type Sum = $type;
+            const WIDE: bool = true;
+            #[inline(always)]
+            fn widen(self) -> $type {
+                self
+            }
+            #[inline(always)]
+            fn narrow(sum: $type) -> Self {
+                sum
+            }
+        }
+    };
+}
+
+scalar!(f32, AVX512_SINGLE, AVX2_SINGLE, SINGLE);
+scalar!(f64, AVX512_DOUBLE, AVX2_DOUBLE, DOUBLE);
+
+impl Element for f16 {
+    type Sum = f32;
+    const WIDE: bool = false;
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f16_to_f32(self.to_bits())
+    }
+    #[inline(always)]
+    fn narrow(sum: f32) -> Self {
+        f16::from_bits(f32_to_f16(sum))
+    }
+}
+
+impl Element for bf16 {
+    type Sum = f32;
+    const WIDE: bool = false;
+    const BRAIN: bool = true;
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        bf16_to_f32(self.to_bits())
+    }
+    #[inline(always)]
+    fn narrow(sum: f32) -> Self {
+        bf16::from_bits(f32_to_bf16(sum))
+    }
+}

@@ -1,0 +1,233 @@
+//! The tile of a result that lives in registers.
+
+use super::vector::Vector;
+
+/// One tile: `output ← lhs × rhs`, or added to the output.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<T> {
+    /// Terms of each sum.
+    pub(crate) inner: usize,
+    /// The rows of the left operand.
+    pub(crate) lhs: *const T,
+    /// Elements from one row to the next, if terms lie side by side; packed panels have rows side
+    /// by side and do not use it.
+    pub(crate) lhs_row: isize,
+    /// The first row of the right operand, whose columns lie side by side.
+    pub(crate) rhs: *const T,
+    /// Elements to its next row.
+    pub(crate) rhs_row: isize,
+    /// The tile's first element; columns lie side by side.
+    pub(crate) output: *mut T,
+    /// Elements to its next row.
+    pub(crate) output_row: isize,
+    /// Columns that exist.
+    pub(crate) columns: usize,
+    /// Whether to add to the output.
+    pub(crate) accumulate: bool,
+}
+
+/// A compiled kernel. Calling it is sound when the tile's pointers reach all its rows, terms and
+/// columns, and the instruction set that it was compiled for is available.
+pub(crate) type TileKernel<T> = unsafe fn(&Tile<T>);
+
+/// The kernels of an instruction set for one element type.
+pub(crate) struct Kernels<T> {
+    /// Elements of a vector.
+    pub(crate) lanes: usize,
+    /// Greatest number of rows of a tile.
+    pub(crate) rows: usize,
+    /// Greatest number of vectors of a tile's row.
+    pub(crate) vectors: usize,
+    /// The kernel of so many rows and vectors, for a packed left operand or one in place.
+    pub(crate) choose: fn(rows: usize, vectors: usize, packed: bool) -> TileKernel<T>,
+}
+
+/// Adds one term to every sum.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    lhs: *const V::Element,
+    lhs_row: isize,
+    rhs: *const V::Element,
+    mask: V::Mask,
+) {
+    // SAFETY: by the caller's promise
+    unsafe {
+        let mut right = sums[0];
+        for (index, right) in right.iter_mut().enumerate() {
+            let place = rhs.wrapping_add(index * V::LANES);
+            *right = if index + 1 == VECTORS {
+                V::load_part(place, mask)
+            } else {
+                V::load(place)
+            };
+        }
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let place = if PACKED {
+                lhs.wrapping_add(row)
+            } else {
+                lhs.wrapping_offset(row as isize * lhs_row)
+            };
+            let left = V::splat(place.read());
+            for (sum, right) in sums.iter_mut().zip(&right) {
+                *sum = left.multiply_add(*right, *sum);
+            }
+        }
+    }
+}
+
+/// The tile's sums in registers, term by term.
+///
+/// # Safety
+/// As for [`TileKernel`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+    tile: &Tile<V::Element>,
+) where
+    V::Element: Default,
+{
+    // SAFETY: `Tile` reaches all rows, terms and columns; only the last vector may be partial,
+    // which the mask respects
+    unsafe {
+        let mask = V::mask(tile.columns - (VECTORS - 1) * V::LANES);
+        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
+        let mut rhs = tile.rhs;
+        let mut lhs = tile.lhs;
+        let lhs_step = if PACKED { ROWS } else { 1 };
+        for _ in 0..tile.inner / 4 {
+            for _ in 0..4 {
+                step::<V, ROWS, VECTORS, PACKED>(&mut sums, lhs, tile.lhs_row, rhs, mask);
+                lhs = lhs.wrapping_add(lhs_step);
+                rhs = rhs.wrapping_offset(tile.rhs_row);
+            }
+        }
+        for _ in 0..tile.inner % 4 {
+            step::<V, ROWS, VECTORS, PACKED>(&mut sums, lhs, tile.lhs_row, rhs, mask);
+            lhs = lhs.wrapping_add(lhs_step);
+            rhs = rhs.wrapping_offset(tile.rhs_row);
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            let to = tile.output.wrapping_offset(row as isize * tile.output_row);
+            for (index, sum) in sums.iter().enumerate() {
+                let to = to.wrapping_add(index * V::LANES);
+                if index + 1 == VECTORS {
+                    let sum = if tile.accumulate {
+                        sum.add(V::load_part(to, mask))
+                    } else {
+                        *sum
+                    };
+                    sum.store_part(to, mask);
+                } else {
+                    let sum = if tile.accumulate {
+                        sum.add(V::load(to))
+                    } else {
+                        *sum
+                    };
+                    sum.store(to);
+                }
+            }
+        }
+    }
+}
+
+/// Kernels of every size up to the given ones, compiled with the given features:
+/// `kernels!(avx512_single, f32, __m512, "avx512f,…", 8, [1 2 …], [1 2 3])` makes
+/// `static AVX512_SINGLE: Kernels<f32>` and a module of its functions.
+macro_rules! kernels {
+    ($module:ident, $name:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:tt, $vectors:tt) => {
+        mod $module {
+            use super::*;
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn compiled<const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+                part: &Tile<$element>,
+            ) {
+                // SAFETY: the caller's promise is the same
+                unsafe { tile::<$vector, ROWS, VECTORS, PACKED>(part) }
+            }
+            const fn row<const ROWS: usize>() -> [[TileKernel<$element>; $vectors]; 2] {
+                kernels!(@row $vectors)
+            }
+            static TABLE: [[[TileKernel<$element>; $vectors]; 2]; $rows] = kernels!(@table $rows);
+            pub(super) fn choose(rows: usize, vectors: usize, packed: bool) -> TileKernel<$element> {
+                TABLE[rows - 1][usize::from(packed)][vectors - 1]
+            }
+        }
+        pub(crate) static $name: Kernels<$element> = Kernels {
+            lanes: <$vector as Vector>::LANES,
+            rows: $rows,
+            vectors: $vectors,
+            choose: $module::choose,
+        };
+    };
+    (@row 2) => {
+        [
+            [compiled::<ROWS, 1, false>, compiled::<ROWS, 2, false>],
+            [compiled::<ROWS, 1, true>, compiled::<ROWS, 2, true>],
+        ]
+    };
+    (@row 3) => {
+        [
+            [compiled::<ROWS, 1, false>, compiled::<ROWS, 2, false>, compiled::<ROWS, 3, false>],
+            [compiled::<ROWS, 1, true>, compiled::<ROWS, 2, true>, compiled::<ROWS, 3, true>],
+        ]
+    };
+    (@table 4) => { [row::<1>(), row::<2>(), row::<3>(), row::<4>()] };
+    (@table 6) => { [row::<1>(), row::<2>(), row::<3>(), row::<4>(), row::<5>(), row::<6>()] };
+    (@table 8) => {
+        [
+            row::<1>(), row::<2>(), row::<3>(), row::<4>(),
+            row::<5>(), row::<6>(), row::<7>(), row::<8>(),
+        ]
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    //! Kernels for the vectors of x86-64.
+    use super::*;
+    use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
+
+    kernels!(
+        avx512_single,
+        AVX512_SINGLE,
+        f32,
+        __m512,
+        "avx512f,avx512dq,avx512bw,avx512vl",
+        8,
+        3
+    );
+    kernels!(
+        avx512_double,
+        AVX512_DOUBLE,
+        f64,
+        __m512d,
+        "avx512f,avx512dq,avx512bw,avx512vl",
+        8,
+        3
+    );
+    kernels!(avx2_single, AVX2_SINGLE, f32, __m256, "avx2,fma", 6, 2);
+    kernels!(avx2_double, AVX2_DOUBLE, f64, __m256d, "avx2,fma", 6, 2);
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod baseline {
+    //! Kernels for NEON, which has 32 registers.
+    use super::super::vector::{F32x4, F64x2};
+    use super::*;
+
+    kernels!(single, SINGLE, f32, F32x4, , 8, 3);
+    kernels!(double, DOUBLE, f64, F64x2, , 8, 3);
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+pub(crate) mod baseline {
+    //! Kernels for 16 registers of 16 bytes.
+    use super::super::vector::Portable;
+    use super::*;
+
+    kernels!(single, SINGLE, f32, Portable<f32, 4>, , 4, 2);
+    kernels!(double, DOUBLE, f64, Portable<f64, 2>, , 4, 2);
+}

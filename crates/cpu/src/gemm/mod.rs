@@ -1,0 +1,27 @@
+//! Matrix products of our own: operands are packed into panels that fit the caches, and small
+//! kernels keep a tile of the result in registers.
+//!
+//! Each element of a result is summed over blocks of [`INNER`] terms, in order, by fused
+//! multiply-adds. Sizes alone decide how; so results do not depend on the number of threads.
+
+pub(crate) mod compiled;
+pub(crate) mod element;
+pub(crate) mod kernel;
+pub(crate) mod matrix;
+pub(crate) mod pack;
+mod panels;
+mod product;
+#[cfg(test)]
+mod tests;
+mod thin;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+pub(crate) mod vector;
+
+pub(crate) use element::{Element, Scalar};
+pub(crate) use matrix::Matrix;
+pub(crate) use panels::Panels;
+pub(crate) use product::{Finish, multiply, multiply_alone};
+
+/// Terms that a kernel sums before it adds to the result.
+pub(crate) const INNER: usize = 256;

@@ -1,0 +1,517 @@
+//! One product: packing, then tiles of the result, each by whoever is free.
+
+use super::INNER;
+use super::compiled::compiled;
+use super::element::{Element, Scalar};
+use super::kernel::{Kernels, Tile};
+use super::matrix::Matrix;
+use super::pack::{self, Piece};
+use super::panels::Panels;
+use super::thin::Thin;
+#[cfg(target_arch = "x86_64")]
+use super::tile::Tiled;
+use crate::simd::Isa;
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::{Buffer, parallel};
+
+/// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
+const PACKED_BYTES: usize = 96 << 20;
+/// Bytes of a right operand that kernels read in place, since it stays in the first cache.
+const IN_PLACE_BYTES: usize = 24 << 10;
+/// Rows of the result that one task computes.
+const TASK_ROWS: usize = 128;
+/// Columns of the result that one task computes.
+const TASK_COLUMNS: usize = 1024;
+
+/// What happens to the sums: `alpha·sums + beta·addend`.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish<T: Element> {
+    /// Factor of the sums.
+    pub(crate) alpha: T::Sum,
+    /// Factor of the addend.
+    pub(crate) beta: T::Sum,
+    /// Absent where its factor is zero.
+    pub(crate) addend: Option<Matrix<T>>,
+}
+
+impl<T: Element> Finish<T> {
+    /// For the sums that begin at a row and column.
+    pub(super) fn at(&self, row: usize, column: usize) -> Self {
+        Finish {
+            addend: self.addend.map(|addend| addend.at(row, column)),
+            ..*self
+        }
+    }
+
+    /// The finished sum of a place. A factor of zero drops its term, whatever the term holds.
+    ///
+    /// # Safety
+    /// The addend has the place.
+    #[inline(always)]
+    pub(super) unsafe fn apply(&self, sum: T::Sum, row: usize, column: usize) -> T::Sum {
+        let product = match self.alpha == T::Sum::default() {
+            true => T::Sum::default(),
+            false => sum * self.alpha,
+        };
+        match self.addend {
+            None => product,
+            Some(addend) => {
+                // SAFETY: by the caller's promise
+                let addend = unsafe { addend.place(row, column).read() };
+                product + addend.widen() * self.beta
+            }
+        }
+    }
+}
+
+/// `output ← lhs × rhs` of `(rows, inner, columns)`, then `finish`, on all threads. The columns
+/// of the output lie side by side.
+///
+/// # Safety
+/// All elements that the sizes and strides reach are inside live memory; nobody else reads or
+/// writes those of `output`.
+///
+/// # Errors
+/// If there is no memory for packed operands.
+pub(crate) unsafe fn multiply<T: Element>(
+    op: &'static str,
+    sizes: (usize, usize, usize),
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    output: Matrix<T>,
+    finish: Option<Finish<T>>,
+) -> Result<()> {
+    // SAFETY: by the caller's promise
+    unsafe { multiply_with(Isa::best(), op, true, sizes, lhs, rhs, output, finish) }
+}
+
+/// As [`multiply`], on this thread alone.
+///
+/// # Safety
+/// As for [`multiply`].
+///
+/// # Errors
+/// As for [`multiply`].
+pub(crate) unsafe fn multiply_alone<T: Element>(
+    op: &'static str,
+    sizes: (usize, usize, usize),
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    output: Matrix<T>,
+    finish: Option<Finish<T>>,
+) -> Result<()> {
+    // SAFETY: by the caller's promise
+    unsafe { multiply_with(Isa::best(), op, false, sizes, lhs, rhs, output, finish) }
+}
+
+/// [`multiply`] or [`multiply_alone`] with a given instruction set.
+///
+/// # Safety
+/// As for [`multiply`]; this machine has the instruction set.
+pub(super) unsafe fn multiply_with<T: Element>(
+    isa: Isa,
+    op: &'static str,
+    shared: bool,
+    sizes: (usize, usize, usize),
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    output: Matrix<T>,
+    finish: Option<Finish<T>>,
+) -> Result<()> {
+    if let Some(thin) = Thin::new(isa, sizes, lhs, rhs, output, finish) {
+        // SAFETY: by the caller's promise
+        return unsafe { thin.run(op, shared) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512
+        && let Some(tiled) = Tiled::new(sizes, lhs, rhs, output, finish)
+    {
+        // SAFETY: by the caller's promise
+        return unsafe { tiled.run(op, shared) };
+    }
+    // SAFETY: by the caller's promise
+    unsafe { Product::new(isa, sizes, lhs, rhs, output, finish).run(op, shared) }
+}
+
+/// Runs tasks on all threads or on this one.
+pub(super) fn each(shared: bool, count: usize, task: impl Fn(usize) + Sync) {
+    if shared {
+        parallel::for_each(count, task);
+    } else {
+        (0..count).for_each(task);
+    }
+}
+
+/// A product and how it is cut.
+struct Product<T: Element> {
+    isa: Isa,
+    kernels: &'static Kernels<T::Sum>,
+    sizes: (usize, usize, usize),
+    lhs: Matrix<T>,
+    rhs: Matrix<T>,
+    output: Matrix<T>,
+    finish: Option<Finish<T>>,
+    row_panels: Panels,
+    column_panels: Panels,
+    pack_lhs: bool,
+    pack_rhs: bool,
+    /// Terms whose packed operands are in memory at a time, a multiple of [`INNER`].
+    chunk: usize,
+}
+
+/// Where packed operands and sums are.
+#[derive(Clone, Copy)]
+struct Workspace<S> {
+    lhs: Matrix<S>,
+    rhs: Matrix<S>,
+    sums: Matrix<S>,
+}
+
+impl<T: Element> Product<T> {
+    fn new(
+        isa: Isa,
+        sizes: (usize, usize, usize),
+        lhs: Matrix<T>,
+        rhs: Matrix<T>,
+        output: Matrix<T>,
+        finish: Option<Finish<T>>,
+    ) -> Self {
+        let kernels = T::Sum::kernels(isa);
+        let (rows, inner, columns) = sizes;
+        let row_panels = Panels::new(rows, 1, kernels.rows);
+        let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
+        let in_cache = lhs.column_stride == 1 && rows * inner * size_of::<T>() <= IN_PLACE_BYTES;
+        let pack_lhs = !T::WIDE || !(in_cache || rows <= kernels.rows && lhs.column_stride == 1);
+        let small = inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows;
+        let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
+        let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
+        let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
+        let chunk = (terms / INNER * INNER).clamp(INNER, inner.next_multiple_of(INNER).max(INNER));
+        Product {
+            isa,
+            kernels,
+            sizes,
+            lhs,
+            rhs,
+            output,
+            finish,
+            row_panels,
+            column_panels,
+            pack_lhs,
+            pack_rhs,
+            chunk,
+        }
+    }
+
+    /// # Safety
+    /// As for [`multiply`].
+    unsafe fn run(&self, op: &'static str, shared: bool) -> Result<()> {
+        let (rows, inner, columns) = self.sizes;
+        if rows == 0 || columns == 0 {
+            return Ok(());
+        }
+        let terms = self.chunk.min(inner);
+        let direct = T::WIDE && self.finish.is_none();
+        let lhs_bytes = usize::from(self.pack_lhs) * rows * terms * size_of::<T::Sum>();
+        let rhs_bytes =
+            usize::from(self.pack_rhs) * self.column_panels.padded() * terms * size_of::<T::Sum>();
+        let sum_bytes = usize::from(!direct) * rows * columns * size_of::<T::Sum>();
+        // sizes are whole cache lines, so that parts begin on one
+        let (lhs_bytes, rhs_bytes) = (
+            lhs_bytes.next_multiple_of(64),
+            rhs_bytes.next_multiple_of(64),
+        );
+        let total = lhs_bytes + rhs_bytes + sum_bytes;
+        let memory = match total {
+            0 => None,
+            _ => Some(Buffer::allocate(op, total)?),
+        };
+        let start: *const u8 = match &memory {
+            None => std::ptr::null(),
+            Some(memory) => memory.host_ptr()?.as_ptr(),
+        };
+        let part = |matrix: Matrix<T>, offset: Option<usize>| Matrix::<T::Sum> {
+            start: offset.map_or(matrix.start.cast(), |offset| {
+                start.wrapping_add(offset).cast()
+            }),
+            row_stride: matrix.row_stride,
+            column_stride: matrix.column_stride,
+        };
+        let workspace = Workspace {
+            lhs: part(self.lhs, self.pack_lhs.then_some(0)),
+            rhs: part(self.rhs, self.pack_rhs.then_some(lhs_bytes)),
+            sums: match direct {
+                true => part(self.output, None),
+                false => Matrix {
+                    start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
+                    row_stride: columns as isize,
+                    column_stride: 1,
+                },
+            },
+        };
+        let mut first = 0;
+        loop {
+            let terms = self.chunk.min(inner - first);
+            // SAFETY: by the caller's promise; the workspace has room for so many terms
+            unsafe { self.pass(first, terms, &workspace, shared) };
+            first += terms;
+            if first >= inner {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds some terms of every sum.
+    ///
+    /// # Safety
+    /// As for [`multiply`], with room in the workspace for the terms.
+    unsafe fn pass(&self, first: usize, terms: usize, workspace: &Workspace<T::Sum>, shared: bool) {
+        let blocks = terms.div_ceil(INNER);
+        let lhs_groups = Groups::new(&self.row_panels, 64);
+        let rhs_groups = Groups::new(&self.column_panels, 512);
+        let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
+        let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
+        each(shared, lhs_tasks + rhs_tasks, |task| {
+            // SAFETY: by the caller's promise; each task writes packed panels of its own
+            unsafe {
+                if task < lhs_tasks {
+                    let (block, group) = (task % blocks, task / blocks);
+                    let piece = self.lhs.transposed().at(first, 0);
+                    let (panels, padded) = (&self.row_panels, self.sizes.0);
+                    let to = workspace.lhs.start.cast_mut();
+                    self.pack(
+                        piece,
+                        terms,
+                        block,
+                        lhs_groups.get(group),
+                        panels,
+                        padded,
+                        to,
+                    );
+                } else {
+                    let task = task - lhs_tasks;
+                    let (block, group) = (task % blocks, task / blocks);
+                    let piece = self.rhs.at(first, 0);
+                    let (panels, padded) = (&self.column_panels, self.column_panels.padded());
+                    let to = workspace.rhs.start.cast_mut();
+                    self.pack(
+                        piece,
+                        terms,
+                        block,
+                        rhs_groups.get(group),
+                        panels,
+                        padded,
+                        to,
+                    );
+                }
+            }
+        });
+        let down = Groups::new(&self.row_panels, TASK_ROWS);
+        let across = Groups::new(&self.column_panels, TASK_COLUMNS);
+        let last = first + terms >= self.sizes.1;
+        each(shared, down.count() * across.count(), |task| {
+            let (row_group, column_group) = (task / across.count(), task % across.count());
+            let (rows, columns) = (down.get(row_group), across.get(column_group));
+            // SAFETY: by the caller's promise; each task writes elements of its own
+            unsafe {
+                self.tiles(first, terms, workspace, rows.clone(), columns.clone());
+                if last {
+                    self.complete(workspace.sums, rows, columns);
+                }
+            }
+        });
+    }
+
+    /// Packs some panels of one block of terms; the matrix begins at the pass's first term and
+    /// has one row a term.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`].
+    unsafe fn pack(
+        &self,
+        matrix: Matrix<T>,
+        terms: usize,
+        block: usize,
+        group: std::ops::Range<usize>,
+        panels: &Panels,
+        padded: usize,
+        to: *mut T::Sum,
+    ) {
+        let first = block * INNER;
+        let terms = INNER.min(terms - first);
+        for panel in group {
+            let panel = panels.get(panel);
+            let piece = Piece {
+                source: matrix.at(first, panel.first),
+                terms,
+                size: panel.size,
+                padded: panels.width(&panel),
+            };
+            let to = to.wrapping_add(first * padded + panel.first * terms);
+            // SAFETY: by the caller's promise
+            unsafe { pack::pack(self.isa, &piece, to) };
+        }
+    }
+
+    /// The sums of some panels' rows and columns.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`].
+    unsafe fn tiles(
+        &self,
+        first: usize,
+        terms: usize,
+        workspace: &Workspace<T::Sum>,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+    ) {
+        let padded = self.column_panels.padded();
+        for begin in (0..terms.max(1)).step_by(INNER) {
+            let inner = INNER.min(terms - begin);
+            for column in columns.clone() {
+                let column_panel = self.column_panels.get(column);
+                let (rhs, rhs_row) = match self.pack_rhs {
+                    true => (
+                        workspace
+                            .rhs
+                            .start
+                            .wrapping_add(begin * padded + column_panel.first * inner),
+                        self.column_panels.width(&column_panel) as isize,
+                    ),
+                    false => (
+                        workspace.rhs.place(first + begin, column_panel.first),
+                        workspace.rhs.row_stride,
+                    ),
+                };
+                for row in rows.clone() {
+                    let row_panel = self.row_panels.get(row);
+                    let lhs = match self.pack_lhs {
+                        true => workspace
+                            .lhs
+                            .start
+                            .wrapping_add(begin * self.sizes.0 + row_panel.first * inner),
+                        false => workspace.lhs.place(row_panel.first, first + begin),
+                    };
+                    let kernel =
+                        (self.kernels.choose)(row_panel.size, column_panel.vectors, self.pack_lhs);
+                    let sums = workspace.sums;
+                    // SAFETY: by the caller's promise; panels lie inside the matrices
+                    unsafe {
+                        kernel(&Tile {
+                            inner,
+                            lhs,
+                            lhs_row: workspace.lhs.row_stride,
+                            rhs,
+                            rhs_row,
+                            output: sums.place(row_panel.first, column_panel.first).cast_mut(),
+                            output_row: sums.row_stride,
+                            columns: column_panel.size,
+                            accumulate: first + begin > 0,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns sums into elements.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`].
+    unsafe fn complete(
+        &self,
+        sums: Matrix<T::Sum>,
+        rows: std::ops::Range<usize>,
+        columns: std::ops::Range<usize>,
+    ) {
+        if T::WIDE && self.finish.is_none() {
+            return;
+        }
+        let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));
+        for row in rows {
+            let (sums, to) = (
+                sums.at(row, columns.start),
+                self.output.at(row, columns.start),
+            );
+            let finish = self
+                .finish
+                .as_ref()
+                .map(|finish| finish.at(row, columns.start));
+            // SAFETY: by the caller's promise; columns of both lie side by side
+            unsafe {
+                write_row(
+                    self.isa,
+                    sums.start,
+                    columns.len(),
+                    finish,
+                    to.start.cast_mut(),
+                )
+            };
+        }
+    }
+}
+
+compiled! {
+    /// Writes finished sums of one row.
+    ///
+    /// # Safety
+    /// Sums, addend and output have `count` elements; this machine has the instruction set.
+    pub(super) fn write_row<T: Element>(
+        sums: *const T::Sum,
+        count: usize,
+        finish: Option<Finish<T>>,
+        to: *mut T,
+    ) by write_elements
+}
+
+/// # Safety
+/// As for [`write_row`].
+#[inline(always)]
+unsafe fn write_elements<T: Element>(
+    sums: *const T::Sum,
+    count: usize,
+    finish: Option<Finish<T>>,
+    to: *mut T,
+) {
+    // SAFETY: by the caller's promise
+    unsafe {
+        match finish {
+            None => {
+                for column in 0..count {
+                    to.add(column).write(T::narrow(sums.add(column).read()));
+                }
+            }
+            Some(finish) => {
+                for column in 0..count {
+                    let sum = finish.apply(sums.add(column).read(), 0, column);
+                    to.add(column).write(T::narrow(sum));
+                }
+            }
+        }
+    }
+}
+
+/// Panels in groups of about a number of elements.
+struct Groups {
+    panels: usize,
+    /// Panels of a group.
+    group: usize,
+}
+
+impl Groups {
+    fn new(panels: &Panels, elements: usize) -> Self {
+        let widest = panels.padded().div_ceil(panels.count()).max(1);
+        Groups {
+            panels: panels.count(),
+            group: (elements / widest).max(1),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.panels.div_ceil(self.group)
+    }
+
+    fn get(&self, index: usize) -> std::ops::Range<usize> {
+        index * self.group..self.panels.min((index + 1) * self.group)
+    }
+}

@@ -1,0 +1,227 @@
+//! Products against sums in order. Elements are small integers, so that every order of summing
+//! gives the same bits.
+
+use super::product::multiply_with;
+use super::{Element, Finish, INNER, Matrix, Scalar};
+use crate::simd::Isa;
+use half::{bf16, f16};
+
+/// How a matrix lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Order {
+    Rows,
+    Columns,
+    Spread,
+    Reversed,
+}
+
+const ORDERS: [Order; 4] = [Order::Rows, Order::Columns, Order::Spread, Order::Reversed];
+
+struct Stored<T> {
+    memory: Vec<T>,
+    first: usize,
+    row_stride: isize,
+    column_stride: isize,
+}
+
+impl<T: Element> Stored<T> {
+    fn new(rows: usize, columns: usize, order: Order, seed: usize) -> Self {
+        let (row_stride, column_stride, first, size) = match order {
+            Order::Rows => (columns as isize, 1, 0, rows * columns),
+            Order::Columns => (1, rows as isize, 0, rows * columns),
+            Order::Spread => (2 * columns as isize + 3, 2, 1, rows * (2 * columns + 3) + 1),
+            Order::Reversed => {
+                let last = (rows * columns).saturating_sub(1);
+                (-(columns as isize), -1, last, rows * columns)
+            }
+        };
+        let value = |index: usize| ((index * 7 + index / 5 * 3 + seed) % 9) as f64 - 4.0;
+        Stored {
+            memory: (0..size)
+                .map(|index| T::narrow(T::Sum::of(value(index))))
+                .collect(),
+            first,
+            row_stride,
+            column_stride,
+        }
+    }
+
+    fn matrix(&self) -> Matrix<T> {
+        Matrix {
+            start: self.memory.as_ptr().wrapping_add(self.first),
+            row_stride: self.row_stride,
+            column_stride: self.column_stride,
+        }
+    }
+
+    fn get(&self, row: usize, column: usize) -> T::Sum {
+        let place = self.first as isize
+            + row as isize * self.row_stride
+            + column as isize * self.column_stride;
+        self.memory[place as usize].widen()
+    }
+}
+
+fn available() -> impl Iterator<Item = Isa> {
+    Isa::ALL.into_iter().filter(|isa| isa.is_available())
+}
+
+fn check<T: Element + PartialEq + std::fmt::Debug>(
+    isa: Isa,
+    (rows, inner, columns): (usize, usize, usize),
+    orders: (Order, Order),
+    factors: Option<(f64, f64)>,
+) {
+    let lhs = Stored::<T>::new(rows, inner, orders.0, 1);
+    let rhs = Stored::<T>::new(inner, columns, orders.1, 2);
+    let addend = Stored::<T>::new(rows, columns, orders.0, 5);
+    let untouched = T::narrow(T::Sum::of(77.0));
+    let mut output = vec![untouched; rows * columns + 1];
+    let place = Matrix {
+        start: output.as_mut_ptr().cast_const(),
+        row_stride: columns as isize,
+        column_stride: 1,
+    };
+    let finish = factors.map(|(alpha, beta)| Finish {
+        alpha: T::Sum::of(alpha),
+        beta: T::Sum::of(beta),
+        addend: (beta != 0.0).then(|| addend.matrix()),
+    });
+    let sizes = (rows, inner, columns);
+    for shared in [true, false] {
+        output.fill(untouched);
+        // SAFETY: matrices reach what they were made for, and the instruction set is available
+        unsafe {
+            multiply_with(
+                isa,
+                "test",
+                shared,
+                sizes,
+                lhs.matrix(),
+                rhs.matrix(),
+                place,
+                finish,
+            )
+        }
+        .unwrap();
+        for row in 0..rows {
+            for column in 0..columns {
+                let mut sum = T::Sum::default();
+                for term in 0..inner {
+                    sum = sum + lhs.get(row, term) * rhs.get(term, column);
+                }
+                if let Some((alpha, beta)) = factors {
+                    sum = sum * T::Sum::of(alpha) + addend.get(row, column) * T::Sum::of(beta);
+                }
+                let found = output[row * columns + column];
+                assert_eq!(
+                    found,
+                    T::narrow(sum),
+                    "{isa:?} {sizes:?} {orders:?} {factors:?} at {row}, {column}"
+                );
+            }
+        }
+        assert_eq!(output[rows * columns], untouched, "wrote past the end");
+    }
+}
+
+fn check_all<T: Element + PartialEq + std::fmt::Debug>() {
+    let sizes = [
+        0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 47, 48, 49, 65,
+    ];
+    for isa in available() {
+        for (index, &rows) in sizes.iter().enumerate() {
+            for (shift, &columns) in sizes.iter().enumerate() {
+                let inner = sizes[(index * 5 + shift * 3) % sizes.len()];
+                let orders = (ORDERS[(index + shift) % 4], ORDERS[(index / 2 + shift) % 4]);
+                check::<T>(isa, (rows, inner, columns), orders, None);
+            }
+        }
+        for lhs in ORDERS {
+            for rhs in ORDERS {
+                for inner in [0, 1, INNER - 1, INNER, INNER + 1, 2 * INNER + 3] {
+                    check::<T>(isa, (9, inner, 50), (lhs, rhs), None);
+                }
+                check::<T>(isa, (13, 21, 35), (lhs, rhs), Some((2.0, -1.0)));
+                check::<T>(isa, (13, 21, 35), (lhs, rhs), Some((3.0, 0.0)));
+                for rows in [1, 2, 4] {
+                    check::<T>(isa, (rows, 67, 1030), (lhs, rhs), Some((2.0, 1.0)));
+                    check::<T>(isa, (1030, 67, rows), (lhs, rhs), Some((2.0, 1.0)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_single_precision_are_exact_at_every_edge() {
+    check_all::<f32>();
+}
+
+#[test]
+fn products_of_double_precision_are_exact_at_every_edge() {
+    check_all::<f64>();
+}
+
+#[test]
+fn products_of_half_precision_are_rounded_once() {
+    check_all::<f16>();
+}
+
+#[test]
+fn products_of_brain_floats_are_rounded_once() {
+    check_all::<bf16>();
+}
+
+#[test]
+fn large_products_are_cut_into_tasks_without_gaps() {
+    for isa in available() {
+        check::<f32>(isa, (300, 520, 1100), (Order::Rows, Order::Rows), None);
+        check::<f32>(isa, (140, 40, 2100), (Order::Columns, Order::Columns), None);
+        check::<bf16>(isa, (270, 300, 90), (Order::Rows, Order::Columns), None);
+    }
+}
+
+#[test]
+fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
+    for isa in available() {
+        let (rows, inner, columns) = (19, 21, 53);
+        let mut lhs = Stored::<f32>::new(rows, inner, Order::Rows, 1);
+        let mut rhs = Stored::<f32>::new(inner, columns, Order::Rows, 2);
+        lhs.memory.fill(1.0);
+        rhs.memory.fill(1.0);
+        lhs.memory[3 * inner + 4] = f32::NAN;
+        lhs.memory[18 * inner + 20] = f32::INFINITY;
+        rhs.memory[20 * columns + 52] = f32::NEG_INFINITY;
+        let mut output = vec![0.0f32; rows * columns];
+        let place = Matrix {
+            start: output.as_mut_ptr().cast_const(),
+            row_stride: columns as isize,
+            column_stride: 1,
+        };
+        let sizes = (rows, inner, columns);
+        // SAFETY: as in `check`
+        unsafe {
+            multiply_with(
+                isa,
+                "test",
+                false,
+                sizes,
+                lhs.matrix(),
+                rhs.matrix(),
+                place,
+                None,
+            )
+        }
+        .unwrap();
+        for (index, found) in output.into_iter().enumerate() {
+            match (index / columns, index % columns) {
+                (3, _) => assert!(found.is_nan()),
+                (18, 52) => assert_eq!(found, f32::NEG_INFINITY),
+                (18, _) => assert_eq!(found, f32::INFINITY),
+                (_, 52) => assert_eq!(found, f32::NEG_INFINITY),
+                _ => assert_eq!(found, inner as f32),
+            }
+        }
+    }
+}
