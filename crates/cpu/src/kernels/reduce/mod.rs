@@ -1,0 +1,104 @@
+//! Reductions over any axes of any layout.
+//!
+//! Axes are sorted by stride ([`loops`]), so that memory is read in order. If the reduced axes hold
+//! the neighbours, rows are folded in registers ([`along`]); else they are folded into a vector of
+//! accumulators ([`across`]). How work is cut depends on sizes alone, and so do results.
+
+mod across;
+mod along;
+mod kinds;
+mod loops;
+
+use crate::simd::Isa;
+use crate::simd::element::Element;
+use crate::with_element;
+use kinds::{All, Any, Max, Min, Prod, Reduction, Sum};
+use loops::Loops;
+use mlx_oxide_ir::{ArrayType, Dtype, Reduce, ReduceKind, Result};
+use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
+use smallvec::smallvec;
+
+pub(crate) fn supports(op: &Reduce, _inputs: &[&ArrayType]) -> bool {
+    match op.kind {
+        ReduceKind::Sum
+        | ReduceKind::Prod
+        | ReduceKind::Max
+        | ReduceKind::Min
+        | ReduceKind::All
+        | ReduceKind::Any => true,
+        ReduceKind::LogSumExp => false,
+    }
+}
+
+pub(crate) fn run(op: &Reduce, call: &Call<'_>) -> Result<Results> {
+    run_with(op, call, Isa::best())
+}
+
+/// Runs the call on an instruction set.
+fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    with_element!(call.inputs[0].dtype, T => of::<T>(op, call, isa))
+}
+
+fn of<T: Element>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    match op.kind {
+        ReduceKind::Sum => reduce::<Sum<T>>(op, call, isa),
+        ReduceKind::Prod => reduce::<Prod<T>>(op, call, isa),
+        ReduceKind::Max => reduce::<Max<T>>(op, call, isa),
+        ReduceKind::Min => reduce::<Min<T>>(op, call, isa),
+        ReduceKind::All => reduce::<All<T>>(op, call, isa),
+        ReduceKind::Any => reduce::<Any<T>>(op, call, isa),
+        ReduceKind::LogSumExp => Err(super::declined(call)),
+    }
+}
+
+/// Memory that tasks write to in places of their own.
+struct Shared<T>(*mut T);
+
+// SAFETY: whoever writes through it does so in places of their own
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn pointer(&self) -> *mut T {
+        self.0
+    }
+}
+
+/// Memory that starts at a line of the cache.
+#[repr(align(64))]
+struct Aligned<T>(T);
+
+/// A reduction under way.
+struct Reducer<'a, F: Reduction> {
+    name: &'static str,
+    loops: &'a Loops,
+    operand: *const F::In,
+    result: *mut F::Out,
+    /// Whether elements lie at multiples of their width.
+    aligned: bool,
+}
+
+// SAFETY: tasks write results of their own, and nobody writes what they read
+unsafe impl<F: Reduction> Sync for Reducer<'_, F> {}
+
+fn reduce<F: Reduction>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    let (operand, output) = (&call.inputs[0], &call.outputs[0]);
+    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+    debug_assert_eq!(output.dtype.size(), size_of::<F::Out>());
+    if output.size() > 0 {
+        let loops = Loops::new(&operand.layout, &op.axes);
+        let pointer = operand.buffer.host_ptr()?.as_ptr();
+        let reducer = Reducer::<F> {
+            name: op.name(),
+            loops: &loops,
+            operand: pointer.cast_const().cast(),
+            result: buffer.host_ptr()?.as_ptr().cast(),
+            aligned: (pointer as usize).is_multiple_of(align_of::<F::In>()),
+        };
+        if loops.is_across() {
+            reducer.across(isa)?;
+        } else {
+            reducer.along(isa)?;
+        }
+    }
+    Ok(smallvec![Stored::contiguous(buffer, output)])
+}
