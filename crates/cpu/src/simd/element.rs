@@ -256,7 +256,7 @@ impl Element for Truth {
     }
     #[inline(always)]
     fn narrow(value: u8) -> Self {
-        Truth(value)
+        Truth(u8::from(value != 0))
     }
     #[inline(always)]
     fn total(self) -> i32 {

@@ -7,6 +7,7 @@
 
 pub mod dispatch;
 pub mod element;
+pub mod float;
 pub mod fold;
 pub mod half;
 pub mod isa;

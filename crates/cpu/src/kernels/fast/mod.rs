@@ -4,6 +4,7 @@ mod attention;
 mod layer_norm;
 mod rms_norm;
 mod rope;
+mod rows;
 mod softmax;
 
 use mlx_oxide_ir::{ArrayType, Fast, Result};

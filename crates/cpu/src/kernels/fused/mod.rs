@@ -11,7 +11,7 @@ mod execute;
 mod lane;
 mod lower;
 mod nest;
-mod scratch;
+pub(super) mod scratch;
 
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@
 //! Where rows are short and follow each other, several make one *line* as long as a good vector
 //! loop; the columns of a result are joined at the end.
 
+use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Axis, Walk};
-use super::{Aligned, Reducer, Shared};
+use crate::kernels::shared::{Aligned, Shared};
 use crate::simd::fold::{Cascade, GROUP, fold_columns, fold_group, fold_row};
 use crate::simd::{Isa, Kernel, strided, vectorised};
 use mlx_oxide_ir::Result;

@@ -1,8 +1,9 @@
 //! Neighbours in memory make one result: rows are folded in registers.
 
+use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::Walk;
-use super::{Aligned, Reducer};
+use crate::kernels::shared::{Aligned, Shared};
 use crate::simd::fold::{Cascade, PIECE, fold_slice};
 use crate::simd::{Isa, Kernel, strided, vectorised};
 use mlx_oxide_ir::Result;
@@ -49,7 +50,7 @@ impl<F: Reduction> Reducer<'_, F> {
     fn along_in_parts(&self, isa: Isa, results: usize, terms: usize) -> Result<()> {
         let parts = terms.div_ceil(PART);
         let partial = Buffer::allocate(self.name, results * parts * size_of::<F::Acc>())?;
-        let partials = super::Shared(partial.host_ptr()?.as_ptr().cast::<F::Acc>());
+        let partials = Shared(partial.host_ptr()?.as_ptr().cast::<F::Acc>());
         parallel::for_each(results * parts, |task| {
             let (row, part) = (task / parts, task % parts);
             let write = |_: usize, _: isize, value: F::Acc| {

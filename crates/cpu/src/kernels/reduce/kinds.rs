@@ -5,7 +5,7 @@ use crate::simd::fold::Fold;
 use std::marker::PhantomData;
 
 /// A fold whose value becomes an element.
-pub(super) trait Reduction: Fold + Default + Send + Sync {
+pub(crate) trait Reduction: Fold + Default + Send + Sync {
     /// The result's element.
     type Out: Copy;
 
@@ -19,7 +19,7 @@ macro_rules! reduction {
     ($(#[$doc:meta])* $name:ident: $acc:ty => $out:ty, $identity:expr,
      |$element:ident| $lift:expr, |$lhs:ident, $rhs:ident| $combine:expr, |$value:ident| $finish:expr) => {
         $(#[$doc])*
-        pub(super) struct $name<T>(PhantomData<fn() -> T>);
+        pub(crate) struct $name<T>(PhantomData<fn() -> T>);
         impl<T> Clone for $name<T> {
             #[inline(always)]
             fn clone(&self) -> Self {

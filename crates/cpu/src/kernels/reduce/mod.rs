@@ -6,7 +6,8 @@
 
 mod across;
 mod along;
-mod kinds;
+pub(crate) mod kinds;
+mod log_sum_exp;
 mod loops;
 
 use crate::simd::Isa;
@@ -18,7 +19,7 @@ use mlx_oxide_ir::{ArrayType, Dtype, Reduce, ReduceKind, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
 use smallvec::smallvec;
 
-pub(crate) fn supports(op: &Reduce, _inputs: &[&ArrayType]) -> bool {
+pub(crate) fn supports(op: &Reduce, inputs: &[&ArrayType]) -> bool {
     match op.kind {
         ReduceKind::Sum
         | ReduceKind::Prod
@@ -26,7 +27,7 @@ pub(crate) fn supports(op: &Reduce, _inputs: &[&ArrayType]) -> bool {
         | ReduceKind::Min
         | ReduceKind::All
         | ReduceKind::Any => true,
-        ReduceKind::LogSumExp => false,
+        ReduceKind::LogSumExp => inputs[0].dtype.is_floating(),
     }
 }
 
@@ -36,6 +37,9 @@ pub(crate) fn run(op: &Reduce, call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set.
 fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    if op.kind == ReduceKind::LogSumExp {
+        return log_sum_exp::run(op, call, isa);
+    }
     with_element!(call.inputs[0].dtype, T => of::<T>(op, call, isa))
 }
 
@@ -50,22 +54,6 @@ fn of<T: Element>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
         ReduceKind::LogSumExp => Err(super::declined(call)),
     }
 }
-
-/// Memory that tasks write to in places of their own.
-struct Shared<T>(*mut T);
-
-// SAFETY: whoever writes through it does so in places of their own
-unsafe impl<T> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    fn pointer(&self) -> *mut T {
-        self.0
-    }
-}
-
-/// Memory that starts at a line of the cache.
-#[repr(align(64))]
-struct Aligned<T>(T);
 
 /// A reduction under way.
 struct Reducer<'a, F: Reduction> {
