@@ -25,7 +25,7 @@ fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Re
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let bias = &rows::vector::<T>(&call.inputs[2])?;
     let eps = T::Wide::from_double(eps);
-    rows::for_each::<T>(call, |row, wide, output| {
+    rows::for_each::<T>(call, |_, row, wide, output| {
         let norm = LayerNorm {
             row,
             wide,

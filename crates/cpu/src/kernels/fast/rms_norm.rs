@@ -22,7 +22,7 @@ pub(super) fn run(call: &Call<'_>, eps: f64) -> Result<Results> {
 fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let eps = T::Wide::from_double(eps);
-    rows::for_each::<T>(call, |row, wide, output| {
+    rows::for_each::<T>(call, |_, row, wide, output| {
         let norm = RmsNorm {
             row,
             wide,

@@ -8,11 +8,11 @@ use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::smallvec;
 use std::mem::MaybeUninit;
 
-/// Calls `function(row, wide, output)` for every row along the last axis of the first input;
+/// Calls `function(number, row, wide, output)` for every row along the last axis of the first input;
 /// `wide` is as long as the row, of arbitrary content, and `output` is to be filled.
 pub(super) fn for_each<T: Element>(
     call: &Call<'_>,
-    function: impl Fn(&[T], &mut [MaybeUninit<T::Wide>], &mut [MaybeUninit<T>]) + Sync,
+    function: impl Fn(usize, &[T], &mut [MaybeUninit<T::Wide>], &mut [MaybeUninit<T>]) + Sync,
 ) -> Result<Results> {
     let output = &call.outputs[0];
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
@@ -26,7 +26,7 @@ pub(super) fn for_each<T: Element>(
         let from = results.pointer().wrapping_add(number * length);
         // SAFETY: the output has as many rows of this length, this one only this task's
         let output = unsafe { std::slice::from_raw_parts_mut(from, length) };
-        function(row, wide, output);
+        function(number, row, wide, output);
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }

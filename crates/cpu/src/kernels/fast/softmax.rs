@@ -21,7 +21,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Results> {
 }
 
 fn of<T: Element<Wide: Float>>(call: &Call<'_>, isa: Isa) -> Result<Results> {
-    rows::for_each::<T>(call, |row, wide, output| {
+    rows::for_each::<T>(call, |_, row, wide, output| {
         vectorised(isa, Softmax { row, wide, output });
     })
 }

@@ -5,7 +5,7 @@
 //! outputs written in place wherever their layout allows; the rest goes through registers of one
 //! tile. Single operations on whole arrays skip all that ([`direct`]).
 
-mod complex;
+pub(super) mod complex;
 mod direct;
 mod execute;
 mod lane;
