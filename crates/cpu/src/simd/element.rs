@@ -1,6 +1,6 @@
 //! Elements as they are stored, and the types that they are computed in.
 
-use super::half::Half;
+use super::half::{Float16, Half};
 use num_complex::Complex32;
 use std::marker::PhantomData;
 
@@ -30,6 +30,10 @@ pub trait Element: Copy + 'static {
     type Total: Ring;
     /// The element that sums and products of many become.
     type Sum: Copy + 'static;
+    /// The type with the same sums and products, bit for bit.
+    type Modular: Element;
+    /// The type that is zero by the same bits.
+    type Bits: Element;
 
     /// The value.
     fn wide(self) -> Self::Wide;
@@ -206,13 +210,16 @@ impl Ordered for Complex32 {
     }
 }
 
-/// Implements [`Element`] for types compared as they are: type and type of sums.
+/// Implements [`Element`] for types compared as they are: type, type of sums,
+/// `Modular` and `Bits`.
 macro_rules! elements {
-    ($($element:ident $total:ident;)*) => {$(
+    ($($element:ident $total:ident $modular:ident $bits:ident;)*) => {$(
         impl Element for $element {
             type Wide = $element;
             type Total = $total;
             type Sum = $total;
+            type Modular = $modular;
+            type Bits = $bits;
             #[inline(always)]
             fn wide(self) -> $element {
                 self
@@ -241,15 +248,25 @@ macro_rules! elements {
     )*};
 }
 elements! {
-    u8 u32; u16 u32; u32 u32; u64 u64;
-    i8 i32; i16 i32; i32 i32; i64 i64;
-    f32 f32; f64 f64; Complex32 Complex32;
+    u8 u32 u8 u8;
+    u16 u32 u16 u16;
+    u32 u32 i32 u32;
+    u64 u64 i64 u64;
+    i8 i32 i8 u8;
+    i16 i32 i16 u16;
+    i32 i32 i32 u32;
+    i64 i64 i64 u64;
+    f32 f32 f32 f32;
+    f64 f64 f64 f64;
+    Complex32 Complex32 Complex32 Complex32;
 }
 
 impl Element for Truth {
     type Wide = u8;
     type Total = i32;
     type Sum = i32;
+    type Modular = Truth;
+    type Bits = u8;
     #[inline(always)]
     fn wide(self) -> u8 {
         u8::from(self.0 != 0)
@@ -280,6 +297,8 @@ impl<H: Half + 'static> Element for Packed<H> {
     type Wide = f32;
     type Total = f32;
     type Sum = Packed<H>;
+    type Modular = Packed<H>;
+    type Bits = Packed<Float16>;
     #[inline(always)]
     fn wide(self) -> f32 {
         H::widen(self.0)

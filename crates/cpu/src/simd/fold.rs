@@ -4,6 +4,8 @@
 //! block before, and pieces of [`PIECE`] are joined in pairs, so that the error of a sum grows
 //! with the logarithm of the number of terms.
 
+use std::mem::MaybeUninit;
+
 /// Accumulators: four registers of AVX-512 for elements of four bytes.
 const LANES: usize = 64;
 /// Accumulators for short rows.
@@ -33,7 +35,8 @@ pub trait Fold: Copy {
 /// Values joined in pairs as they come, in logarithmic space.
 pub struct Cascade<F: Fold> {
     fold: F,
-    partial: [F::Acc; usize::BITS as usize],
+    /// At level `l`, if bit `l` of the count is set: the value of `2ˡ` pushed values.
+    partial: [MaybeUninit<F::Acc>; usize::BITS as usize],
     count: usize,
 }
 
@@ -43,37 +46,38 @@ impl<F: Fold> Cascade<F> {
     pub fn new(fold: F) -> Self {
         Cascade {
             fold,
-            partial: [fold.identity(); usize::BITS as usize],
+            partial: [const { MaybeUninit::uninit() }; usize::BITS as usize],
             count: 0,
         }
     }
 
     /// Adds a value.
     #[inline(always)]
-    pub fn push(&mut self, value: F::Acc) {
+    pub fn push(&mut self, mut value: F::Acc) {
         let level = self.count.trailing_ones() as usize;
-        let join = |value, partial: &F::Acc| self.fold.combine(*partial, value);
-        self.partial[level] = self.partial[..level].iter().fold(value, join);
+        for partial in &self.partial[..level] {
+            // SAFETY: the count's bits below `level` are set, and so the partial values written
+            value = self.fold.combine(unsafe { partial.assume_init() }, value);
+        }
+        self.partial[level].write(value);
         self.count += 1;
     }
 
     /// The value of all.
     #[inline(always)]
     pub fn finish(self) -> F::Acc {
-        let mut value = self.fold.identity();
-        let mut first = true;
-        for level in 0..usize::BITS as usize - self.count.leading_zeros() as usize {
+        let mut value = None;
+        for level in 0..(usize::BITS - self.count.leading_zeros()) as usize {
             if self.count >> level & 1 == 1 {
-                let partial = self.partial[level];
-                value = if first {
-                    partial
-                } else {
-                    self.fold.combine(partial, value)
-                };
-                first = false;
+                // SAFETY: the count's bit is set, and so the partial value written
+                let partial = unsafe { self.partial[level].assume_init() };
+                value = Some(match value {
+                    Some(value) => self.fold.combine(partial, value),
+                    None => partial,
+                });
             }
         }
-        value
+        value.unwrap_or(self.fold.identity())
     }
 }
 
@@ -83,12 +87,13 @@ pub fn fold_slice<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     if elements.len() < LANES {
         return fold_few(fold, elements);
     }
-    if elements.len() <= PIECE {
-        return fold_piece(fold, elements);
-    }
     let mut cascade = Cascade::new(fold);
     for piece in elements.chunks(PIECE) {
-        cascade.push(fold_piece(fold, piece));
+        let value = fold_piece(fold, piece);
+        if piece.len() == elements.len() {
+            return value;
+        }
+        cascade.push(value);
     }
     cascade.finish()
 }

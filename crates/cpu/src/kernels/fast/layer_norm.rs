@@ -21,7 +21,8 @@ pub(super) fn run(call: &Call<'_>, eps: f64) -> Result<Results> {
     with_float!(call.inputs[0].dtype, T => of::<T>(call, eps, Isa::best()), Err(declined(call)))
 }
 
-fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
+/// Runs the call on an instruction set.
+pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let bias = &rows::vector::<T>(&call.inputs[2])?;
     let eps = T::Wide::from_double(eps);
@@ -54,6 +55,11 @@ impl<T: Element<Wide: Float>> Kernel for LayerNorm<'_, T> {
     fn run(self) {
         let wide = widen(self.row, self.wide);
         let count = T::Wide::from_double(wide.len() as f64);
+        let near = fold_slice(Sum::<T::Wide>::default(), wide) / count;
+        for value in wide.iter_mut() {
+            *value = *value - near;
+        }
+        // what rounding left of the mean: it is all there is to see where elements hardly differ
         let mean = fold_slice(Sum::<T::Wide>::default(), wide) / count;
         // of the deviations, since the mean of squares less the squared mean would cancel
         let variance = fold_slice(Squares { mean }, wide) / count;

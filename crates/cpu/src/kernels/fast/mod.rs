@@ -6,6 +6,8 @@ mod rms_norm;
 mod rope;
 mod rows;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 use mlx_oxide_ir::{ArrayType, Fast, Result};
 use mlx_oxide_runtime::{Call, Results};

@@ -19,7 +19,8 @@ pub(super) fn run(call: &Call<'_>, eps: f64) -> Result<Results> {
     with_float!(call.inputs[0].dtype, T => of::<T>(call, eps, Isa::best()), Err(declined(call)))
 }
 
-fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
+/// Runs the call on an instruction set.
+pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let eps = T::Wide::from_double(eps);
     rows::for_each::<T>(call, |_, row, wide, output| {

@@ -20,7 +20,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Results> {
     with_float!(call.inputs[0].dtype, T => of::<T>(call, Isa::best()), Err(declined(call)))
 }
 
-fn of<T: Element<Wide: Float>>(call: &Call<'_>, isa: Isa) -> Result<Results> {
+/// Runs the call on an instruction set.
+pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, isa: Isa) -> Result<Results> {
     rows::for_each::<T>(call, |_, row, wide, output| {
         vectorised(isa, Softmax { row, wide, output });
     })

@@ -236,7 +236,7 @@ impl<F: Reduction> Lines<'_, F> {
     /// A line, brought together in `line`.
     #[inline(always)]
     fn gathered<'l>(
-        &self,
+        &'l self,
         number: usize,
         Aligned(line): &'l mut Aligned<[MaybeUninit<F::In>; TILE]>,
         shape: &[usize],
@@ -269,25 +269,24 @@ impl<F: Reduction> Kernel for Lines<'_, F> {
         let fold = F::default();
         let columns = std::mem::take(&mut self.columns);
         let Range { mut start, end } = self.lines;
-        if !self.cut.in_place {
-            let mut shape = self.cut.shape.clone();
-            if let Some(last) = shape.last_mut() {
-                *last = self.breadth;
-            }
-            let mut line = Aligned([const { MaybeUninit::uninit() }; TILE]);
-            for number in start..end {
-                fold_row(fold, columns, self.gathered(number, &mut line, &shape));
-            }
-            return;
+        let mut shape = self.cut.shape.clone();
+        if let Some(last) = shape.last_mut() {
+            *last = self.breadth;
         }
         // the last line may be shorter
-        while start + GROUP < end {
+        while self.cut.in_place && start + GROUP < end {
             let rows = std::array::from_fn(|row| self.in_place(start + row));
             fold_group(fold, columns, rows);
             start += GROUP;
         }
-        for line in start..end {
-            fold_row(fold, columns, self.in_place(line));
+        let mut line = Aligned([const { MaybeUninit::uninit() }; TILE]);
+        for number in start..end {
+            let line = if self.cut.in_place {
+                self.in_place(number)
+            } else {
+                self.gathered(number, &mut line, &shape)
+            };
+            fold_row(fold, columns, line);
         }
     }
 }

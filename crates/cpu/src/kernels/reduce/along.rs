@@ -26,7 +26,7 @@ impl<F: Reduction> Reducer<'_, F> {
         if terms <= PART {
             let grain = (GRAIN / terms.max(1)).max(1);
             parallel::for_each_range(results, grain, |start, end| {
-                let write = |_: usize, place: isize, value: F::Acc| {
+                let write = |place: isize, value: F::Acc| {
                     // SAFETY: the place is that of a result, which no other task has
                     unsafe { self.result.offset(place).write(F::finish(value)) };
                 };
@@ -37,7 +37,7 @@ impl<F: Reduction> Reducer<'_, F> {
                         reducer: self,
                         rows,
                         terms,
-                        write,
+                        write: &write,
                     },
                 );
             });
@@ -53,7 +53,7 @@ impl<F: Reduction> Reducer<'_, F> {
         let partials = Shared(partial.host_ptr()?.as_ptr().cast::<F::Acc>());
         parallel::for_each(results * parts, |task| {
             let (row, part) = (task / parts, task % parts);
-            let write = |_: usize, _: isize, value: F::Acc| {
+            let write = |_: isize, value: F::Acc| {
                 // SAFETY: there is one place a task
                 unsafe { partials.pointer().add(task).write(value) };
             };
@@ -65,7 +65,7 @@ impl<F: Reduction> Reducer<'_, F> {
                     reducer: self,
                     rows,
                     terms,
-                    write,
+                    write: &write,
                 },
             );
         });
@@ -93,38 +93,32 @@ impl<F: Reduction> Reducer<'_, F> {
     fn row(&self, place: isize, terms: Range<usize>) -> F::Acc {
         let (shape, strides) = (&self.loops.reduced, &self.loops.reduced_strides);
         let (inner, stride) = (shape[shape.len() - 1], strides[shape.len() - 1]);
+        let in_place = self.aligned && stride == 1 && (inner >= LONG || shape.len() == 1);
         let fold = F::default();
-        if self.aligned && stride == 1 && shape.len() == 1 {
-            let from = self.operand.wrapping_offset(place).cast::<F::In>();
-            // SAFETY: the terms lie in the operand in order, aligned
-            let row = unsafe { std::slice::from_raw_parts(from.add(terms.start), terms.len()) };
-            return fold_slice(fold, row);
-        }
         let mut cascade = Cascade::new(fold);
         let mut gathered = Aligned([const { MaybeUninit::<F::In>::uninit() }; GATHERED]);
-        let in_place = self.aligned && stride == 1 && inner >= LONG;
         let mut start = terms.start;
         while start < terms.end {
             let left = terms.end - start;
-            let count = if in_place {
-                left.min(inner - start % inner)
+            let (from, count) = if in_place {
+                let run = self.operand.wrapping_offset(place + self.term_place(start));
+                (run, left.min(inner - start % inner))
             } else {
-                left.min(GATHERED)
-            };
-            let from = if in_place {
-                self.operand.wrapping_offset(place + self.term_place(start))
-            } else {
+                let count = left.min(GATHERED);
                 let (to, from) = (gathered.0.as_mut_ptr(), self.operand.wrapping_offset(place));
                 let width = size_of::<F::In>();
                 // SAFETY: there is room for `GATHERED` elements; the terms lie in the operand
                 unsafe {
                     strided::gather(to.cast(), from.cast(), width, shape, strides, start, count)
                 };
-                gathered.0.as_ptr().cast()
+                (gathered.0.as_ptr().cast(), count)
             };
-            // SAFETY: so many neighbours in the operand, or just gathered
-            let run = unsafe { std::slice::from_raw_parts(from, count) };
-            cascade.push(fold_slice(fold, run));
+            // SAFETY: so many neighbours in the operand, aligned, or just gathered
+            let value = fold_slice(fold, unsafe { std::slice::from_raw_parts(from, count) });
+            if count == terms.len() {
+                return value;
+            }
+            cascade.push(value);
             start += count;
         }
         cascade.finish()
@@ -143,15 +137,15 @@ impl<F: Reduction> Reducer<'_, F> {
 }
 
 /// Some terms of some rows.
-struct Rows<'a, F: Reduction, W> {
+struct Rows<'a, F: Reduction> {
     reducer: &'a Reducer<'a, F>,
     rows: Range<usize>,
     terms: Range<usize>,
-    /// Takes the number of a row, the place of its result and its value.
-    write: W,
+    /// Takes the place of a row's result and its value; not generic, so that there is one kernel.
+    write: &'a (dyn Fn(isize, F::Acc) + Sync),
 }
 
-impl<F: Reduction, W: Fn(usize, isize, F::Acc)> Kernel for Rows<'_, F, W> {
+impl<F: Reduction> Kernel for Rows<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -159,9 +153,9 @@ impl<F: Reduction, W: Fn(usize, isize, F::Acc)> Kernel for Rows<'_, F, W> {
         let loops = self.reducer.loops;
         let first = self.rows.start;
         let mut walk = Walk::new(&loops.kept, first, loops.start, loops.result_start);
-        for row in self.rows {
+        for _ in self.rows {
             let value = self.reducer.row(walk.place, self.terms.clone());
-            (self.write)(row, walk.result, value);
+            (self.write)(walk.result, value);
             walk.advance();
         }
     }

@@ -9,6 +9,8 @@ mod along;
 pub(crate) mod kinds;
 mod log_sum_exp;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use crate::simd::Isa;
 use crate::simd::element::Element;
@@ -37,23 +39,22 @@ pub(crate) fn run(op: &Reduce, call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set.
 fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
-    if op.kind == ReduceKind::LogSumExp {
-        return log_sum_exp::run(op, call, isa);
+    let dtype = call.inputs[0].dtype;
+    match op.kind {
+        ReduceKind::Sum => with_element!(dtype, T => reduce::<Sum<Modular<T>>>(op, call, isa)),
+        ReduceKind::Prod => with_element!(dtype, T => reduce::<Prod<Modular<T>>>(op, call, isa)),
+        ReduceKind::Max => with_element!(dtype, T => reduce::<Max<T>>(op, call, isa)),
+        ReduceKind::Min => with_element!(dtype, T => reduce::<Min<T>>(op, call, isa)),
+        ReduceKind::All => with_element!(dtype, T => reduce::<All<Bits<T>>>(op, call, isa)),
+        ReduceKind::Any => with_element!(dtype, T => reduce::<Any<Bits<T>>>(op, call, isa)),
+        ReduceKind::LogSumExp => log_sum_exp::run(op, call, isa),
     }
-    with_element!(call.inputs[0].dtype, T => of::<T>(op, call, isa))
 }
 
-fn of<T: Element>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
-    match op.kind {
-        ReduceKind::Sum => reduce::<Sum<T>>(op, call, isa),
-        ReduceKind::Prod => reduce::<Prod<T>>(op, call, isa),
-        ReduceKind::Max => reduce::<Max<T>>(op, call, isa),
-        ReduceKind::Min => reduce::<Min<T>>(op, call, isa),
-        ReduceKind::All => reduce::<All<T>>(op, call, isa),
-        ReduceKind::Any => reduce::<Any<T>>(op, call, isa),
-        ReduceKind::LogSumExp => Err(super::declined(call)),
-    }
-}
+/// The type whose kernel for sums and products serves the element.
+type Modular<T> = <T as Element>::Modular;
+/// The type whose kernel for truth serves the element.
+type Bits<T> = <T as Element>::Bits;
 
 /// A reduction under way.
 struct Reducer<'a, F: Reduction> {

@@ -74,17 +74,17 @@ impl<F: Running> Kernel for Row<'_, F> {
             let values = &mut self.values[..count];
             let source = &self.row[start..start + count];
             let output = &mut self.output[start..start + count];
-            let last = if self.reverse {
-                let values = lifted(fold, values, source.iter().rev());
-                let last = accumulate(fold, values, before);
-                store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
-                last
+            let values = if self.reverse {
+                lifted(fold, values, source.iter().rev())
             } else {
-                let values = lifted(fold, values, source.iter());
-                let last = accumulate(fold, values, before);
-                store::<F>(output.iter_mut(), values, before, self.inclusive);
-                last
+                lifted(fold, values, source.iter())
             };
+            let last = accumulate(fold, values, before);
+            if self.reverse {
+                store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
+            } else {
+                store::<F>(output.iter_mut(), values, before, self.inclusive);
+            }
             before = last;
             done += count;
         }

@@ -4,6 +4,8 @@
 mod across;
 mod along;
 mod kinds;
+#[cfg(test)]
+mod tests;
 
 use super::declined;
 use super::reduce::kinds::{Max, Min, Prod, Sum};
@@ -19,21 +21,26 @@ pub(crate) fn supports(_op: &Scan, _inputs: &[&ArrayType]) -> bool {
 }
 
 pub(crate) fn run(op: &Scan, call: &Call<'_>) -> Result<Results> {
+    run_with(op, call, Isa::best())
+}
+
+/// Runs the call on an instruction set.
+fn run_with(op: &Scan, call: &Call<'_>, isa: Isa) -> Result<Results> {
     let dtype = call.inputs[0].dtype;
     match op.kind {
-        ScanKind::Sum if dtype == Dtype::Bool => scan::<Count>(op, call),
-        ScanKind::Sum => with_element!(dtype, T => scan::<Sum<T>>(op, call)),
-        ScanKind::Prod => with_element!(dtype, T => scan::<Prod<T>>(op, call)),
-        ScanKind::Max => with_element!(dtype, T => scan::<Max<T>>(op, call)),
-        ScanKind::Min => with_element!(dtype, T => scan::<Min<T>>(op, call)),
-        ScanKind::LogAddExp if dtype.is_complex() => scan::<ComplexLogSum>(op, call),
+        ScanKind::Sum if dtype == Dtype::Bool => scan::<Count>(op, call, isa),
+        ScanKind::Sum => with_element!(dtype, T => scan::<Sum<T>>(op, call, isa)),
+        ScanKind::Prod => with_element!(dtype, T => scan::<Prod<T>>(op, call, isa)),
+        ScanKind::Max => with_element!(dtype, T => scan::<Max<T>>(op, call, isa)),
+        ScanKind::Min => with_element!(dtype, T => scan::<Min<T>>(op, call, isa)),
+        ScanKind::LogAddExp if dtype.is_complex() => scan::<ComplexLogSum>(op, call, isa),
         ScanKind::LogAddExp => {
-            with_float!(dtype, T => scan::<LogSum<T>>(op, call), Err(declined(call)))
+            with_float!(dtype, T => scan::<LogSum<T>>(op, call, isa), Err(declined(call)))
         }
     }
 }
 
-fn scan<F: Running>(op: &Scan, call: &Call<'_>) -> Result<Results> {
+fn scan<F: Running>(op: &Scan, call: &Call<'_>, isa: Isa) -> Result<Results> {
     let output = &call.outputs[0];
     debug_assert_eq!(output.dtype.size(), size_of::<F::Out>());
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
@@ -41,9 +48,9 @@ fn scan<F: Running>(op: &Scan, call: &Call<'_>) -> Result<Results> {
         let results = buffer.host_ptr()?.as_ptr().cast::<F::Out>();
         let after: usize = output.shape[op.axis + 1..].iter().product();
         if after == 1 {
-            along::run::<F>(op, &call.inputs[0], results, Isa::best())?;
+            along::run::<F>(op, &call.inputs[0], results, isa)?;
         } else {
-            across::run::<F>(op, &call.inputs[0], results, Isa::best())?;
+            across::run::<F>(op, &call.inputs[0], results, isa)?;
         }
     }
     Ok(smallvec![Stored::contiguous(buffer, output)])
