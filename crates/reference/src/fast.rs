@@ -114,8 +114,11 @@ fn rms_norm(row: &[Value], eps: Real, weight: &Elements) -> Vec<Value> {
 
 fn layer_norm(row: &[Value], eps: Real, weight: &Elements, bias: &Elements) -> Vec<Value> {
     let count = row.len() as f64;
-    let mean = row.iter().map(|value| value.real()).sum::<f64>() / count;
-    let deviations: Vec<f64> = row.iter().map(|value| value.real() - mean).collect();
+    let near = row.iter().map(|value| value.real()).sum::<f64>() / count;
+    // what rounding left of the mean: it is all there is to see where elements hardly differ
+    let rest = row.iter().map(|value| value.real() - near).sum::<f64>() / count;
+    let deviation = |value: &Value| (value.real() - near) - rest;
+    let deviations: Vec<f64> = row.iter().map(deviation).collect();
     let variance = deviations.iter().map(|value| value * value).sum::<f64>() / count;
     let scale = 1.0 / (variance + eps.get()).sqrt();
     let parameters = weight.values().zip(bias.values());

@@ -10,10 +10,11 @@ pub(crate) mod index;
 pub(crate) mod linalg;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod shared;
 pub(crate) mod sort;
 pub(crate) mod source;
-pub(crate) mod target;
 pub(crate) mod view;
 
 use mlx_oxide_ir::Error;

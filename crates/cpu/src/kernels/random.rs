@@ -1,7 +1,7 @@
 //! Random bits by Threefry-2×32 (Salmon, Moraes, Dror & Shaw, *Parallel random numbers: as easy
 //! as 1, 2, 3*, 2011).
 
-use super::target::Target;
+use super::shared::Shared;
 use crate::simd::Isa;
 use mlx_oxide_ir::{ArrayType, Random, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
@@ -23,7 +23,7 @@ pub(crate) fn run(op: &Random, call: &Call<'_>) -> Result<Results> {
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let keys = keys(&call.inputs[0])?;
     let bytes = shape.size() * usize::from(*width);
-    let target = Target::new(buffer.host_ptr()?.as_ptr());
+    let target = Shared(buffer.host_ptr()?.as_ptr());
     let isa = Isa::best();
     // a key's words are written in place, unless its last word is not whole
     let whole = bytes.is_multiple_of(4);

@@ -1,6 +1,6 @@
 //! Arrays out of nothing.
 
-use super::target::Target;
+use super::shared::Shared;
 use crate::simd::strided;
 use half::{bf16, f16};
 use mlx_oxide_ir::{Dtype, Error, Result, Scalar, Source};
@@ -32,7 +32,7 @@ pub(crate) fn run(op: &Source, call: &Call<'_>) -> Result<Results> {
 
 fn full(value: Scalar, buffer: &Buffer, count: usize) -> Result<()> {
     let (bytes, width) = value.bytes();
-    let target = Target::new(buffer.host_ptr()?.as_ptr());
+    let target = Shared(buffer.host_ptr()?.as_ptr());
     parallel::for_each_range(count, PIECE, |start, end| {
         let place = target.element::<u8>(start * width);
         // SAFETY: the buffer holds `count` elements of that width
@@ -44,7 +44,7 @@ fn full(value: Scalar, buffer: &Buffer, count: usize) -> Result<()> {
 /// Of integers, the first two elements lose their fractions and their distance is the step, as in
 /// MLX; sums wrap.
 fn arange(start: f64, step: f64, dtype: Dtype, buffer: &Buffer, count: usize) -> Result<()> {
-    let target = Target::new(buffer.host_ptr()?.as_ptr());
+    let target = Shared(buffer.host_ptr()?.as_ptr());
     let first = start as i64;
     let distance = ((start + step) as i64).wrapping_sub(first);
     let integer = move |number: usize| (number as i64).wrapping_mul(distance).wrapping_add(first);
@@ -65,7 +65,7 @@ fn arange(start: f64, step: f64, dtype: Dtype, buffer: &Buffer, count: usize) ->
 }
 
 /// Writes `element(i)` at every place.
-fn each<T: Copy>(target: &Target, count: usize, element: impl Fn(usize) -> T + Sync) {
+fn each<T: Copy>(target: &Shared<u8>, count: usize, element: impl Fn(usize) -> T + Sync) {
     parallel::for_each_range(count, PIECE, |start, end| {
         let place = target.element::<T>(start);
         for number in start..end {

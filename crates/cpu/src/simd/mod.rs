@@ -5,11 +5,16 @@
 //! same source is compiled once for each [`Isa`]; since every step rounds as IEEE 754 says and
 //! fused multiply-adds are written out, all of them give the same bits.
 
+pub mod dispatch;
+pub mod element;
+pub mod float;
+pub mod fold;
 pub mod half;
 pub mod isa;
 pub mod map;
 pub mod math;
 pub mod strided;
 
+pub use dispatch::{Kernel, vectorised};
 pub use isa::Isa;
 pub use map::{Map1, Map2, Map3, TileFn, map1, map1_portable, map2, map2_portable, map3};

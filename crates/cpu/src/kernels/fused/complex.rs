@@ -234,7 +234,7 @@ pub(super) fn minimum(a: Complex64, b: Complex64) -> Complex64 {
 }
 
 /// `ln(eᵃ + eᵇ)`.
-pub(super) fn log_add_exp(a: Complex64, b: Complex64) -> Complex64 {
+pub(in crate::kernels) fn log_add_exp(a: Complex64, b: Complex64) -> Complex64 {
     let (great, small) = match compare(a, b) {
         None => return complex(f64::NAN, f64::NAN),
         Some(Ordering::Greater) => (a, b),

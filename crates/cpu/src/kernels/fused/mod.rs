@@ -5,13 +5,13 @@
 //! outputs written in place wherever their layout allows; the rest goes through registers of one
 //! tile. Single operations on whole arrays skip all that ([`direct`]).
 
-mod complex;
+pub(super) mod complex;
 mod direct;
 mod execute;
 mod lane;
 mod lower;
 mod nest;
-mod scratch;
+pub(super) mod scratch;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ thread_local! {
 const KEPT: usize = 1 << 20;
 
 /// Runs `work` with the start of at least `bytes` bytes, aligned to a line, of arbitrary content.
-pub(super) fn with_scratch<R>(bytes: usize, work: impl FnOnce(*mut u8) -> R) -> R {
+pub(in crate::kernels) fn with_scratch<R>(bytes: usize, work: impl FnOnce(*mut u8) -> R) -> R {
     if bytes == 0 {
         return work(std::ptr::dangling_mut::<Line>().cast());
     }

@@ -4,7 +4,7 @@ mod keys;
 mod radix;
 
 use super::fused;
-use super::target::Target;
+use super::shared::Shared;
 use keys::{Key, Ordered, complex_key, search_keys};
 use mlx_oxide_ir::{ArrayType, Dtype, Layout, Result, Shape, Sort};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
@@ -106,7 +106,7 @@ fn sort(axis: usize, call: &Call<'_>) -> Result<Results> {
 }
 
 fn sort_rows<T: Ordered>(rows: &Rows) -> Result<()> {
-    let target = Target::new(rows.buffer.host_ptr()?.as_ptr());
+    let target = Shared(rows.buffer.host_ptr()?.as_ptr());
     let grain = (PIECE / rows.length.max(1)).max(1);
     let one_by_one = rows.count < parallel::threads() && rows.length > radix::LONG;
     let each = |start: usize, end: usize| {
@@ -134,7 +134,7 @@ fn sort_rows<T: Ordered>(rows: &Rows) -> Result<()> {
 /// Complex numbers go by their positions, because their keys lose what NaN hides.
 fn sort_complex(axis: usize, call: &Call<'_>) -> Result<Results> {
     let rows = Rows::of(axis, call)?;
-    let target = Target::new(rows.buffer.host_ptr()?.as_ptr());
+    let target = Shared(rows.buffer.host_ptr()?.as_ptr());
     let grain = (PIECE / rows.length.max(1)).max(1);
     parallel::for_each_range(rows.count, grain, |start, end| {
         let mut pairs: Vec<(u64, u64)> = Vec::with_capacity(rows.length);
@@ -165,7 +165,7 @@ fn argsort(axis: usize, call: &Call<'_>) -> Result<Results> {
         ..operand.clone()
     };
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
-    let target = Target::new(buffer.host_ptr()?.as_ptr());
+    let target = Shared(buffer.host_ptr()?.as_ptr());
     let length = shape[axis];
     let count = operand.layout.size().checked_div(length).unwrap_or(0);
     let narrow = operand.dtype.size() <= 4;
@@ -214,7 +214,7 @@ fn argsort(axis: usize, call: &Call<'_>) -> Result<Results> {
 fn search(right: bool, call: &Call<'_>) -> Result<Results> {
     let (sequence, values, output) = (&call.inputs[0], &call.inputs[1], &call.outputs[0]);
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
-    let target = Target::new(buffer.host_ptr()?.as_ptr());
+    let target = Shared(buffer.host_ptr()?.as_ptr());
     let mut sorted = Vec::new();
     search_keys(sequence, 0, sequence.layout.size(), &mut sorted)?;
     let failed = parking_lot::Mutex::new(Ok(()));

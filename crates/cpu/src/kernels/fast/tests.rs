@@ -1,0 +1,105 @@
+use super::{layer_norm, rms_norm, softmax};
+use crate::simd::Isa;
+use mlx_oxide_ir::{ArrayType, Dtype, Fast, Layout, Op, Result};
+use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Results, Stream};
+
+fn operand(values: &[f32]) -> Operand {
+    Operand {
+        buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+        layout: Layout::contiguous([values.len()]),
+        dtype: Dtype::Float32,
+        donatable: false,
+    }
+}
+
+fn run(inputs: &[&[f32]], kernel: impl Fn(&Call<'_>) -> Result<Results>) -> Vec<f32> {
+    let inputs: Vec<Operand> = inputs.iter().map(|values| operand(values)).collect();
+    let call = Call {
+        op: &Op::Fast(Fast::Softmax { precise: true }),
+        inputs: &inputs,
+        outputs: &[ArrayType::new(
+            inputs[0].layout.shape.clone(),
+            Dtype::Float32,
+        )],
+        stream: Stream::default_of(Device::CPU),
+    };
+    bytemuck::pod_collect_to_vec(kernel(&call).unwrap()[0].buffer.host_bytes().unwrap())
+}
+
+fn near(found: &[f32], expected: impl Iterator<Item = f64>) -> bool {
+    let pairs = found.iter().zip(expected);
+    pairs.into_iter().all(|(found, expected)| {
+        let difference = (f64::from(*found) - expected).abs();
+        difference <= 1e-6 * (1.0 + expected.abs()) || (found.is_nan() && expected.is_nan())
+    })
+}
+
+const LAST: usize = 129;
+
+#[test]
+fn softmax_of_rows_of_every_length_agrees_with_the_formula() {
+    for isa in Isa::ALL {
+        for length in 0..=LAST {
+            for special in [
+                None,
+                Some(f32::NEG_INFINITY),
+                Some(f32::NAN),
+                Some(f32::INFINITY),
+            ] {
+                let mut row: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() * 9.0).collect();
+                if let (Some(number), true) = (special, length > 0) {
+                    row[length / 2] = number;
+                }
+                let found = run(&[&row], |call| softmax::of::<f32>(call, isa));
+                let greatest = row.iter().fold(f64::NEG_INFINITY, |a, b| {
+                    if a.is_nan() || b.is_nan() {
+                        f64::NAN
+                    } else {
+                        a.max(f64::from(*b))
+                    }
+                });
+                let power = |x: &f32| (f64::from(*x) - greatest).exp();
+                let sum: f64 = row.iter().map(power).sum();
+                let expected = row.iter().map(|x| power(x) / sum);
+                assert!(near(&found, expected), "{isa:?} {length} {special:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn norms_of_rows_of_every_length_agree_with_the_formulas() {
+    for isa in Isa::ALL {
+        for length in 1..=LAST {
+            let row: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() + 0.3).collect();
+            let weight: Vec<f32> = (0..length).map(|i| 0.5 + (i % 3) as f32).collect();
+            let bias: Vec<f32> = (0..length).map(|i| (i % 5) as f32).collect();
+            let wide: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
+            let mean_of =
+                |f: &dyn Fn(f64) -> f64| wide.iter().map(|x| f(*x)).sum::<f64>() / length as f64;
+            let eps = 1e-5;
+            let found = run(&[&row, &weight], |call| rms_norm::of::<f32>(call, eps, isa));
+            let scale = 1.0 / (mean_of(&|x| x * x) + eps).sqrt();
+            let expected = |place: usize| wide[place] * scale * f64::from(weight[place]);
+            assert!(near(&found, (0..length).map(expected)), "{isa:?} {length}");
+            let found = run(&[&row, &weight, &bias], |call| {
+                layer_norm::of::<f32>(call, eps, isa)
+            });
+            let mean = mean_of(&|x| x);
+            let scale = 1.0 / (mean_of(&|x| (x - mean) * (x - mean)) + eps).sqrt();
+            let expected = |place: usize| {
+                (wide[place] - mean) * scale * f64::from(weight[place]) + f64::from(bias[place])
+            };
+            assert!(near(&found, (0..length).map(expected)), "{isa:?} {length}");
+        }
+    }
+}
+
+#[test]
+fn a_row_of_equal_elements_has_no_deviations() {
+    let row = [1.1f32; 7];
+    let found = run(&[&row, &[3.0; 7], &[0.5; 7]], |call| {
+        layer_norm::of::<f32>(call, 1e-12, Isa::best())
+    });
+    assert_eq!(found, [0.5; 7]);
+}

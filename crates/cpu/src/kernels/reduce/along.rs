@@ -1,0 +1,162 @@
+//! Neighbours in memory make one result: rows are folded in registers.
+
+use super::Reducer;
+use super::kinds::Reduction;
+use super::loops::Walk;
+use crate::kernels::shared::{Aligned, Shared};
+use crate::simd::fold::{Cascade, PIECE, fold_slice};
+use crate::simd::{Isa, Kernel, strided, vectorised};
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::{Buffer, parallel};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// Elements for which a thread is worth its while.
+const GRAIN: usize = 64 << 10;
+/// Terms of a result beyond which they are cut into parts.
+const PART: usize = 16 * PIECE;
+/// Elements that are brought together at a time where they lie apart.
+const GATHERED: usize = 1024;
+/// Runs of neighbours that are worth folding in place.
+const LONG: usize = 64;
+
+impl<F: Reduction> Reducer<'_, F> {
+    pub(super) fn along(&self, isa: Isa) -> Result<()> {
+        let (results, terms) = (self.loops.results(), self.loops.terms());
+        if terms <= PART {
+            let grain = (GRAIN / terms.max(1)).max(1);
+            parallel::for_each_range(results, grain, |start, end| {
+                let write = |place: isize, value: F::Acc| {
+                    // SAFETY: the place is that of a result, which no other task has
+                    unsafe { self.result.offset(place).write(F::finish(value)) };
+                };
+                let (rows, terms) = (start..end, 0..terms);
+                vectorised(
+                    isa,
+                    Rows {
+                        reducer: self,
+                        rows,
+                        terms,
+                        write: &write,
+                    },
+                );
+            });
+            return Ok(());
+        }
+        self.along_in_parts(isa, results, terms)
+    }
+
+    /// Folds parts of each row in parallel, then the parts.
+    fn along_in_parts(&self, isa: Isa, results: usize, terms: usize) -> Result<()> {
+        let parts = terms.div_ceil(PART);
+        let partial = Buffer::allocate(self.name, results * parts * size_of::<F::Acc>())?;
+        let partials = Shared(partial.host_ptr()?.as_ptr().cast::<F::Acc>());
+        parallel::for_each(results * parts, |task| {
+            let (row, part) = (task / parts, task % parts);
+            let write = |_: isize, value: F::Acc| {
+                // SAFETY: there is one place a task
+                unsafe { partials.pointer().add(task).write(value) };
+            };
+            let terms = part * PART..terms.min((part + 1) * PART);
+            let rows = row..row + 1;
+            vectorised(
+                isa,
+                Rows {
+                    reducer: self,
+                    rows,
+                    terms,
+                    write: &write,
+                },
+            );
+        });
+        let loops = self.loops;
+        let mut walk = Walk::new(&loops.kept, 0, loops.start, loops.result_start);
+        for row in 0..results {
+            let mut cascade = Cascade::new(F::default());
+            for part in 0..parts {
+                // SAFETY: written above
+                cascade.push(unsafe { partials.pointer().add(row * parts + part).read() });
+            }
+            // SAFETY: the place is that of a result
+            unsafe {
+                self.result
+                    .offset(walk.result)
+                    .write(F::finish(cascade.finish()))
+            };
+            walk.advance();
+        }
+        Ok(())
+    }
+
+    /// The value of the terms of the row that starts at `place`.
+    #[inline(always)]
+    fn row(&self, place: isize, terms: Range<usize>) -> F::Acc {
+        let (shape, strides) = (&self.loops.reduced, &self.loops.reduced_strides);
+        let (inner, stride) = (shape[shape.len() - 1], strides[shape.len() - 1]);
+        let in_place = self.aligned && stride == 1 && (inner >= LONG || shape.len() == 1);
+        let fold = F::default();
+        let mut cascade = Cascade::new(fold);
+        let mut gathered = Aligned([const { MaybeUninit::<F::In>::uninit() }; GATHERED]);
+        let mut start = terms.start;
+        while start < terms.end {
+            let left = terms.end - start;
+            let (from, count) = if in_place {
+                let run = self.operand.wrapping_offset(place + self.term_place(start));
+                (run, left.min(inner - start % inner))
+            } else {
+                let count = left.min(GATHERED);
+                let (to, from) = (gathered.0.as_mut_ptr(), self.operand.wrapping_offset(place));
+                let width = size_of::<F::In>();
+                // SAFETY: there is room for `GATHERED` elements; the terms lie in the operand
+                unsafe {
+                    strided::gather(to.cast(), from.cast(), width, shape, strides, start, count)
+                };
+                (gathered.0.as_ptr().cast(), count)
+            };
+            // SAFETY: so many neighbours in the operand, aligned, or just gathered
+            let value = fold_slice(fold, unsafe { std::slice::from_raw_parts(from, count) });
+            if count == terms.len() {
+                return value;
+            }
+            cascade.push(value);
+            start += count;
+        }
+        cascade.finish()
+    }
+
+    /// Where term number `term` lies from the start of its row.
+    pub(super) fn term_place(&self, mut term: usize) -> isize {
+        let mut place = 0;
+        let loops = self.loops.reduced.iter().zip(&self.loops.reduced_strides);
+        for (&size, &stride) in loops.rev() {
+            place += (term % size) as isize * stride;
+            term /= size;
+        }
+        place
+    }
+}
+
+/// Some terms of some rows.
+struct Rows<'a, F: Reduction> {
+    reducer: &'a Reducer<'a, F>,
+    rows: Range<usize>,
+    terms: Range<usize>,
+    /// Takes the place of a row's result and its value; not generic, so that there is one kernel.
+    write: &'a (dyn Fn(isize, F::Acc) + Sync),
+}
+
+impl<F: Reduction> Kernel for Rows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let loops = self.reducer.loops;
+        let first = self.rows.start;
+        let mut walk = Walk::new(&loops.kept, first, loops.start, loops.result_start);
+        for _ in self.rows {
+            let value = self.reducer.row(walk.place, self.terms.clone());
+            (self.write)(walk.result, value);
+            walk.advance();
+        }
+    }
+}

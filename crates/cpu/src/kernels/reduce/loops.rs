@@ -1,0 +1,195 @@
+//! The loops of a reduction: over the axes that are kept, and over those that are reduced.
+
+use mlx_oxide_ir::layout::{Layout, Strides, contiguous_strides};
+use smallvec::SmallVec;
+
+/// A loop over the elements and, where it is kept, over the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Axis {
+    pub(super) size: usize,
+    /// Step in the operand, not negative.
+    pub(super) stride: isize,
+    /// Step in the result.
+    pub(super) step: isize,
+}
+
+/// Loops outermost first; the innermost has the least stride, so that memory is read in order.
+/// There is at least one of both sorts.
+#[derive(Clone, Debug)]
+pub(super) struct Loops {
+    pub(super) kept: SmallVec<[Axis; 4]>,
+    pub(super) reduced: SmallVec<[usize; 4]>,
+    pub(super) reduced_strides: Strides,
+    /// Place of the first element in the operand.
+    pub(super) start: isize,
+    /// Place of the first result.
+    pub(super) result_start: isize,
+}
+
+impl Loops {
+    /// The loops over an operand of which `axes` are reduced to row-major results.
+    pub(super) fn new(layout: &Layout, axes: &[usize]) -> Self {
+        let mut results = layout.shape.clone();
+        for &axis in axes {
+            results[axis] = 1;
+        }
+        let steps = contiguous_strides(&results);
+        let (mut start, mut result_start) = (layout.offset as isize, 0);
+        let (mut kept, mut reduced) = (SmallVec::new(), SmallVec::new());
+        for (axis, &size) in layout.shape.iter().enumerate() {
+            if size == 1 {
+                continue;
+            }
+            let is_reduced = axes.contains(&axis);
+            let step = if is_reduced { 0 } else { steps[axis] };
+            let mut loop_ = Axis {
+                size,
+                stride: layout.strides[axis],
+                step,
+            };
+            if loop_.stride < 0 {
+                // backwards, which the order of results undoes
+                start += loop_.stride * (size as isize - 1);
+                result_start += loop_.step * (size as isize - 1);
+                (loop_.stride, loop_.step) = (-loop_.stride, -loop_.step);
+            }
+            if is_reduced {
+                reduced.push(loop_);
+            } else {
+                kept.push(loop_);
+            }
+        }
+        let reduced = in_order(reduced);
+        Loops {
+            kept: in_order(kept),
+            reduced: reduced.iter().map(|axis| axis.size).collect(),
+            reduced_strides: reduced.iter().map(|axis| axis.stride).collect(),
+            start,
+            result_start,
+        }
+    }
+
+    /// How many elements make one result.
+    pub(super) fn terms(&self) -> usize {
+        self.reduced.iter().product()
+    }
+
+    /// How many results there are.
+    pub(super) fn results(&self) -> usize {
+        self.kept.iter().map(|axis| axis.size).product()
+    }
+
+    /// Whether neighbours in memory belong to neighbouring results.
+    pub(super) fn is_across(&self) -> bool {
+        let kept = self.kept[self.kept.len() - 1].stride;
+        let reduced = self.reduced_strides[self.reduced.len() - 1];
+        kept != 0 && (reduced == 0 || kept < reduced)
+    }
+}
+
+/// Sorted by falling stride, those that stand still outermost; merged where they step evenly.
+fn in_order(mut axes: SmallVec<[Axis; 4]>) -> SmallVec<[Axis; 4]> {
+    axes.sort_by_key(|axis| match axis.stride {
+        0 => isize::MIN,
+        stride => -stride,
+    });
+    let mut merged: SmallVec<[Axis; 4]> = SmallVec::new();
+    for axis in axes {
+        let size = axis.size as isize;
+        match merged.last_mut() {
+            Some(last) if last.stride == axis.stride * size && last.step == axis.step * size => {
+                last.size *= axis.size;
+                (last.stride, last.step) = (axis.stride, axis.step);
+            }
+            _ => merged.push(axis),
+        }
+    }
+    if merged.is_empty() {
+        merged.push(Axis {
+            size: 1,
+            stride: 0,
+            step: 0,
+        });
+    }
+    merged
+}
+
+/// A position in kept loops, counted up.
+pub(super) struct Walk<'a> {
+    axes: &'a [Axis],
+    index: SmallVec<[usize; 4]>,
+    pub(super) place: isize,
+    pub(super) result: isize,
+}
+
+impl<'a> Walk<'a> {
+    /// At position `number` of the loops, from these places on.
+    pub(super) fn new(axes: &'a [Axis], mut number: usize, start: isize, result: isize) -> Self {
+        let mut walk = Walk {
+            axes,
+            index: SmallVec::from_elem(0, axes.len()),
+            place: start,
+            result,
+        };
+        for (index, axis) in walk.index.iter_mut().zip(axes).rev() {
+            *index = number % axis.size;
+            number /= axis.size;
+            walk.place += *index as isize * axis.stride;
+            walk.result += *index as isize * axis.step;
+        }
+        walk
+    }
+
+    /// To the next position; past the last one, to the first.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        for (index, axis) in self.index.iter_mut().zip(self.axes).rev() {
+            *index += 1;
+            self.place += axis.stride;
+            self.result += axis.step;
+            if *index < axis.size {
+                return;
+            }
+            self.place -= axis.stride * axis.size as isize;
+            self.result -= axis.step * axis.size as isize;
+            *index = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_of_whole_arrays_merge() {
+        let loops = Loops::new(&Layout::contiguous([2, 3, 4]), &[0, 1, 2]);
+        assert_eq!(loops.reduced.as_slice(), [24]);
+        assert_eq!((loops.results(), loops.is_across()), (1, false));
+        let turned = Layout::contiguous([2, 3, 4]).permute(&[2, 0, 1]);
+        assert_eq!(Loops::new(&turned, &[0, 1, 2]).reduced.as_slice(), [24]);
+    }
+
+    #[test]
+    fn the_least_stride_decides_the_direction() {
+        let layout = Layout::contiguous([2, 3, 4]);
+        assert!(Loops::new(&layout, &[0]).is_across());
+        assert!(Loops::new(&layout, &[0, 1]).is_across());
+        assert!(!Loops::new(&layout, &[0, 2]).is_across());
+        assert!(Loops::new(&layout, &[]).is_across());
+    }
+
+    #[test]
+    fn a_walk_over_a_reversed_axis_meets_results_from_the_last_on() {
+        let layout = Layout {
+            shape: [3, 2].into(),
+            strides: [-2, 1].into_iter().collect(),
+            offset: 4,
+        };
+        let loops = Loops::new(&layout, &[1]);
+        let mut walk = Walk::new(&loops.kept, 0, loops.start, loops.result_start);
+        assert_eq!((walk.place, walk.result), (0, 2));
+        walk.advance();
+        assert_eq!((walk.place, walk.result), (2, 1));
+    }
+}

@@ -1,0 +1,190 @@
+use super::run_with;
+use crate::simd::Isa;
+use mlx_oxide_ir::{ArrayType, Dtype, Layout, Op, Reduce, ReduceKind, Shape};
+use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stream, parallel};
+
+/// Around the sizes of lanes, blocks, pieces and parts.
+fn lengths() -> Vec<usize> {
+    let edges = [1023, 1024, 1025, 16_383, 16_384, 16_385, 40_000];
+    (0..=129).chain(edges).collect()
+}
+
+/// Single-precision elements from place `offset` on, reduced.
+fn reduced(
+    kind: ReduceKind,
+    values: &[f32],
+    shape: &[usize],
+    axes: &[usize],
+    offset: usize,
+    isa: Isa,
+) -> Vec<f32> {
+    let mut stored = vec![f32::NAN; offset];
+    stored.extend_from_slice(values);
+    let mut layout = Layout::contiguous(Shape::from(shape));
+    layout.offset = offset;
+    let operand = Operand {
+        buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&stored)).unwrap(),
+        layout,
+        dtype: Dtype::Float32,
+        donatable: false,
+    };
+    let op = Reduce {
+        kind,
+        axes: axes.into(),
+    };
+    let mut result = Shape::from(shape);
+    for &axis in axes {
+        result[axis] = 1;
+    }
+    let call = Call {
+        op: &Op::Reduce(op.clone()),
+        inputs: &[operand],
+        outputs: &[ArrayType::new(result, Dtype::Float32)],
+        stream: Stream::default_of(Device::CPU),
+    };
+    let results = run_with(&op, &call, isa).unwrap();
+    bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
+}
+
+/// Small integers, whose sums are exact, with special values at some places.
+fn values(count: usize, special: bool) -> Vec<f32> {
+    let mut values: Vec<f32> = (0..count).map(|i| ((i * 37) % 101) as f32 - 50.0).collect();
+    if special && count > 0 {
+        let numbers = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -0.0, 0.0];
+        for (number, place) in numbers.iter().zip([3, 7, 11, 5, 2]) {
+            values[(place * count) / 12] = *number;
+        }
+    }
+    values
+}
+
+fn one_by_one(kind: ReduceKind, values: impl Iterator<Item = f32>) -> f32 {
+    let start = match kind {
+        ReduceKind::Sum => 0.0,
+        ReduceKind::Max => f32::NEG_INFINITY,
+        _ => f32::INFINITY,
+    };
+    values.fold(start, |a, b| match kind {
+        ReduceKind::Sum => a + b,
+        _ if a.is_nan() || b.is_nan() => f32::NAN,
+        ReduceKind::Max => a.max(b),
+        _ => a.min(b),
+    })
+}
+
+const KINDS: [ReduceKind; 3] = [ReduceKind::Sum, ReduceKind::Max, ReduceKind::Min];
+
+fn same(found: f32, expected: f32) -> bool {
+    found == expected || (found.is_nan() && expected.is_nan())
+}
+
+#[test]
+fn rows_of_every_length_fold_as_one_by_one_on_every_instruction_set() {
+    for isa in Isa::ALL {
+        for kind in KINDS {
+            for length in lengths() {
+                for special in [false, true] {
+                    let offset = length % 3;
+                    let values = values(length, special);
+                    let found = reduced(kind, &values, &[length], &[0], offset, isa);
+                    let expected = one_by_one(kind, values.iter().copied());
+                    assert!(same(found[0], expected), "{isa:?} {kind:?} {length}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_of_every_length_fold_as_one_by_one_on_every_instruction_set() {
+    for isa in Isa::ALL {
+        for kind in KINDS {
+            for (rows, columns) in [1, 2, 9, 17, 128, 129, 1500]
+                .into_iter()
+                .flat_map(|rows| [2, 3, 17, 64, 511, 513].map(|columns| (rows, columns)))
+                .chain([(20, 4097), (300, 4097)])
+            {
+                let values = values(rows * columns, true);
+                let found = reduced(kind, &values, &[rows, columns], &[0], 1, isa);
+                for column in 0..columns {
+                    let expected =
+                        one_by_one(kind, (0..rows).map(|row| values[row * columns + column]));
+                    assert!(
+                        same(found[column], expected),
+                        "{isa:?} {kind:?} {rows}×{columns}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Of sixteen additions in turn, each wrong by half an epsilon; those in pairs add little. A million
+/// in turn would be wrong by a thousandth.
+const ERROR: f64 = 16.0 * f32::EPSILON as f64 / 2.0;
+
+#[test]
+fn the_error_of_a_sum_hardly_grows_with_its_terms() {
+    let count = 1 << 20;
+    let expected = f64::from(0.1f32) * count as f64;
+    let shapes: [(&[usize], &[usize]); 3] = [
+        (&[1 << 20], &[0]),
+        (&[1 << 18, 4], &[0, 1]),
+        (&[1 << 10, 2, 1 << 9], &[0, 2]),
+    ];
+    for (shape, axes) in shapes {
+        let found = reduced(
+            ReduceKind::Sum,
+            &vec![0.1; count],
+            shape,
+            axes,
+            0,
+            Isa::best(),
+        );
+        let total: f64 = found.iter().map(|part| f64::from(*part)).sum();
+        assert!(
+            (total - expected).abs() < ERROR * expected,
+            "{total} {expected}"
+        );
+    }
+    let columns = reduced(
+        ReduceKind::Sum,
+        &vec![0.1; count],
+        &[1 << 18, 4],
+        &[0],
+        0,
+        Isa::best(),
+    );
+    for column in columns {
+        assert!((f64::from(column) - expected / 4.0).abs() < ERROR * expected / 4.0);
+    }
+}
+
+#[test]
+fn sums_are_the_same_on_any_number_of_threads() {
+    let values: Vec<f32> = (0..1 << 20).map(|i| (i as f32 * 0.7).sin()).collect();
+    let shapes: [(&[usize], &[usize]); 5] = [
+        (&[1 << 20], &[0]),
+        (&[1 << 10, 1 << 10], &[0]),
+        (&[1 << 10, 1 << 10], &[1]),
+        (&[1 << 18, 4], &[0]),
+        (&[64, 128, 128], &[0, 2]),
+    ];
+    for (shape, axes) in shapes {
+        let on = |threads| {
+            parallel::set_threads(threads);
+            reduced(ReduceKind::Sum, &values, shape, axes, 0, Isa::best())
+        };
+        assert_eq!(on(1), on(2), "{shape:?}");
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let values: Vec<f32> = (0..100_003).map(|i| (i as f32 * 0.7).sin()).collect();
+    for kind in [ReduceKind::Sum, ReduceKind::LogSumExp] {
+        let on = |isa| reduced(kind, &values, &[values.len()], &[0], 0, isa);
+        assert_eq!(on(Isa::Baseline), on(Isa::Avx2));
+        assert_eq!(on(Isa::Baseline), on(Isa::Avx512));
+    }
+}

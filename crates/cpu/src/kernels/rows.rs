@@ -1,0 +1,159 @@
+//! Elements along some axes as rows that lie in order, whatever the layout.
+//!
+//! Rows that lie in order are read in place. Others are brought together, in blocks of rows that
+//! are transposed at once where neighbours in memory belong to different rows.
+
+use super::fused::scratch::with_scratch;
+use crate::simd::strided::{self, Block};
+use mlx_oxide_ir::Result;
+use mlx_oxide_ir::layout::{Collapsed, Strides, collapse};
+use mlx_oxide_runtime::{Operand, parallel};
+use smallvec::SmallVec;
+
+/// Rows of a block: one line of the cache of 4-byte elements.
+const BLOCK: usize = 16;
+/// The most bytes of a block.
+const BLOCK_BYTES: usize = 1 << 20;
+/// Elements for which a thread is worth its while.
+const GRAIN: usize = 32 << 10;
+
+/// The rows of an operand, in the row-major order of the axes that they do not go along.
+pub(crate) struct Rows {
+    base: *const u8,
+    width: usize,
+    outer: Collapsed,
+    inner: Collapsed,
+    /// Whether rows lie in order.
+    direct: bool,
+    /// Rows that are brought together at a time.
+    block: usize,
+    /// Elements of a row.
+    pub(crate) length: usize,
+    /// How many rows there are.
+    pub(crate) count: usize,
+}
+
+// SAFETY: it only reads
+unsafe impl Sync for Rows {}
+
+impl Rows {
+    /// The rows along `axes`, sorted, of an operand.
+    pub(crate) fn new(operand: &Operand, axes: &[usize]) -> Result<Self> {
+        let layout = &operand.layout;
+        let loops = |along: bool| {
+            let chosen = (0..layout.shape.ndim()).filter(|axis| axes.contains(axis) == along);
+            let (sizes, strides): (SmallVec<[usize; 4]>, Strides) = chosen
+                .map(|axis| (layout.shape[axis], layout.strides[axis]))
+                .unzip();
+            collapse(&sizes, &[&strides])
+        };
+        let (outer, inner) = (loops(false), loops(true));
+        let width = operand.dtype.size();
+        let pointer = operand.buffer.host_ptr()?.as_ptr().cast_const();
+        let length: usize = inner.shape.iter().product();
+        let is_run = inner.shape.len() == 1 && (inner.strides[0][0] == 1 || length <= 1);
+        let mut rows = Rows {
+            base: pointer.wrapping_add(layout.offset * width),
+            width,
+            direct: is_run && (pointer as usize).is_multiple_of(width),
+            block: 1,
+            length,
+            count: outer.shape.iter().product(),
+            outer,
+            inner,
+        };
+        if !rows.direct && rows.is_across() {
+            rows.block = (BLOCK_BYTES / (length * width).max(1)).clamp(1, BLOCK);
+        }
+        Ok(rows)
+    }
+
+    /// Whether neighbours in memory belong to neighbouring rows.
+    fn is_across(&self) -> bool {
+        let stride = self.outer.strides[0][self.outer.shape.len() - 1];
+        let one_loop = self.inner.shape.len() == 1;
+        one_loop && stride != 0 && stride.abs() < self.inner.strides[0][0].abs()
+    }
+
+    /// The start of row number `row`.
+    fn row(&self, mut row: usize) -> *const u8 {
+        let mut place = 0;
+        for (&size, &stride) in self.outer.shape.iter().zip(&self.outer.strides[0]).rev() {
+            place += (row % size) as isize * stride;
+            row /= size;
+        }
+        self.base.wrapping_offset(place * self.width as isize)
+    }
+
+    /// A part of a row, if rows lie in order.
+    pub(crate) fn in_place<T>(&self, row: usize, start: usize, end: usize) -> Option<&[T]> {
+        debug_assert!(size_of::<T>() == self.width && end <= self.length && row < self.count);
+        let from = self.row(row).cast::<T>().wrapping_add(start);
+        // SAFETY: the row lies in the operand in order, aligned
+        self.direct
+            .then(|| unsafe { std::slice::from_raw_parts(from, end - start) })
+    }
+
+    /// Calls `task(number, row, scratch)` for every row in parallel, with `extra` bytes of
+    /// scratch memory of arbitrary content, aligned to a line of the cache.
+    pub(crate) fn for_each<T>(&self, extra: usize, task: impl Fn(usize, &[T], *mut u8) + Sync) {
+        debug_assert_eq!(size_of::<T>(), self.width);
+        let grain = (GRAIN / self.length.max(1)).max(1);
+        let extra = extra.next_multiple_of(64);
+        if self.direct {
+            parallel::for_each_range(self.count, grain, |start, end| {
+                with_scratch(extra, |scratch| {
+                    for number in start..end {
+                        if let Some(row) = self.in_place(number, 0, self.length) {
+                            task(number, row, scratch);
+                        }
+                    }
+                });
+            });
+            return;
+        }
+        let grain = grain.next_multiple_of(self.block);
+        let bytes = self.block * self.length * self.width;
+        parallel::for_each_range(self.count, grain, |start, end| {
+            with_scratch(extra + bytes.max(1), |scratch| {
+                let block = scratch.wrapping_add(extra);
+                let mut number = start;
+                while number < end {
+                    let count = self.gather(block, number, end);
+                    for row in 0..count {
+                        let from = block.cast::<T>().wrapping_add(row * self.length);
+                        // SAFETY: just brought together, in memory aligned to a line
+                        let elements = unsafe { std::slice::from_raw_parts(from, self.length) };
+                        task(number + row, elements, scratch);
+                    }
+                    number += count;
+                }
+            });
+        });
+    }
+
+    /// Brings rows together, from number `first` on, at most up to `end`; how many.
+    fn gather(&self, block: *mut u8, first: usize, end: usize) -> usize {
+        let innermost = self.outer.shape[self.outer.shape.len() - 1];
+        let count = self
+            .block
+            .min(end - first)
+            .min(innermost - first % innermost);
+        let from = self.row(first);
+        if count == 1 {
+            let (shape, strides) = (&self.inner.shape, &self.inner.strides[0]);
+            // SAFETY: there is room for the block; the row lies in the operand
+            unsafe { strided::gather(block, from, self.width, shape, strides, 0, self.length) };
+            return 1;
+        }
+        let transposed = Block {
+            rows: count,
+            columns: self.length,
+            row_stride: self.outer.strides[0][self.outer.shape.len() - 1],
+            column_stride: self.inner.strides[0][0],
+        };
+        // SAFETY: there is room for the block; its rows lie in the operand
+        unsafe { strided::transpose(block, self.length, from, self.width, transposed) };
+        count
+    }
+}

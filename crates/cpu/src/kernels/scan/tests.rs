@@ -1,0 +1,102 @@
+use super::run_with;
+use crate::simd::Isa;
+use mlx_oxide_ir::{ArrayType, Dtype, Layout, Op, Scan, ScanKind};
+use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stream};
+
+fn scanned(scan: Scan, values: &[f32], shape: [usize; 2], isa: Isa) -> Vec<f32> {
+    let operand = Operand {
+        buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+        layout: Layout::contiguous(shape),
+        dtype: Dtype::Float32,
+        donatable: false,
+    };
+    let call = Call {
+        op: &Op::Scan(scan),
+        inputs: &[operand],
+        outputs: &[ArrayType::new(shape, Dtype::Float32)],
+        stream: Stream::default_of(Device::CPU),
+    };
+    let results = run_with(&scan, &call, isa).unwrap();
+    bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
+}
+
+fn one_by_one(scan: Scan, values: &[f32]) -> Vec<f32> {
+    let mut total = match scan.kind {
+        ScanKind::Sum => 0.0,
+        _ => f32::NEG_INFINITY,
+    };
+    let mut found = vec![0.0; values.len()];
+    for step in 0..values.len() {
+        let place = if scan.reverse {
+            values.len() - 1 - step
+        } else {
+            step
+        };
+        let next = match scan.kind {
+            ScanKind::Sum => total + values[place],
+            _ if total.is_nan() || values[place].is_nan() => f32::NAN,
+            _ => total.max(values[place]),
+        };
+        found[place] = if scan.inclusive { next } else { total };
+        total = next;
+    }
+    found
+}
+
+#[test]
+fn rows_and_columns_of_every_length_accumulate_as_one_by_one() {
+    let lengths = (0..=140).chain([4095, 4096, 4097, 4225, 9000]);
+    for length in lengths {
+        let mut values: Vec<f32> = (0..length)
+            .map(|i| ((i * 37) % 101) as f32 - 50.0)
+            .collect();
+        for number in [None, Some(f32::INFINITY), Some(f32::NAN)] {
+            if let (Some(number), true) = (number, length > 0) {
+                values[length * 2 / 3] = number;
+            }
+            for kind in [ScanKind::Sum, ScanKind::Max] {
+                for (reverse, inclusive) in
+                    [(false, true), (false, false), (true, true), (true, false)]
+                {
+                    for isa in Isa::ALL {
+                        let scan = |axis| Scan {
+                            kind,
+                            axis,
+                            reverse,
+                            inclusive,
+                        };
+                        let expected = one_by_one(scan(0), &values);
+                        let row = scanned(scan(1), &values, [1, length], isa);
+                        let column = scanned(scan(0), &values, [length, 1], isa);
+                        for found in [row, column] {
+                            let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+                            assert!(
+                                found.iter().zip(&expected).all(same),
+                                "{kind:?} {length} {isa:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_of_columns_accumulate_apart() {
+    let (rows, columns) = (5, 1031);
+    let values: Vec<f32> = (0..rows * columns).map(|i| (i % 97) as f32).collect();
+    let scan = Scan {
+        kind: ScanKind::Sum,
+        axis: 0,
+        reverse: false,
+        inclusive: true,
+    };
+    let found = scanned(scan, &values, [rows, columns], Isa::best());
+    for column in 0..columns {
+        let of = |from: &[f32]| -> Vec<f32> {
+            (0..rows).map(|row| from[row * columns + column]).collect()
+        };
+        assert_eq!(of(&found), one_by_one(scan, &of(&values)));
+    }
+}

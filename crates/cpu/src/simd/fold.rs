@@ -1,0 +1,187 @@
+//! Many elements folded into one, in an order that the number of elements alone decides.
+//!
+//! Elements go to [`LANES`] accumulators in turn, those of a block of [`BLOCK`] are joined to the
+//! block before, and pieces of [`PIECE`] are joined in pairs, so that the error of a sum grows
+//! with the logarithm of the number of terms.
+
+use std::mem::MaybeUninit;
+
+/// Accumulators: four registers of AVX-512 for elements of four bytes.
+const LANES: usize = 64;
+/// Accumulators for short rows.
+const FEW: usize = 8;
+/// Elements that are accumulated before their lanes are joined to the rest.
+const BLOCK: usize = 16 * LANES;
+/// Elements that are folded without pairing.
+pub const PIECE: usize = 16 * BLOCK;
+/// Rows that are folded at once into accumulators.
+pub const GROUP: usize = 8;
+
+/// What a fold makes of elements. It may hold parameters.
+pub trait Fold: Copy {
+    /// Elements.
+    type In: Copy;
+    /// The accumulated value.
+    type Acc: Copy;
+
+    /// The value of no elements.
+    fn identity(self) -> Self::Acc;
+    /// The value of one element.
+    fn lift(self, element: Self::In) -> Self::Acc;
+    /// Of two values one; associative up to rounding.
+    fn combine(self, lhs: Self::Acc, rhs: Self::Acc) -> Self::Acc;
+}
+
+/// Values joined in pairs as they come, in logarithmic space.
+pub struct Cascade<F: Fold> {
+    fold: F,
+    /// At level `l`, if bit `l` of the count is set: the value of `2ˡ` pushed values.
+    partial: [MaybeUninit<F::Acc>; usize::BITS as usize],
+    count: usize,
+}
+
+impl<F: Fold> Cascade<F> {
+    /// Nothing yet.
+    #[inline(always)]
+    pub fn new(fold: F) -> Self {
+        Cascade {
+            fold,
+            partial: [const { MaybeUninit::uninit() }; usize::BITS as usize],
+            count: 0,
+        }
+    }
+
+    /// Adds a value.
+    #[inline(always)]
+    pub fn push(&mut self, mut value: F::Acc) {
+        let level = self.count.trailing_ones() as usize;
+        for partial in &self.partial[..level] {
+            // SAFETY: the count's bits below `level` are set, and so the partial values written
+            value = self.fold.combine(unsafe { partial.assume_init() }, value);
+        }
+        self.partial[level].write(value);
+        self.count += 1;
+    }
+
+    /// The value of all.
+    #[inline(always)]
+    pub fn finish(self) -> F::Acc {
+        let mut value = None;
+        for level in 0..(usize::BITS - self.count.leading_zeros()) as usize {
+            if self.count >> level & 1 == 1 {
+                // SAFETY: the count's bit is set, and so the partial value written
+                let partial = unsafe { self.partial[level].assume_init() };
+                value = Some(match value {
+                    Some(value) => self.fold.combine(partial, value),
+                    None => partial,
+                });
+            }
+        }
+        value.unwrap_or(self.fold.identity())
+    }
+}
+
+/// The value of all elements.
+#[inline(always)]
+pub fn fold_slice<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
+    if elements.len() < LANES {
+        return fold_few(fold, elements);
+    }
+    let mut cascade = Cascade::new(fold);
+    for piece in elements.chunks(PIECE) {
+        let value = fold_piece(fold, piece);
+        if piece.len() == elements.len() {
+            return value;
+        }
+        cascade.push(value);
+    }
+    cascade.finish()
+}
+
+#[inline(always)]
+fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
+    if elements.len() < FEW {
+        let mut value = fold.identity();
+        for element in elements {
+            value = fold.combine(value, fold.lift(*element));
+        }
+        return value;
+    }
+    let mut lanes = [fold.identity(); FEW];
+    accumulate(fold, &mut lanes, elements);
+    join(fold, &mut lanes)
+}
+
+#[inline(always)]
+fn fold_piece<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
+    let mut total = [fold.identity(); LANES];
+    for block in elements.chunks(BLOCK) {
+        let mut lanes = [fold.identity(); LANES];
+        accumulate(fold, &mut lanes, block);
+        for (total, lane) in total.iter_mut().zip(lanes) {
+            *total = fold.combine(*total, lane);
+        }
+    }
+    join(fold, &mut total)
+}
+
+/// Elements to accumulators in turn.
+#[inline(always)]
+fn accumulate<F: Fold, const N: usize>(fold: F, lanes: &mut [F::Acc; N], elements: &[F::In]) {
+    let mut local = *lanes;
+    let (whole, rest) = elements.as_chunks::<N>();
+    for chunk in whole {
+        for (lane, element) in local.iter_mut().zip(chunk) {
+            *lane = fold.combine(*lane, fold.lift(*element));
+        }
+    }
+    for (lane, element) in local.iter_mut().zip(rest) {
+        *lane = fold.combine(*lane, fold.lift(*element));
+    }
+    *lanes = local;
+}
+
+/// Of a power of two of lanes one value, by halves.
+#[inline(always)]
+fn join<F: Fold, const N: usize>(fold: F, lanes: &mut [F::Acc; N]) -> F::Acc {
+    let mut width = N / 2;
+    while width > 0 {
+        let (low, high) = lanes.split_at_mut(width);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low = fold.combine(*low, *high);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Folds one row into an accumulator for each column.
+#[inline(always)]
+pub fn fold_row<F: Fold>(fold: F, columns: &mut [F::Acc], row: &[F::In]) {
+    for (column, element) in columns.iter_mut().zip(row) {
+        *column = fold.combine(*column, fold.lift(*element));
+    }
+}
+
+/// Folds a group of rows, each as long as there are columns, in pairs.
+#[inline(always)]
+pub fn fold_group<F: Fold>(fold: F, columns: &mut [F::Acc], rows: [&[F::In]; GROUP]) {
+    let count = columns.len();
+    let [a, b, c, d, e, f, g, h] = rows.map(|row| &row[..count]);
+    for index in 0..count {
+        let pair = |lhs: &[F::In], rhs: &[F::In]| {
+            fold.combine(fold.lift(lhs[index]), fold.lift(rhs[index]))
+        };
+        let low = fold.combine(pair(a, b), pair(c, d));
+        let high = fold.combine(pair(e, f), pair(g, h));
+        columns[index] = fold.combine(columns[index], fold.combine(low, high));
+    }
+}
+
+/// Folds accumulators into others.
+#[inline(always)]
+pub fn fold_columns<F: Fold>(fold: F, columns: &mut [F::Acc], others: &[F::Acc]) {
+    for (column, other) in columns.iter_mut().zip(others) {
+        *column = fold.combine(*column, *other);
+    }
+}
