@@ -18,7 +18,11 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         Array::from_scalar(number.unwrap_or(Scalar::new(0.0, Dtype::Float32))).or_raise()?
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return from_sequence(value, dtype);
+    } else if let Some(array) = from_method(value)? {
+        array
     } else if let Some(array) = from_interface(value)? {
+        array
+    } else if let Some(array) = super::dlpack::import(value)? {
         array
     } else if let Some(array) = through_numpy(value)? {
         array
@@ -32,6 +36,51 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
         None => Ok(array),
     }
+}
+
+/// The array that an object's own method `__mlx_array__` gives, if it has one.
+fn from_method(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+    let Ok(method) = value.getattr("__mlx_array__") else {
+        return Ok(None);
+    };
+    let given = method.call0()?;
+    let array = given.cast::<PyArray>().map_err(|_| {
+        PyTypeError::new_err(format!(
+            "[array] __mlx_array__ gave {}, not an array",
+            given.get_type()
+        ))
+    })?;
+    Ok(Some(array.get().get()))
+}
+
+/// Any object with a method `__mlx_array__` that gives an array.
+#[pyclass(name = "ArrayLike", module = "mlx_oxide.core", frozen)]
+struct ArrayLike {
+    object: Py<PyAny>,
+}
+
+#[pymethods]
+impl ArrayLike {
+    #[new]
+    fn new(object: Bound<'_, PyAny>) -> PyResult<Self> {
+        if object.hasattr("__mlx_array__")? {
+            return Ok(ArrayLike {
+                object: object.unbind(),
+            });
+        }
+        Err(PyTypeError::new_err(format!(
+            "[ArrayLike] {} has no method __mlx_array__",
+            object.get_type()
+        )))
+    }
+
+    fn __mlx_array__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.object.bind(py).call_method0("__mlx_array__")
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ArrayLike>()
 }
 
 /// Elements of nested sequences, row by row.
@@ -142,11 +191,15 @@ fn stack(collected: Collected, dtype: Option<Dtype>) -> PyResult<Array> {
 }
 
 /// The description of another library's memory.
-struct Interface {
-    address: usize,
-    shape: Vec<usize>,
-    strides: Option<Vec<isize>>,
-    dtype: Dtype,
+pub(super) struct Interface {
+    /// Where the first element is.
+    pub(super) address: usize,
+    /// Sizes along the axes.
+    pub(super) shape: Vec<usize>,
+    /// Steps along the axes in bytes; row-major order without them.
+    pub(super) strides: Option<Vec<isize>>,
+    /// Type of the elements.
+    pub(super) dtype: Dtype,
 }
 
 /// A copy of the elements that `__array_interface__` describes.
@@ -237,7 +290,8 @@ fn through_cast(value: &Bound<'_, PyAny>, typestr: &str) -> PyResult<Array> {
     from_python(&value.call_method1("astype", (target,))?, None)
 }
 
-fn copy_interface(described: &Interface) -> PyResult<Array> {
+/// A copy of the elements, in row-major order.
+pub(super) fn copy_interface(described: &Interface) -> PyResult<Array> {
     let width = described.dtype.size();
     let shape = Shape::from(described.shape.clone())
         .checked("array")
@@ -296,7 +350,7 @@ fn copy_interface(described: &Interface) -> PyResult<Array> {
 /// Objects with other protocols, through NumPy.
 fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     let py = value.py();
-    let exports = ["__dlpack__", "__array__", "__buffer__"]
+    let exports = ["__array__", "__buffer__"]
         .iter()
         .any(|name| value.hasattr(*name).unwrap_or(false))
         || value.is_instance(&py.import("builtins")?.getattr("memoryview")?)?
@@ -306,9 +360,5 @@ fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
         return Ok(None);
     }
     let numpy = py.import("numpy")?;
-    let array = match numpy.call_method1("asarray", (value,)) {
-        Ok(array) => array,
-        Err(_) => numpy.call_method1("from_dlpack", (value,))?,
-    };
-    from_interface(&array)
+    from_interface(&numpy.call_method1("asarray", (value,))?)
 }

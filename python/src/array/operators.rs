@@ -82,6 +82,7 @@ operators! {
     __sub__ __rsub__ __isub__ ops::subtract, "subtraction";
     __mul__ __rmul__ __imul__ ops::multiply, "multiplication";
     __truediv__ __rtruediv__ __itruediv__ ops::divide, "division";
+    __div__ __rdiv__ __idiv__ ops::divide, "division";
     __floordiv__ __rfloordiv__ __ifloordiv__ ops::floor_divide, "floor division";
     __mod__ __rmod__ __imod__ ops::remainder, "modulus";
     __matmul__ __rmatmul__ __imatmul__ ops::matmul, "matrix multiplication";

@@ -3,6 +3,10 @@
 //!
 //! Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 
+mod continuous;
+
+pub use continuous::{laplace, truncated_normal};
+
 use super::{binary, index, join, sort, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
