@@ -82,6 +82,15 @@ pub(crate) fn to_shape(op: &str, sizes: &[i64]) -> PyResult<Shape> {
         .collect()
 }
 
+/// A number that is not negative.
+pub(crate) fn to_size(op: &str, name: &str, number: i64) -> PyResult<usize> {
+    usize::try_from(number).map_err(|_| {
+        PyValueError::new_err(format!(
+            "[{op}] {name} is {number}; expected no negative number"
+        ))
+    })
+}
+
 /// A dtype argument that may be absent.
 pub(crate) fn dtype_or(dtype: Option<PyDtype>, default: Dtype) -> Dtype {
     dtype.map_or(default, |dtype| dtype.0)

@@ -6,11 +6,23 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+/// Operations whose wrong dtypes are `RuntimeError`s in MLX.
+const BITWISE: [&str; 5] = [
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "left_shift",
+    "right_shift",
+];
+
 /// The exception of an error.
 pub(crate) fn raise(error: Error) -> PyErr {
     let message = error.to_string();
     if matches!(error, Error::AxisOutOfBounds { .. }) {
         return axis_error(message);
+    }
+    if matches!(error, Error::DtypeUnsupported { op, .. } if BITWISE.contains(&op)) {
+        return PyRuntimeError::new_err(message);
     }
     match error.class() {
         ErrorClass::Value => PyValueError::new_err(message),

@@ -69,8 +69,25 @@ def outcome(core: Any, call: Callable[..., Any], arguments: Sequence[Any]) -> An
         return error
 
 
+# What Apple's MLX refuses and this library does, by what Apple's says; docs/differences.md has
+# the reasons.
+EXTENSIONS = (
+    "incompatible function arguments",  # one number for a shape, lists for arrays, …
+    "std::bad_cast",
+    "reduce zero size array",  # argmax along an axis that has elements, of no rows
+    "larger than max_size()",  # argmax of a scalar
+    "Does not yet support given type",  # nan_to_num of float64 and complex64
+    "[logsumexp] Received empty array",  # -inf, the logarithm of the empty sum
+    "must be used with row contiguous arrays only",  # as_strided of a reversed array
+    "[flatten] start_axis must be less than or equal",  # median over no axes
+    "object has no attribute",
+)
+
+
 def _check(ours: Any, theirs: Any, rtol: float, atol: float, note: str) -> None:
     if isinstance(theirs, Exception):
+        if any(text in str(theirs) for text in EXTENSIONS):
+            return
         assert isinstance(ours, Exception), f"{note}: {ours!r} instead of {theirs!r}"
         assert isinstance(ours, type(theirs)), f"{note}: {ours!r} instead of {theirs!r}"
         return
@@ -119,3 +136,33 @@ def same_text(source: str, *inputs: tuple[Any, str], **options: Any) -> None:
         return eval(code, {"mx": core, "np": np, **dict(zip(names, arrays, strict=True))})  # noqa: S307
 
     same(call, *inputs, note=source, **options)
+
+
+# Arrays of every kind of layout, made from an array of shape (4, 6).
+LAYOUTS: dict[str, Callable[[Any, Any], Any]] = {
+    "contiguous": lambda core, a: a,
+    "transposed": lambda core, a: a.T,
+    "strided": lambda core, a: a[::2, 1::2],
+    "reversed": lambda core, a: a[::-1, ::-2],
+    "broadcast": lambda core, a: core.broadcast_to(a[:1], (3, 6)),
+    "offset": lambda core, a: a[1:, 2:],
+    "vector": lambda core, a: a[1],
+    "scalar": lambda core, a: a[2, 3],
+    "empty": lambda core, a: a[:0],
+    "single": lambda core, a: a[:1, :1],
+}
+
+
+def numbers(dtype: str, seed: int = 0, shape: tuple[int, ...] = (4, 6)) -> np.ndarray:
+    """Small numbers that every dtype of its kind holds exactly, zeros among them."""
+    generator = np.random.default_rng(seed)
+    if dtype == "bool_":
+        return generator.integers(0, 2, shape)
+    if dtype in UNSIGNED:
+        return generator.integers(0, 9, shape)
+    if dtype in SIGNED:
+        return generator.integers(-9, 9, shape)
+    halves = generator.integers(-12, 12, shape) / 4
+    if dtype in COMPLEX:
+        return halves + 1j * generator.integers(-12, 12, shape) / 4
+    return halves

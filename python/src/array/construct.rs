@@ -7,7 +7,7 @@ use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{ArrayType, Dtype, Layout, Scalar, Shape, Strides, result_type};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 /// An array from a number, nested sequences, another library's array or an array.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
@@ -20,14 +20,14 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         return from_sequence(value, dtype);
     } else if let Some(array) = from_method(value)? {
         array
-    } else if let Some(array) = from_interface(value)? {
-        array
-    } else if let Some(array) = super::dlpack::import(value)? {
-        array
-    } else if let Some(array) = through_numpy(value)? {
-        array
+    } else if let Some(array) = from_other_library(value)? {
+        match (array.dtype(), dtype) {
+            // doubles are other libraries' default, not a choice
+            (Dtype::Float64, None) => ops::astype(&array, Dtype::Float32).or_raise()?,
+            _ => array,
+        }
     } else {
-        return Err(PyTypeError::new_err(format!(
+        return Err(PyValueError::new_err(format!(
             "[array] cannot make an array from {}",
             value.get_type()
         )));
@@ -36,6 +36,16 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
         None => Ok(array),
     }
+}
+
+fn from_other_library(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+    if let Some(array) = from_interface(value)? {
+        return Ok(Some(array));
+    }
+    if let Some(array) = super::dlpack::import(value)? {
+        return Ok(Some(array));
+    }
+    through_numpy(value)
 }
 
 /// The array that an object's own method `__mlx_array__` gives, if it has one.
@@ -97,7 +107,7 @@ fn from_sequence(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Arr
         ..Collected::default()
     };
     let depth = collected.shape.ndim();
-    collect(value, 0, depth, &mut collected)?;
+    collect(value, 0, depth, dtype, &mut collected)?;
     if !collected.arrays.is_empty() {
         return stack(collected, dtype);
     }
@@ -147,11 +157,12 @@ fn collect(
     value: &Bound<'_, PyAny>,
     axis: usize,
     depth: usize,
+    like: Option<Dtype>,
     collected: &mut Collected,
 ) -> PyResult<()> {
     let ragged = || PyValueError::new_err("[array] initialization encountered non-uniform length.");
     if axis == depth {
-        if let Some(number) = scalar(value, None)? {
+        if let Some(number) = scalar(value, like)? {
             collected.numbers.push(number);
             return Ok(());
         }
@@ -168,7 +179,7 @@ fn collect(
     }
     value
         .try_iter()?
-        .try_for_each(|item| collect(&item?, axis + 1, depth, collected))
+        .try_for_each(|item| collect(&item?, axis + 1, depth, like, collected))
 }
 
 /// Nested sequences of arrays.
@@ -353,6 +364,7 @@ fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     let exports = ["__array__", "__buffer__"]
         .iter()
         .any(|name| value.hasattr(*name).unwrap_or(false))
+        || value.is_instance_of::<PyBytes>()
         || value.is_instance(&py.import("builtins")?.getattr("memoryview")?)?
         || value.is_instance(&py.import("builtins")?.getattr("bytearray")?)?
         || value.is_instance(&py.import("array")?.getattr("array")?)?;
@@ -360,5 +372,8 @@ fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
         return Ok(None);
     }
     let numpy = py.import("numpy")?;
+    if value.is_instance_of::<PyBytes>() {
+        return from_interface(&numpy.call_method1("frombuffer", (value, "u1"))?);
+    }
     from_interface(&numpy.call_method1("asarray", (value,))?)
 }

@@ -1,9 +1,8 @@
 //! Products of picked, masked and cut matrices, and the Hadamard transform.
 
-use crate::arguments::ArrayArgument;
+use crate::arguments::{ArrayArgument, to_size};
 use crate::array::{PyArray, wrap};
 use mlx_oxide_core::{Array, ops};
-use pyo3::exceptions::PyValueError;
 
 fn array(argument: &Option<ArrayArgument>) -> Option<&Array> {
     argument.as_ref().map(|argument| &argument.0)
@@ -22,9 +21,7 @@ super::functions! {
         a: ArrayArgument, b: ArrayArgument, block_size: i64, mask_out: Option<ArrayArgument>,
         mask_lhs: Option<ArrayArgument>, mask_rhs: Option<ArrayArgument>
     ) -> PyArray = {
-        let size = usize::try_from(block_size).map_err(|_| {
-            PyValueError::new_err(format!("[block_masked_mm] block_size is {block_size}; expected a positive size"))
-        })?;
+        let size = to_size("block_masked_mm", "block_size", block_size)?;
         let masks = ops::BlockMasks {
             output: array(&mask_out),
             lhs: array(&mask_lhs),

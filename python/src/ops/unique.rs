@@ -1,10 +1,9 @@
 //! Distinct elements.
 
-use crate::arguments::{ArrayArgument, to_array};
+use crate::arguments::{ArrayArgument, to_array, to_size};
 use crate::array::PyArray;
 use crate::error::OrRaise;
 use mlx_oxide_core::ops;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -16,13 +15,7 @@ super::functions! {
         py: Python<'_>, a: ArrayArgument, size: Option<i64>, return_index: bool,
         return_inverse: bool, return_counts: bool, fill_value: Option<&Bound<'_, PyAny>>
     ) -> Py<PyAny> = {
-        let size = size
-            .map(|size| {
-                usize::try_from(size).map_err(|_| {
-                    PyValueError::new_err(format!("[unique] size is {size}; expected no negative number"))
-                })
-            })
-            .transpose()?;
+        let size = size.map(|size| to_size("unique", "size", size)).transpose()?;
         let fill = fill_value.map(|fill| to_array(fill, Some(a.0.dtype()))).transpose()?;
         let found = py.detach(|| ops::unique(&a.0, size, fill.as_ref())).or_raise()?;
         let values = PyArray::from(found.values);
