@@ -311,7 +311,8 @@ fn integer(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Scalar> {
         let narrow = i32::try_from(number).is_ok();
         let own = if narrow { Dtype::Int32 } else { Dtype::Int64 };
         let dtype = match like {
-            Some(Dtype::Bool) | None => own,
+            Some(Dtype::Bool) => Dtype::Int32,
+            None => own,
             Some(dtype) => dtype,
         };
         return Ok(Scalar::from_integer(number, dtype));

@@ -80,6 +80,9 @@ EXTENSIONS = (
     "[logsumexp] Received empty array",  # -inf, the logarithm of the empty sum
     "must be used with row contiguous arrays only",  # as_strided of a reversed array
     "[flatten] start_axis must be less than or equal",  # median over no axes
+    "Cannot index mlx array using the given type",  # NumPy arrays
+    "Slice indices must be integers or None",  # arrays of one integer
+    "not a valid PEP 3118 buffer format string",  # NumPy numbers before arrays of bfloat16
     "object has no attribute",
 )
 

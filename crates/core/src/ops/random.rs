@@ -199,10 +199,8 @@ pub fn randint(
         });
     }
     let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
-    unary::astype(
-        &binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?,
-        dtype,
-    )
+    let within = binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?;
+    unary::astype(&unary::floor(&within)?, dtype)
 }
 
 /// `true` with probability `p`, which broadcasts to the shape.
