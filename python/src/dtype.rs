@@ -59,7 +59,12 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
     if let Ok(dtype) = value.extract::<PyDtype>() {
         return Ok(DtypeCategory::of(dtype.0));
     }
-    let name: String = value.getattr("name")?.extract()?;
+    let name: String = value
+        .getattr("name")
+        .and_then(|name| name.extract())
+        .map_err(|_| {
+            PyTypeError::new_err(format!("{value} is neither a Dtype nor a category"))
+        })?;
     CATEGORIES
         .iter()
         .find(|(known, _)| *known == name)
