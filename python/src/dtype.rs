@@ -62,9 +62,7 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
     let name: String = value
         .getattr("name")
         .and_then(|name| name.extract())
-        .map_err(|_| {
-            PyTypeError::new_err(format!("{value} is neither a Dtype nor a category"))
-        })?;
+        .map_err(|_| PyTypeError::new_err(format!("{value} is neither a Dtype nor a category")))?;
     CATEGORIES
         .iter()
         .find(|(known, _)| *known == name)

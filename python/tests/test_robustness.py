@@ -12,7 +12,7 @@ import mlx_oxide.core as mx
 
 ALLOWED = (ValueError, TypeError, IndexError, RuntimeError, OverflowError)
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -1,10 +1,11 @@
 //! Cross entropy with class indices.
 
 use crate::array::Array;
-use crate::ops::{binary, index, reduce, view};
-use mlx_oxide_ir::{Error, Result, Shape};
+use crate::ops::{binary, index, reduce, unary, view};
+use mlx_oxide_ir::{Dtype, Error, Result, Shape};
 
-/// `ln Σ e^logits - logits[…, target]` over the last axis, in the shape of the targets.
+/// `ln Σ e^logits - logits[…, target]` over the last axis, in `float32` and the shape of the
+/// targets.
 ///
 /// # Errors
 /// Logits that are not real and floating, targets that are no integers or of another shape than
@@ -43,5 +44,5 @@ pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
     let places = view::expand_dims(targets, &[-1])?;
     let chosen = view::squeeze(&index::take_along_axis(logits, &places, -1)?, Some(&[-1]))?;
     let total = reduce::logsumexp(logits, Some(&[-1]), false)?;
-    binary::subtract(&total, &chosen)
+    unary::astype(&binary::subtract(&total, &chosen)?, Dtype::Float32)
 }
