@@ -27,10 +27,11 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
             _ => array,
         }
     } else {
-        return Err(PyValueError::new_err(format!(
-            "[array] cannot make an array from {}",
-            value.get_type()
-        )));
+        let message = format!("[array] cannot make an array from {}", value.get_type());
+        return Err(match value.is_none() {
+            true => PyTypeError::new_err(message),
+            false => PyValueError::new_err(message),
+        });
     };
     match dtype {
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
@@ -168,6 +169,9 @@ fn collect(
         }
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             return Err(ragged());
+        }
+        if value.is_none() {
+            return Err(PyValueError::new_err("[array] None is no element"));
         }
         collected.arrays.push(from_python(value, None)?);
         return Ok(());
