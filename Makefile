@@ -49,5 +49,8 @@ $(BIN)/.test: $(BIN)/.demo python/requirements-test.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r python/requirements-test.txt
 	touch $@
 
+generate: $(BIN)/.test module ## the table of names in docs/coverage.md
+	PYTHONPATH=python $(BIN)/python python/tests/coverage_table.py
+
 clean:
 	rm -rf $(VENV) target demo-output $(MODULE)

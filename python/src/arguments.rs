@@ -3,10 +3,11 @@
 use crate::array::{PyArray, from_python};
 use crate::dtype::{PyDtype, scalar};
 use crate::error::OrRaise;
-use mlx_oxide_core::Array;
+use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Dtype, Shape};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
 
 /// An array, or a value that becomes one.
 pub(crate) struct ArrayArgument(pub(crate) Array);
@@ -24,9 +25,47 @@ pub(crate) fn to_array(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResul
         return Ok(array.get().get());
     }
     if let Some(number) = scalar(value, like)? {
+        check_range(value, like)?;
         return Array::from_scalar(number).or_raise();
     }
-    from_python(value, None)
+    let array = from_python(value, None)?;
+    match like {
+        // another library's array adapts as a number does, but loses no fraction
+        Some(like) if kind(array.dtype()) <= kind(like) => ops::astype(&array, like).or_raise(),
+        _ => Ok(array),
+    }
+}
+
+/// The rank of a dtype's kind in promotion.
+fn kind(dtype: Dtype) -> u8 {
+    match dtype {
+        Dtype::Bool => 0,
+        dtype if dtype.is_integer() => 1,
+        dtype if dtype.is_floating() => 2,
+        _ => 3,
+    }
+}
+
+/// An integer beside an array of a narrow integer dtype must fit it.
+fn check_range(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<()> {
+    let Some(like) = like.filter(|like| like.is_integer() && like.size() < 8) else {
+        return Ok(());
+    };
+    if value.is_instance_of::<PyBool>() || !value.is_instance_of::<PyInt>() {
+        return Ok(());
+    }
+    let bits = like.size() as u32 * 8;
+    let (low, high) = if like.is_signed_integer() {
+        (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1)
+    } else {
+        (0, (1i64 << bits) - 1)
+    };
+    match value.extract::<i64>() {
+        Ok(number) if (low..=high).contains(&number) => Ok(()),
+        _ => Err(PyValueError::new_err(format!(
+            "converting {value} to {like} would result in overflow"
+        ))),
+    }
 }
 
 /// Two operands, of which one may be a number that adapts to the other.
@@ -80,6 +119,15 @@ pub(crate) fn to_shape(op: &str, sizes: &[i64]) -> PyResult<Shape> {
             })
         })
         .collect()
+}
+
+/// A number that is not negative.
+pub(crate) fn to_size(op: &str, name: &str, number: i64) -> PyResult<usize> {
+    usize::try_from(number).map_err(|_| {
+        PyValueError::new_err(format!(
+            "[{op}] {name} is {number}; expected no negative number"
+        ))
+    })
 }
 
 /// A dtype argument that may be absent.

@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ThreadId;
 
 /// A device.
 #[pyclass(
@@ -66,6 +69,59 @@ impl PyStream {
     }
 }
 
+impl From<Device> for PyDevice {
+    fn from(device: Device) -> Self {
+        PyDevice(device)
+    }
+}
+
+/// All devices that can be used.
+pub(crate) fn available() -> Vec<PyDevice> {
+    [DeviceType::Cpu, DeviceType::Gpu]
+        .into_iter()
+        .flat_map(|kind| (0..count(kind) as u32).map(move |index| PyDevice(Device { kind, index })))
+        .collect()
+}
+
+/// A stream of its own for every thread that uses it.
+#[pyclass(name = "ThreadLocalStream", module = "mlx_oxide.core", frozen)]
+struct PyThreadLocalStream {
+    device: Device,
+    number: usize,
+    streams: Mutex<HashMap<ThreadId, Stream>>,
+}
+
+impl PyThreadLocalStream {
+    fn current(&self) -> Stream {
+        let mut streams = self.streams.lock();
+        *streams
+            .entry(std::thread::current().id())
+            .or_insert_with(|| Stream::new(self.device))
+    }
+}
+
+#[pymethods]
+impl PyThreadLocalStream {
+    #[getter]
+    fn device(&self) -> PyDevice {
+        PyDevice(self.device)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other
+            .cast::<PyThreadLocalStream>()
+            .is_ok_and(|other| other.get().number == self.number)
+    }
+
+    fn __hash__(&self) -> usize {
+        self.number
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ThreadLocalStream({}, {})", self.device, self.number)
+    }
+}
+
 fn device_type(value: &Bound<'_, PyAny>) -> PyResult<DeviceType> {
     let name: Option<String> = value
         .getattr("name")
@@ -91,6 +147,9 @@ fn to_device(value: &Bound<'_, PyAny>) -> PyResult<Device> {
 pub(crate) fn to_stream(value: &Bound<'_, PyAny>) -> PyResult<Stream> {
     if let Ok(stream) = value.extract::<PyStream>() {
         return Ok(stream.0);
+    }
+    if let Ok(stream) = value.cast::<PyThreadLocalStream>() {
+        return Ok(stream.get().current());
     }
     let device = to_device(value).map_err(|_| {
         PyTypeError::new_err(format!(
@@ -139,6 +198,27 @@ fn set_default_stream(stream: PyStream) {
 fn new_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
     Ok(PyStream(Stream::new(to_device(device)?)))
 }
+
+/// A new stream on a device; every stream may be used from any thread.
+#[pyfunction(name = "new_thread_unsafe_stream")]
+fn new_shared_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
+    new_stream(device)
+}
+
+/// A stream that is another one in every thread.
+#[pyfunction]
+fn new_thread_local_stream(device: &Bound<'_, PyAny>) -> PyResult<PyThreadLocalStream> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    Ok(PyThreadLocalStream {
+        device: to_device(device)?,
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
+        streams: Mutex::new(HashMap::new()),
+    })
+}
+
+/// Does nothing: streams belong to no thread, so none has any to give up.
+#[pyfunction]
+fn clear_streams() {}
 
 /// Returns when all work on a stream, or on the default one, is finished.
 #[pyfunction]
@@ -253,6 +333,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyDevice>()?;
     module.add_class::<PyStream>()?;
     module.add_class::<StreamContext>()?;
+    module.add_class::<PyThreadLocalStream>()?;
+    module.add_function(wrap_pyfunction!(new_thread_local_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(new_shared_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(clear_streams, module)?)?;
     module.add_function(wrap_pyfunction!(default_device, module)?)?;
     module.add_function(wrap_pyfunction!(set_default_device, module)?)?;
     module.add_function(wrap_pyfunction!(default_stream, module)?)?;

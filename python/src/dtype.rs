@@ -59,7 +59,10 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
     if let Ok(dtype) = value.extract::<PyDtype>() {
         return Ok(DtypeCategory::of(dtype.0));
     }
-    let name: String = value.getattr("name")?.extract()?;
+    let name: String = value
+        .getattr("name")
+        .and_then(|name| name.extract())
+        .map_err(|_| PyTypeError::new_err(format!("{value} is neither a Dtype nor a category")))?;
     CATEGORIES
         .iter()
         .find(|(known, _)| *known == name)
@@ -100,6 +103,59 @@ fn result_type(arrays_and_dtypes: Vec<Bound<'_, PyAny>>) -> PyResult<PyDtype> {
     result
         .map(PyDtype)
         .ok_or_else(|| PyValueError::new_err("[result_type] at least one array or dtype is needed"))
+}
+
+/// Whether promotion with `to` keeps `to`.
+#[pyfunction]
+fn can_cast(from_: &Bound<'_, PyAny>, to: PyDtype) -> PyResult<bool> {
+    let own = match (
+        from_.extract::<PyDtype>(),
+        from_.cast::<crate::array::PyArray>(),
+    ) {
+        (Ok(dtype), _) => dtype.0,
+        (Err(_), Ok(array)) => array.get().get().dtype(),
+        (Err(_), Err(_)) => {
+            return Err(PyValueError::new_err(format!(
+                "[can_cast] expected an array or a dtype, got {}",
+                from_.get_type()
+            )));
+        }
+    };
+    Ok(mlx_oxide_ir::result_type(own, to.0) == to.0)
+}
+
+/// Whether a dtype is another, or of a kind of the array API standard, or any of a tuple of them.
+#[pyfunction]
+fn isdtype(dtype: PyDtype, kind: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(other) = kind.extract::<PyDtype>() {
+        return Ok(dtype == other);
+    }
+    if let Ok(kinds) = kind.cast::<pyo3::types::PyTuple>() {
+        let matches = kinds
+            .iter()
+            .map(|kind| isdtype(dtype, &kind))
+            .collect::<PyResult<Vec<bool>>>()?;
+        return Ok(matches.contains(&true));
+    }
+    let name: String = kind.extract().map_err(|_| {
+        PyValueError::new_err("[isdtype] kind must be a dtype, a string or a tuple of both")
+    })?;
+    is_of_kind(dtype.0, &name)
+        .ok_or_else(|| PyValueError::new_err(format!("[isdtype] unknown kind {name:?}")))
+}
+
+/// Whether a dtype is of a kind of the array API standard, if there is such a kind.
+pub(crate) fn is_of_kind(dtype: Dtype, kind: &str) -> Option<bool> {
+    Some(match kind {
+        "bool" => dtype == Dtype::Bool,
+        "signed integer" => dtype.is_signed_integer(),
+        "unsigned integer" => dtype.is_integer() && !dtype.is_signed_integer(),
+        "integral" => dtype.is_integer(),
+        "real floating" => dtype.is_floating(),
+        "complex floating" => dtype.is_complex(),
+        "numeric" => dtype != Dtype::Bool,
+        _ => return None,
+    })
 }
 
 /// Limits of a floating dtype.
@@ -258,7 +314,8 @@ fn integer(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Scalar> {
         let narrow = i32::try_from(number).is_ok();
         let own = if narrow { Dtype::Int32 } else { Dtype::Int64 };
         let dtype = match like {
-            Some(Dtype::Bool) | None => own,
+            Some(Dtype::Bool) => Dtype::Int32,
+            None => own,
             Some(dtype) => dtype,
         };
         return Ok(Scalar::from_integer(number, dtype));
@@ -309,6 +366,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add("DtypeCategory", categories)?;
     module.add_function(wrap_pyfunction!(issubdtype, module)?)?;
+    module.add_function(wrap_pyfunction!(can_cast, module)?)?;
+    module.add_function(wrap_pyfunction!(isdtype, module)?)?;
     module.add_function(wrap_pyfunction!(result_type, module)?)?;
     module.add_function(wrap_pyfunction!(_restore_dtype, module)?)
 }

@@ -8,17 +8,21 @@ mod distributed;
 mod dtype;
 mod error;
 mod io;
+mod kernels;
 mod memory;
+mod namespace;
 mod ops;
 mod random;
 mod transforms;
 mod tree;
+mod vendor;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     mlx_oxide::init();
+    error::register(module)?;
     dtype::register(module)?;
     device::register(module)?;
     memory::register(module)?;
@@ -29,6 +33,8 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     io::register(module)?;
     random::register_all(module)?;
     distributed::register_all(module)?;
+    vendor::register_all(module)?;
+    namespace::register(module)?;
     for (name, value) in [
         ("pi", std::f64::consts::PI),
         ("e", std::f64::consts::E),

@@ -80,6 +80,25 @@ crate::ops::functions! {
         let shape = shape_or(shape, Shape::scalar())?;
         wrap(random::normal(shape, dtype, loc.as_ref(), scale.as_ref(), Some(&key)))
     };
+    /// Numbers of the Laplace distribution.
+    laplace[shape = None, dtype = None, loc = 0.0, scale = 1.0, key = None](
+        py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>, loc: f64, scale: f64,
+        key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let shape = shape_or(shape, Shape::scalar())?;
+        wrap(random::laplace(shape, dtype_or(dtype, Dtype::Float32), loc, scale, Some(&key)))
+    };
+    /// Numbers of the standard normal distribution between bounds.
+    truncated_normal[lower, upper, shape = None, dtype = None, key = None](
+        py: Python<'_>, lower: ArrayArgument, upper: ArrayArgument, shape: Option<Axes>,
+        dtype: Option<PyDtype>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let shape = shape.map(|shape| to_shape("truncated_normal", shape.list())).transpose()?;
+        let dtype = dtype_or(dtype, Dtype::Float32);
+        wrap(random::truncated_normal(&lower.0, &upper.0, shape, dtype, Some(&key)))
+    };
     /// Uniform integers in `[low, high)`.
     randint[low, high, shape = None, dtype = None, key = None](
         py: Python<'_>, low: ArrayArgument, high: ArrayArgument, shape: Option<Axes>,

@@ -7,7 +7,7 @@ use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{ArrayType, Dtype, Layout, Scalar, Shape, Strides, result_type};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 /// An array from a number, nested sequences, another library's array or an array.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
@@ -18,20 +18,80 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         Array::from_scalar(number.unwrap_or(Scalar::new(0.0, Dtype::Float32))).or_raise()?
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return from_sequence(value, dtype);
-    } else if let Some(array) = from_interface(value)? {
+    } else if let Some(array) = from_method(value)? {
         array
-    } else if let Some(array) = through_numpy(value)? {
-        array
+    } else if let Some(array) = from_other_library(value)? {
+        match (array.dtype(), dtype) {
+            // doubles are other libraries' default, not a choice
+            (Dtype::Float64, None) => ops::astype(&array, Dtype::Float32).or_raise()?,
+            _ => array,
+        }
     } else {
-        return Err(PyTypeError::new_err(format!(
-            "[array] cannot make an array from {}",
-            value.get_type()
-        )));
+        let message = format!("[array] cannot make an array from {}", value.get_type());
+        return Err(match value.is_none() {
+            true => PyTypeError::new_err(message),
+            false => PyValueError::new_err(message),
+        });
     };
     match dtype {
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
         None => Ok(array),
     }
+}
+
+fn from_other_library(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+    if let Some(array) = from_interface(value)? {
+        return Ok(Some(array));
+    }
+    if let Some(array) = super::dlpack::import(value)? {
+        return Ok(Some(array));
+    }
+    through_numpy(value)
+}
+
+/// The array that an object's own method `__mlx_array__` gives, if it has one.
+fn from_method(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+    let Ok(method) = value.getattr("__mlx_array__") else {
+        return Ok(None);
+    };
+    let given = method.call0()?;
+    let array = given.cast::<PyArray>().map_err(|_| {
+        PyTypeError::new_err(format!(
+            "[array] __mlx_array__ gave {}, not an array",
+            given.get_type()
+        ))
+    })?;
+    Ok(Some(array.get().get()))
+}
+
+/// Any object with a method `__mlx_array__` that gives an array.
+#[pyclass(name = "ArrayLike", module = "mlx_oxide.core", frozen)]
+struct ArrayLike {
+    object: Py<PyAny>,
+}
+
+#[pymethods]
+impl ArrayLike {
+    #[new]
+    fn new(object: Bound<'_, PyAny>) -> PyResult<Self> {
+        if object.hasattr("__mlx_array__")? {
+            return Ok(ArrayLike {
+                object: object.unbind(),
+            });
+        }
+        Err(PyTypeError::new_err(format!(
+            "[ArrayLike] {} has no method __mlx_array__",
+            object.get_type()
+        )))
+    }
+
+    fn __mlx_array__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.object.bind(py).call_method0("__mlx_array__")
+    }
+}
+
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ArrayLike>()
 }
 
 /// Elements of nested sequences, row by row.
@@ -48,7 +108,7 @@ fn from_sequence(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Arr
         ..Collected::default()
     };
     let depth = collected.shape.ndim();
-    collect(value, 0, depth, &mut collected)?;
+    collect(value, 0, depth, dtype, &mut collected)?;
     if !collected.arrays.is_empty() {
         return stack(collected, dtype);
     }
@@ -98,16 +158,20 @@ fn collect(
     value: &Bound<'_, PyAny>,
     axis: usize,
     depth: usize,
+    like: Option<Dtype>,
     collected: &mut Collected,
 ) -> PyResult<()> {
     let ragged = || PyValueError::new_err("[array] initialization encountered non-uniform length.");
     if axis == depth {
-        if let Some(number) = scalar(value, None)? {
+        if let Some(number) = scalar(value, like)? {
             collected.numbers.push(number);
             return Ok(());
         }
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             return Err(ragged());
+        }
+        if value.is_none() {
+            return Err(PyValueError::new_err("[array] None is no element"));
         }
         collected.arrays.push(from_python(value, None)?);
         return Ok(());
@@ -119,7 +183,7 @@ fn collect(
     }
     value
         .try_iter()?
-        .try_for_each(|item| collect(&item?, axis + 1, depth, collected))
+        .try_for_each(|item| collect(&item?, axis + 1, depth, like, collected))
 }
 
 /// Nested sequences of arrays.
@@ -142,11 +206,15 @@ fn stack(collected: Collected, dtype: Option<Dtype>) -> PyResult<Array> {
 }
 
 /// The description of another library's memory.
-struct Interface {
-    address: usize,
-    shape: Vec<usize>,
-    strides: Option<Vec<isize>>,
-    dtype: Dtype,
+pub(super) struct Interface {
+    /// Where the first element is.
+    pub(super) address: usize,
+    /// Sizes along the axes.
+    pub(super) shape: Vec<usize>,
+    /// Steps along the axes in bytes; row-major order without them.
+    pub(super) strides: Option<Vec<isize>>,
+    /// Type of the elements.
+    pub(super) dtype: Dtype,
 }
 
 /// A copy of the elements that `__array_interface__` describes.
@@ -237,7 +305,8 @@ fn through_cast(value: &Bound<'_, PyAny>, typestr: &str) -> PyResult<Array> {
     from_python(&value.call_method1("astype", (target,))?, None)
 }
 
-fn copy_interface(described: &Interface) -> PyResult<Array> {
+/// A copy of the elements, in row-major order.
+pub(super) fn copy_interface(described: &Interface) -> PyResult<Array> {
     let width = described.dtype.size();
     let shape = Shape::from(described.shape.clone())
         .checked("array")
@@ -296,9 +365,10 @@ fn copy_interface(described: &Interface) -> PyResult<Array> {
 /// Objects with other protocols, through NumPy.
 fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
     let py = value.py();
-    let exports = ["__dlpack__", "__array__", "__buffer__"]
+    let exports = ["__array__", "__buffer__"]
         .iter()
         .any(|name| value.hasattr(*name).unwrap_or(false))
+        || value.is_instance_of::<PyBytes>()
         || value.is_instance(&py.import("builtins")?.getattr("memoryview")?)?
         || value.is_instance(&py.import("builtins")?.getattr("bytearray")?)?
         || value.is_instance(&py.import("array")?.getattr("array")?)?;
@@ -306,9 +376,8 @@ fn through_numpy(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
         return Ok(None);
     }
     let numpy = py.import("numpy")?;
-    let array = match numpy.call_method1("asarray", (value,)) {
-        Ok(array) => array,
-        Err(_) => numpy.call_method1("from_dlpack", (value,))?,
-    };
-    from_interface(&array)
+    if value.is_instance_of::<PyBytes>() {
+        return from_interface(&numpy.call_method1("frombuffer", (value, "u1"))?);
+    }
+    from_interface(&numpy.call_method1("asarray", (value,))?)
 }

@@ -116,7 +116,7 @@ impl PyArray {
 
     fn __format__(slf: &Bound<'_, Self>, specification: &str) -> PyResult<String> {
         let py = slf.py();
-        if specification.is_empty() || slf.get().get().ndim() > 0 {
+        if slf.get().get().ndim() > 0 {
             let text = slf.str()?;
             return py
                 .import("builtins")?

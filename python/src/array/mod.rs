@@ -2,6 +2,7 @@
 
 mod construct;
 mod convert;
+mod dlpack;
 mod format;
 mod indexing;
 mod methods;
@@ -13,10 +14,29 @@ use crate::device;
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
 use mlx_oxide_core::{Array, ops};
+use mlx_oxide_ir::Dtype;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyTuple};
+
+/// The dtypes by the numbers that MLX pickles them as.
+const PICKLED: [Dtype; 14] = [
+    Dtype::Bool,
+    Dtype::Uint8,
+    Dtype::Uint16,
+    Dtype::Uint32,
+    Dtype::Uint64,
+    Dtype::Int8,
+    Dtype::Int16,
+    Dtype::Int32,
+    Dtype::Int64,
+    Dtype::Float16,
+    Dtype::Float32,
+    Dtype::Float64,
+    Dtype::Bfloat16,
+    Dtype::Complex64,
+];
 
 /// An n-dimensional array whose elements are computed when they are needed.
 ///
@@ -121,6 +141,49 @@ impl PyArray {
         wrap(ops::transpose(&self.get(), &[]))
     }
 
+    /// The array with its last two axes exchanged.
+    #[getter(mT)]
+    fn matrices_transposed(&self) -> PyResult<PyArray> {
+        wrap(ops::matrix_transpose(&self.get()))
+    }
+
+    /// The module whose functions follow the Python array API standard.
+    #[pyo3(signature = (api_version = None))]
+    fn __array_namespace__<'py>(
+        &self,
+        py: Python<'py>,
+        api_version: Option<&str>,
+    ) -> PyResult<Bound<'py, PyModule>> {
+        match api_version {
+            None => py.import("mlx_oxide.core"),
+            Some(version) => Err(PyValueError::new_err(format!(
+                "[__array_namespace__] version {version} of the standard is not selectable"
+            ))),
+        }
+    }
+
+    /// The elements' bytes in row-major order.
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(convert::pickle(py, &self.get())?.2)
+    }
+
+    /// Takes over the elements of a pickled array: `(elements, number of the dtype)`.
+    fn __setstate__(&self, state: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let (elements, number): (Bound<'_, PyAny>, usize) = state.extract()?;
+        let dtype = PICKLED.get(number).copied().ok_or_else(|| {
+            PyValueError::new_err(format!("[array] {number} is the number of no dtype"))
+        })?;
+        let array = from_python(&elements, None)?;
+        // 16-bit brain floats travel as their bits
+        let array = if dtype == Dtype::Bfloat16 && array.dtype() == Dtype::Uint16 {
+            ops::view(&array, dtype).or_raise()?
+        } else {
+            ops::astype(&array, dtype).or_raise()?
+        };
+        self.set(array);
+        Ok(())
+    }
+
     /// The elements converted to a dtype.
     #[pyo3(signature = (dtype, stream = None))]
     fn astype(&self, dtype: PyDtype, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
@@ -167,6 +230,7 @@ impl PyArray {
 /// Adds the class to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyArray>()?;
+    construct::register(module)?;
     indexing::register(module)?;
     convert::register(module)?;
     format::register(module)

@@ -2,12 +2,13 @@
 
 use super::{PyArray, wrap};
 use crate::arguments::to_array;
-use crate::error::OrRaise;
+use crate::error::raise;
 use mlx_oxide_core::{Array, ops};
-use mlx_oxide_ir::Result;
+use mlx_oxide_ir::{Error, Result};
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 type Function = fn(&Array, &Array) -> Result<Array>;
 
@@ -16,12 +17,29 @@ fn operand(array: &Array, other: &Bound<'_, PyAny>, name: &str) -> PyResult<Arra
     if let Ok(other) = other.cast::<PyArray>() {
         return Ok(other.get().get());
     }
-    to_array(other, Some(array.dtype())).map_err(|_| {
+    to_array(other, Some(array.dtype())).map_err(|error| {
+        let py = other.py();
+        if other.is_instance_of::<PyInt>() || error.is_instance_of::<PyOverflowError>(py) {
+            return error;
+        }
         let kind = other.get_type().to_string();
         PyValueError::new_err(format!(
             "cannot perform {name} on an mlx.core.array and {kind}"
         ))
     })
+}
+
+/// Dtypes that an operator does not take are `ValueError`s, also where the function raises
+/// another class.
+fn raise_value(error: Error) -> PyErr {
+    match error {
+        Error::DtypeUnsupported { .. } => PyValueError::new_err(error.to_string()),
+        error => raise(error),
+    }
+}
+
+fn finish(result: Result<Array>) -> PyResult<PyArray> {
+    result.map(PyArray::from).map_err(raise_value)
 }
 
 fn apply(
@@ -32,7 +50,7 @@ fn apply(
 ) -> PyResult<PyArray> {
     let array = slf.get();
     let other = operand(&array, other, name)?;
-    wrap(function(&array, &other))
+    finish(function(&array, &other))
 }
 
 fn reflected(
@@ -43,7 +61,7 @@ fn reflected(
 ) -> PyResult<PyArray> {
     let array = slf.get();
     let other = operand(&array, other, name)?;
-    wrap(function(&other, &array))
+    finish(function(&other, &array))
 }
 
 /// In place: the object stands for the result. The old array is let go before it is computed, so
@@ -51,7 +69,7 @@ fn reflected(
 fn update(slf: &PyArray, other: &Bound<'_, PyAny>, function: Function, name: &str) -> PyResult<()> {
     let array = slf.get();
     let other = operand(&array, other, name)?;
-    let result = function(&array, &other).or_raise()?;
+    let result = function(&array, &other).map_err(raise_value)?;
     drop(array);
     slf.set(result);
     Ok(())
@@ -82,6 +100,7 @@ operators! {
     __sub__ __rsub__ __isub__ ops::subtract, "subtraction";
     __mul__ __rmul__ __imul__ ops::multiply, "multiplication";
     __truediv__ __rtruediv__ __itruediv__ ops::divide, "division";
+    __div__ __rdiv__ __idiv__ ops::divide, "division";
     __floordiv__ __rfloordiv__ __ifloordiv__ ops::floor_divide, "floor division";
     __mod__ __rmod__ __imod__ ops::remainder, "modulus";
     __matmul__ __rmatmul__ __imatmul__ ops::matmul, "matrix multiplication";
@@ -149,9 +168,10 @@ impl PyArray {
             CompareOp::Ge => (ops::greater_equal, "greater than or equal"),
         };
         let array = self.get();
+        let number = other.is_instance_of::<PyInt>();
         let other = match (operand(&array, other, name), operator) {
             (Ok(other), _) => other,
-            (Err(_), CompareOp::Eq | CompareOp::Ne) => return Ok(py.NotImplemented()),
+            (Err(_), CompareOp::Eq | CompareOp::Ne) if !number => return Ok(py.NotImplemented()),
             (Err(error), _) => return Err(error),
         };
         Ok(wrap(function(&array, &other))?

@@ -3,7 +3,7 @@
 use crate::arguments::{ArrayArgument, Axes};
 use crate::array::{PyArray, wrap};
 use crate::error::OrRaise;
-use mlx_oxide_core::ops;
+use mlx_oxide_core::ops::{self, Extent};
 use mlx_oxide_ir::Convolution;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -36,7 +36,7 @@ fn spread(
         })
 }
 
-fn convolve(
+fn windowed(
     op: &str,
     spatial: usize,
     input: &ArrayArgument,
@@ -149,6 +149,24 @@ super::functions! {
     ) -> PyArray = wrap(ops::addmm(&c.0, &a.0, &b.0, alpha, beta));
     /// The sum of products over the last axes.
     inner[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::inner(&a.0, &b.0));
+    /// Every element of `a` times all of `b`, in blocks.
+    kron[a, b](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::kron(&a.0, &b.0));
+    /// The convolution of two vectors.
+    convolve[a, v, /, mode = "full", *](
+        a: ArrayArgument, v: ArrayArgument, mode: &str
+    ) -> PyArray = {
+        let extent = match mode {
+            "full" => Extent::Full,
+            "same" => Extent::Same,
+            "valid" => Extent::Valid,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "[convolve] mode is {mode:?}; expected \"full\", \"same\" or \"valid\""
+                )));
+            }
+        };
+        wrap(ops::convolve(&a.0, &v.0, extent))
+    };
     /// All products of an element of one and an element of the other.
     outer[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = wrap(ops::outer(&a.0, &b.0));
     /// The sum of products over paired axes.
@@ -174,17 +192,17 @@ super::functions! {
     conv1d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
         input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
         dilation: Option<Axes>, groups: usize
-    ) -> PyArray = convolve("conv1d", 1, &input, &weight, (stride, padding, dilation, groups));
+    ) -> PyArray = windowed("conv1d", 1, &input, &weight, (stride, padding, dilation, groups));
     /// Two-dimensional convolution.
     conv2d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
         input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
         dilation: Option<Axes>, groups: usize
-    ) -> PyArray = convolve("conv2d", 2, &input, &weight, (stride, padding, dilation, groups));
+    ) -> PyArray = windowed("conv2d", 2, &input, &weight, (stride, padding, dilation, groups));
     /// Three-dimensional convolution.
     conv3d[input, weight, /, stride = None, padding = None, dilation = None, groups = 1, *](
         input: ArrayArgument, weight: ArrayArgument, stride: Option<Axes>, padding: Option<Axes>,
         dilation: Option<Axes>, groups: usize
-    ) -> PyArray = convolve("conv3d", 3, &input, &weight, (stride, padding, dilation, groups));
+    ) -> PyArray = windowed("conv3d", 3, &input, &weight, (stride, padding, dilation, groups));
     /// One-dimensional transposed convolution.
     conv_transpose1d[input, weight, /, stride = None, padding = None, dilation = None,
         output_padding = None, groups = 1, *](

@@ -1,6 +1,6 @@
 //! Arrays out of numbers.
 
-use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape};
+use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_size};
 use crate::array::{PyArray, from_python, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
@@ -61,8 +61,9 @@ mod functions {
         triu[x, k = 0, *](x: ArrayArgument, k: i64) -> PyArray = wrap(ops::triu(&x.0, k));
         /// Evenly spaced numbers from `start` to `stop`.
         linspace[start, stop, num = 50, endpoint = true, dtype = None](
-            start: f64, stop: f64, num: usize, endpoint: bool, dtype: Option<PyDtype>
+            start: f64, stop: f64, num: i64, endpoint: bool, dtype: Option<PyDtype>
         ) -> PyArray = {
+            let num = to_size("linspace", "num", num)?;
             let dtype = dtype_or(dtype, FLOAT);
             if endpoint || num == 0 {
                 return wrap(ops::linspace(start, stop, num, dtype));

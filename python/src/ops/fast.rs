@@ -1,13 +1,32 @@
 //! Compositions with kernels of their own.
 
 use crate::arguments::{ArrayArgument, Axes, list, to_array};
-use crate::array::{PyArray, wrap};
-use mlx_oxide_core::ops::fast::{self, Mask, RopeOptions};
+use crate::array::{PyArray, wrap, wrap_all};
+use mlx_oxide_core::ops::fast::{self, GatedDelta, Mask, RopeOptions};
 use mlx_oxide_ir::Dtype;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 super::functions! {
+    /// `ln Σ e^logits - logits[…, target]` over the last axis.
+    cross_entropy[logits, targets, *](logits: ArrayArgument, targets: ArrayArgument) -> PyArray =
+        wrap(fast::cross_entropy(&logits.0, &targets.0));
+    /// The gated delta rule: outputs and the last state.
+    gated_delta_update[q, k, v, gamma, beta, initial_state = None, mask = None](
+        q: ArrayArgument, k: ArrayArgument, v: ArrayArgument, gamma: ArrayArgument,
+        beta: ArrayArgument, initial_state: Option<ArrayArgument>, mask: Option<ArrayArgument>
+    ) -> Vec<PyArray> = {
+        let update = fast::gated_delta_update(&GatedDelta {
+            queries: &q.0,
+            keys: &k.0,
+            values: &v.0,
+            gamma: &gamma.0,
+            beta: &beta.0,
+            state: initial_state.as_ref().map(|state| &state.0),
+            mask: mask.as_ref().map(|mask| &mask.0),
+        });
+        wrap_all(update.map(|(outputs, state)| vec![outputs, state]))
+    };
     /// `x/√(mean(x²) + eps)·weight` over the last axis.
     rms_norm[x, weight, eps, *](
         x: ArrayArgument, weight: Option<ArrayArgument>, eps: f64

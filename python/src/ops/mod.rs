@@ -2,14 +2,21 @@
 
 mod contract;
 mod create;
+mod depend;
+mod diagonal;
+mod difference;
+mod einsum;
 mod elementwise;
 mod fast;
 mod fft;
+mod gather_product;
+mod grid;
 mod index;
 mod join;
 mod linalg;
 mod reduce;
 mod sort;
+mod unique;
 mod view;
 
 use pyo3::prelude::*;
@@ -86,8 +93,17 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     index::register(module)?;
     reduce::register(module)?;
     sort::register(module)?;
+    unique::register(module)?;
+    diagonal::register(module)?;
+    difference::register(module)?;
+    grid::register(module)?;
     contract::register(module)?;
-    fast::register(&crate::add_submodule(module, "fast")?)?;
+    gather_product::register(module)?;
+    einsum::register(module)?;
+    depend::register(module)?;
+    let fast_module = crate::add_submodule(module, "fast")?;
+    fast::register(&fast_module)?;
+    crate::kernels::register(&fast_module)?;
     fast::register_core(module)?;
     fft::register(&crate::add_submodule(module, "fft")?)?;
     linalg::register_all(module)?;

@@ -1,6 +1,6 @@
 //! Sorting and searching.
 
-use crate::arguments::ArrayArgument;
+use crate::arguments::{ArrayArgument, to_size};
 use crate::array::{PyArray, wrap};
 use mlx_oxide_core::ops;
 use pyo3::exceptions::PyValueError;
@@ -21,8 +21,8 @@ super::functions! {
         a: ArrayArgument, kth: i64, axis: Option<i64>
     ) -> PyArray = wrap(ops::argpartition(&a.0, kth, axis));
     /// The `k` greatest elements, in no order.
-    topk[a, /, k, axis = Some(-1), *](a: ArrayArgument, k: usize, axis: Option<i64>) -> PyArray =
-        wrap(ops::topk(&a.0, k, axis));
+    topk[a, /, k, axis = Some(-1), *](a: ArrayArgument, k: i64, axis: Option<i64>) -> PyArray =
+        wrap(ops::topk(&a.0, to_size("topk", "k", k)?, axis));
     /// Where values keep a sorted vector sorted.
     searchsorted[sorted_sequence, values, /, side = "left", *](
         sorted_sequence: ArrayArgument, values: ArrayArgument, side: &str

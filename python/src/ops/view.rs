@@ -42,7 +42,7 @@ super::functions! {
     transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Vec<i64>>) -> PyArray =
         wrap(ops::transpose(&a.0, axes.as_deref().unwrap_or(&[])));
     /// The last two axes exchanged.
-    matrix_transpose[a, /, *](a: ArrayArgument) -> PyArray = wrap(ops::swapaxes(&a.0, -2, -1));
+    matrix_transpose[a, /, *](a: ArrayArgument) -> PyArray = wrap(ops::matrix_transpose(&a.0));
     /// Two axes exchanged.
     swapaxes[a, /, axis1, axis2, *](a: ArrayArgument, axis1: i64, axis2: i64) -> PyArray =
         wrap(ops::swapaxes(&a.0, axis1, axis2));

@@ -35,7 +35,10 @@ binary_table!(define);
 
 /// The public function of a binary operation.
 pub fn apply(binary: Binary, a: &Array, b: &Array) -> Result<Array> {
-    let dtype = promote_operands(binary.domain(), a.dtype(), b.dtype());
+    let mut dtype = promote_operands(binary.domain(), a.dtype(), b.dtype());
+    if dtype == Dtype::Bool && matches!(binary, Binary::LeftShift | Binary::RightShift) {
+        dtype = Dtype::Uint8; // a bool has no bits to shift
+    }
     if a.dtype() == dtype && b.dtype() == dtype && a.shape() == b.shape() {
         return Array::apply(Op::Binary(binary), &[a, b]);
     }

@@ -205,3 +205,30 @@ fn pair_axes(op: &'static str, a: &Array, b: &Array, left: &[i64], right: &[i64]
         .collect();
     view::reshape_to(&matmul(&lhs, &rhs)?, shape)
 }
+
+/// The Kronecker product: every element of `a` times all of `b`, in blocks.
+///
+/// # Errors
+/// An empty array.
+pub fn kron(a: &Array, b: &Array) -> Result<Array> {
+    if a.size() == 0 || b.size() == 0 {
+        return Err(Error::ShapeMismatch {
+            op: "kron",
+            rule: "both arrays must have elements",
+            lhs: a.shape().clone(),
+            rhs: b.shape().clone(),
+        });
+    }
+    let ndim = a.ndim().max(b.ndim());
+    let size = |array: &Array, axis: usize| match (axis + array.ndim()).checked_sub(ndim) {
+        Some(own) => array.shape()[own],
+        None => 1,
+    };
+    let outer: Shape = (0..ndim).flat_map(|axis| [size(a, axis), 1]).collect();
+    let inner: Shape = (0..ndim).flat_map(|axis| [1, size(b, axis)]).collect();
+    let product = binary::multiply(&view::reshape_to(a, outer)?, &view::reshape_to(b, inner)?)?;
+    let joined: Shape = (0..ndim)
+        .map(|axis| size(a, axis) * size(b, axis))
+        .collect();
+    view::reshape_to(&product, joined)
+}

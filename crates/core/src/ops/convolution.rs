@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::unary;
+use super::{unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::{Contract, Convolution, Error, Op, Result, result_type};
 use smallvec::{SmallVec, smallvec};
@@ -88,4 +88,56 @@ fn expect_spatial(op: &'static str, input: &Array, spatial: usize) -> Result<()>
         rule: "the input must be (N, spatial…, C)",
         shape: input.shape().clone(),
     })
+}
+
+/// Which part of the whole convolution of two vectors [`convolve`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every place where they overlap.
+    Full,
+    /// As many places as the longer has, in the middle.
+    Same,
+    /// The places where they overlap wholly.
+    Valid,
+}
+
+/// The convolution `Σᵢ a[i]·v[n - i]` of two vectors.
+///
+/// # Errors
+/// Empty arrays; other than one axis; dtypes that are neither floating nor complex.
+pub fn convolve(a: &Array, v: &Array, extent: Extent) -> Result<Array> {
+    let mismatch = |rule| {
+        Err(Error::ShapeMismatch {
+            op: "convolve",
+            rule,
+            lhs: a.shape().clone(),
+            rhs: v.shape().clone(),
+        })
+    };
+    if a.ndim() != 1 || v.ndim() != 1 {
+        return mismatch("both arrays must have one axis");
+    }
+    if a.size() == 0 || v.size() == 0 {
+        return mismatch("both arrays must have elements");
+    }
+    let (input, kernel) = if a.size() < v.size() { (v, a) } else { (a, v) };
+    let reach = kernel.size() - 1;
+    let (low, high) = match extent {
+        Extent::Full => (reach, reach),
+        Extent::Same => (reach - reach / 2, reach / 2),
+        Extent::Valid => (0, 0),
+    };
+    let convolution = Convolution {
+        stride: smallvec![1],
+        padding_low: smallvec![low as isize],
+        padding_high: smallvec![high as isize],
+        kernel_dilation: smallvec![1],
+        input_dilation: smallvec![1],
+        groups: 1,
+        flip: true,
+    };
+    let input = view::reshape_to(input, [1, input.size(), 1])?;
+    let kernel = view::reshape_to(kernel, [1, kernel.size(), 1])?;
+    let result = conv_general(&input, &kernel, convolution)?;
+    view::reshape_to(&result, [result.size()])
 }

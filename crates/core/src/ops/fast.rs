@@ -1,5 +1,11 @@
 //! Compositions with kernels of their own.
 
+mod cross_entropy;
+mod gated_delta;
+
+pub use cross_entropy::cross_entropy;
+pub use gated_delta::{GatedDelta, gated_delta_update};
+
 use super::{binary, create, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::{Dtype, Error, Fast, Op, Result, Shape, normalize_axes, result_type};

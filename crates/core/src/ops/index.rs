@@ -1,6 +1,6 @@
 //! Gathering and scattering.
 
-use super::{unary, view};
+use super::{create, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::layout::SliceRange;
 use mlx_oxide_ir::{Axes, Combine, Error, Index, Op, Result, Shape, normalize_axis};
@@ -29,6 +29,17 @@ pub fn take(a: &Array, indices: &Array, axis: i64) -> Result<Array> {
             rule: "cannot take elements of an empty axis",
             shape: a.shape().clone(),
         });
+    }
+    if a.shape()[axis] == 0 {
+        // nothing of nothing, of which no slice could be cut
+        let (before, after) = (&a.shape()[..axis], &a.shape()[axis + 1..]);
+        let shape: Shape = before
+            .iter()
+            .chain(&indices.shape()[..])
+            .chain(after)
+            .copied()
+            .collect();
+        return create::zeros(shape, a.dtype());
     }
     let slice_sizes = a.shape().with(axis, 1);
     let gathered = gather(a, &[indices], &[axis as i64], slice_sizes)?;

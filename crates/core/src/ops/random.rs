@@ -3,6 +3,10 @@
 //!
 //! Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 
+mod continuous;
+
+pub use continuous::{laplace, truncated_normal};
+
 use super::{binary, index, join, sort, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
@@ -195,10 +199,8 @@ pub fn randint(
         });
     }
     let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
-    unary::astype(
-        &binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?,
-        dtype,
-    )
+    let within = binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?;
+    unary::astype(&unary::floor(&within)?, dtype)
 }
 
 /// `true` with probability `p`, which broadcasts to the shape.

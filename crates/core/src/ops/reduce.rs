@@ -38,6 +38,9 @@ fn reduce(a: &Array, kind: ReduceKind, axes: Option<&[i64]>, keepdims: bool) -> 
     }
     .name();
     let axes = chosen(op, axes, a.ndim())?;
+    if axes.is_empty() && matches!(kind, ReduceKind::Sum | ReduceKind::Prod) {
+        return Ok(a.clone()); // nothing is joined, so nothing needs a wider dtype
+    }
     let reduced = reduce_keeping(a, kind, axes.clone())?;
     finish(&reduced, &axes, keepdims)
 }
@@ -139,7 +142,8 @@ pub fn argmin(a: &Array, axis: Option<i64>, keepdims: bool) -> Result<Array> {
 
 /// How many elements are nonzero, over axes.
 pub fn count_nonzero(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
-    sum(&unary::astype(a, Dtype::Bool)?, axes, keepdims)
+    let set = unary::astype(a, Dtype::Bool)?;
+    sum(&unary::astype(&set, Dtype::Int32)?, axes, keepdims)
 }
 
 /// The median over axes: the middle element, or the mean of the two middle ones.

@@ -24,30 +24,30 @@ pub fn argsort(a: &Array, axis: Option<i64>) -> Result<Array> {
     Array::apply(Op::Sort(Sort::Argsort { axis }), &[&a])
 }
 
-fn position(op: &'static str, kth: i64, size: usize, axis: usize) -> Result<usize> {
+fn position(op: &'static str, kth: i64, size: usize) -> Result<usize> {
     let place = if kth < 0 { kth + size as i64 } else { kth };
     usize::try_from(place)
         .ok()
         .filter(|place| *place < size)
-        .ok_or(Error::IndexOutOfBounds {
+        .ok_or_else(|| Error::InvalidArgument {
             op,
-            index: kth,
-            axis,
-            size,
+            argument: "kth",
+            value: format!("{kth} for an axis of size {size}"),
+            expected: "a position inside the axis",
         })
 }
 
 /// The element that sorting puts at `kth` along an axis, lesser ones before it, others after.
 pub fn partition(a: &Array, kth: i64, axis: Option<i64>) -> Result<Array> {
     let (a, axis) = along("partition", a, axis)?;
-    let kth = position("partition", kth, a.shape()[axis], axis)?;
+    let kth = position("partition", kth, a.shape()[axis])?;
     Array::apply(Op::Sort(Sort::Partition { axis, kth }), &[&a])
 }
 
 /// The `uint32` positions of such a partition.
 pub fn argpartition(a: &Array, kth: i64, axis: Option<i64>) -> Result<Array> {
     let (a, axis) = along("argpartition", a, axis)?;
-    let kth = position("argpartition", kth, a.shape()[axis], axis)?;
+    let kth = position("argpartition", kth, a.shape()[axis])?;
     Array::apply(Op::Sort(Sort::Argpartition { axis, kth }), &[&a])
 }
 

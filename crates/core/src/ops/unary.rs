@@ -33,6 +33,13 @@ fn apply(unary: Unary, a: &Array) -> Result<Array> {
     if is_identity(unary, dtype) {
         return Ok(a.clone());
     }
+    if unary == Unary::Negative && dtype == Dtype::Bool {
+        return Err(Error::DtypeUnsupported {
+            op: unary.name(),
+            dtype,
+            expected: "a number dtype; logical_not inverts bools",
+        });
+    }
     if dtype == a.dtype() {
         return Array::apply(Op::Unary(unary), &[a]);
     }

@@ -92,6 +92,21 @@ pub fn swapaxes(a: &Array, axis1: i64, axis2: i64) -> Result<Array> {
     permute(a, order)
 }
 
+/// The last two axes exchanged: every matrix transposed.
+///
+/// # Errors
+/// Fewer than two axes.
+pub fn matrix_transpose(a: &Array) -> Result<Array> {
+    if a.ndim() < 2 {
+        return Err(Error::ShapeUnsuitable {
+            op: "matrix_transpose",
+            rule: "the array must have at least two axes",
+            shape: a.shape().clone(),
+        });
+    }
+    swapaxes(a, -2, -1)
+}
+
 /// An axis moved to another place.
 pub fn moveaxis(a: &Array, source: i64, destination: i64) -> Result<Array> {
     let source = normalize_axis("moveaxis", source, a.ndim())?;

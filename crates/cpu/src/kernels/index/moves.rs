@@ -64,6 +64,9 @@ impl Grid {
         let outer = &self.0.shape[..self.0.shape.len() - 1];
         let (to, from) = (&self.0.strides[0], &self.0.strides[1]);
         let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        if start >= end {
+            return; // sizes may be zero
+        }
         let (mut destination, mut source) = (0, 0);
         let mut rest = start;
         for axis in (0..outer.len()).rev() {

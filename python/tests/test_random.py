@@ -1,0 +1,109 @@
+"""Random numbers: the same keys give the same numbers as Apple's MLX gives."""
+
+import numpy as np
+import pytest
+from differential import same
+
+EXACT = [
+    "key(0)",
+    "key(2**40 + 5)",
+    "key(2**64 - 1)",
+    "key(-1)",
+    "split(key)",
+    "split(key, 5)",
+    "split(key, num=1)",
+    "uniform(key=key)",
+    "uniform(shape=(5, 3), key=key)",
+    "uniform(-1, 1, (7,), key=key)",
+    "uniform(low=mx.array([0.0, 10]), high=mx.array([1.0, 20]), shape=(3, 2), key=key)",
+    "uniform(shape=(9,), dtype=mx.float16, key=key)",
+    "uniform(shape=(9,), dtype=mx.bfloat16, key=key)",
+    "uniform(shape=(9,), dtype=mx.int32, key=key)",
+    "uniform(mx.zeros((3,)), 1, (2,), key=key)",
+    "uniform(shape=(0, 3), key=key)",
+    "randint(0, 10, (20,), key=key)",
+    "randint(-5, 5, (3, 4), dtype=mx.int8, key=key)",
+    "randint(-5, 5, (30,), key=key)",
+    "randint(-100, -50, (30,), dtype=mx.int64, key=key)",
+    "randint(mx.array([0, 100]), mx.array([10, 200]), (5, 2), key=key)",
+    "randint(0, 10, (3,), dtype=mx.float32, key=key)",
+    "randint(0, 1000000, (50,), dtype=mx.uint32, key=key)",
+    "bernoulli(key=key)",
+    "bernoulli(0.3, (20,), key=key)",
+    "bernoulli(mx.array([0.0, 0.5, 1.0]), key=key)",
+    "bernoulli(mx.array([0.1, 0.9]), (4, 2), key=key)",
+    "bernoulli(mx.array([0.1, 0.9]), (3,), key=key)",
+    "permutation(10, key=key)",
+    "permutation(mx.arange(12).reshape(4, 3), key=key)",
+    "permutation(mx.arange(12).reshape(4, 3), axis=1, key=key)",
+    "categorical(mx.zeros((4, 5)), key=key)",
+    "categorical(mx.array([[0.0, 5, 1], [2, 0, 9]]), num_samples=6, key=key)",
+    "categorical(mx.zeros((4, 5)), axis=0, key=key)",
+    "categorical(mx.zeros((4, 5)), shape=(3, 4), key=key)",
+    "categorical(mx.zeros((4, 5)), shape=(3, 4), num_samples=2, key=key)",
+    "uniform(key=mx.array([1, 2]))",
+    "uniform(key=mx.array([1, 2, 3], dtype=mx.uint32))",
+]
+
+# Through the inverse error function, whose last bit differs.
+CLOSE = [
+    "normal(key=key)",
+    "normal((100,), key=key)",
+    "normal((4, 3), loc=2, scale=0.5, key=key)",
+    "normal((3,), loc=mx.array([1.0, 2, 3]), scale=mx.array(2.0), key=key)",
+    "normal((9,), dtype=mx.float16, key=key)",
+    "normal((9,), dtype=mx.bfloat16, key=key)",
+    "normal((9,), dtype=mx.int32, key=key)",
+    "truncated_normal(-1, 1, (50,), key=key)",
+    "truncated_normal(mx.array([-1.0, 0]), 2, (5, 2), key=key)",
+    "truncated_normal(mx.array([-1.0, 0]), 2, key=key)",
+    "truncated_normal(0, 1, (9,), mx.float16, key=key)",
+    "truncated_normal(0, 1, (9,), mx.int32, key=key)",
+    "truncated_normal(mx.array([-1.0, 0]), 2, (3,), key=key)",
+    "gumbel((20,), key=key)",
+    "gumbel(dtype=mx.float16, key=key)",
+    "laplace((20,), key=key)",
+    "laplace((20,), loc=1.0, scale=2.0, key=key)",
+    "laplace((9,), mx.float16, key=key)",
+    "laplace((9,), mx.int32, key=key)",
+    "laplace(key=key)",
+]
+
+
+def draw(source):
+    code = compile(f"mx.random.{source}", "<case>", "eval")
+    return lambda core, key: eval(code, {"mx": core, "key": key})  # noqa: S307
+
+
+@pytest.mark.parametrize("source", EXACT)
+def test_numbers_are_the_same_bit_for_bit(source):
+    for key in ([0, 0], [3, 9], [2**32 - 1, 7]):
+        same(draw(source), (np.array(key), "uint32"), note=source)
+
+
+@pytest.mark.parametrize("source", CLOSE)
+def test_numbers_are_the_same(source):
+    tolerance = 1e-2 if "float16" in source or "bfloat16" in source else 2e-6
+    for key in ([0, 0], [3, 9], [2**32 - 1, 7]):
+        same(draw(source), (np.array(key), "uint32"), note=source, rtol=tolerance, atol=tolerance / 8)
+
+
+def test_the_sequence_after_a_seed_is_the_same():
+    def sequence(mx):
+        mx.random.seed(42)
+        numbers = [mx.random.uniform(shape=(3,)) for _ in range(3)]
+        numbers.append(mx.random.randint(0, 100, (4,)))
+        numbers.append(mx.random.bernoulli(shape=(4,)))
+        return [*numbers, mx.random.state[0]]
+
+    same(sequence)
+
+
+def test_a_seed_begins_anew():
+    def again(mx):
+        mx.random.seed(7)
+        first = mx.random.uniform(shape=(3,))
+        mx.random.seed(7)
+        return [len(mx.random.state), first, mx.random.uniform(shape=(3,))]
+
+    same(again)
