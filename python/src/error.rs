@@ -3,10 +3,28 @@
 use mlx_oxide_ir::{Error, ErrorClass};
 use pyo3::PyErr;
 use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use std::cell::RefCell;
+
+thread_local! {
+    /// A Python exception on its way through the Rust library.
+    static HELD: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// The error that carries an exception through the Rust library; [`raise`] brings it back.
+pub(crate) fn hold(exception: PyErr) -> Error {
+    let message = exception.to_string();
+    HELD.replace(Some(exception));
+    Error::Callback { message }
+}
 
 /// The exception of an error.
 pub(crate) fn raise(error: Error) -> PyErr {
     let message = error.to_string();
+    if let Error::Callback { .. } = error
+        && let Some(exception) = HELD.take()
+    {
+        return exception;
+    }
     match error.class() {
         ErrorClass::Value => PyValueError::new_err(message),
         ErrorClass::Type => PyTypeError::new_err(message),

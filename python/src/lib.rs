@@ -3,6 +3,7 @@
 mod arguments;
 mod array;
 mod compile;
+mod custom;
 mod device;
 mod distributed;
 mod dtype;
@@ -26,6 +27,7 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ops::register(module)?;
     transforms::register(module)?;
     compile::register(module)?;
+    custom::register(module)?;
     io::register(module)?;
     random::register_all(module)?;
     distributed::register_all(module)?;

@@ -6,6 +6,7 @@
 
 pub mod array;
 mod eval;
+pub mod graph;
 pub mod ops;
 pub mod rules;
 pub mod transforms;

@@ -165,6 +165,16 @@ pub enum Error {
         /// What wanted the value.
         op: &'static str,
     },
+    /// An array of a traced function was used after the tracing had ended.
+    #[error(
+        "[{op}] an array from inside a function traced by vmap, compile or export is used after \
+         the trace ended, where it has no value; return it from the function instead of storing \
+         it elsewhere, or name the container that holds it in `outputs`"
+    )]
+    LeakedTracer {
+        /// What used it.
+        op: &'static str,
+    },
     /// No installed backend runs the operation.
     #[error("[{op}] no backend for {device} runs this operation on {dtype}")]
     NoBackend {
@@ -233,7 +243,8 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::InputCount { .. }
             | Error::NotDifferentiable { .. }
-            | Error::ReadWhileTracing { .. } => ErrorClass::Value,
+            | Error::ReadWhileTracing { .. }
+            | Error::LeakedTracer { .. } => ErrorClass::Value,
             Error::IndexOutOfBounds { .. } => ErrorClass::Index,
             Error::NoBackend { .. }
             | Error::Device { .. }

@@ -162,7 +162,10 @@ fn compute(entry: &Entry) -> Result<Results> {
         return Ok(smallvec![stored]);
     }
     if let Op::Source(Source::Placeholder(_)) = op {
-        return Err(Error::ReadWhileTracing { op: "eval" });
+        return Err(match entry.node.live_trace() {
+            Some(_) => Error::ReadWhileTracing { op: "eval" },
+            None => Error::LeakedTracer { op: "eval" },
+        });
     }
     if let Op::Custom(custom) = op {
         return identity(inputs, custom.outputs.len());
