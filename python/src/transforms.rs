@@ -1,6 +1,7 @@
 //! Function transforms over trees of arrays, and evaluation.
 
 use crate::array::{PyArray, wrap_all};
+use crate::compile::note_sizes_read;
 use crate::error::{OrRaise, hold};
 use crate::tree;
 use mlx_oxide_core::{Array, async_eval as core_async_eval, eval as core_eval, transforms};
@@ -211,6 +212,7 @@ impl Gradient {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        note_sizes_read();
         let trees = self.chosen(arguments, keywords)?;
         let counts: Vec<usize> = trees
             .iter()
@@ -355,6 +357,7 @@ fn vjp(
     primals: &Bound<'_, PyAny>,
     cotangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
+    note_sizes_read();
     let primals = listed(primals, "vjp", "primals")?;
     let cotangents = listed(cotangents, "vjp", "cotangents")?;
     let function = |inputs: &[Array]| call_arrays(fun, inputs, "vjp").map_err(hold);
@@ -369,6 +372,7 @@ fn jvp(
     primals: &Bound<'_, PyAny>,
     tangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
+    note_sizes_read();
     let primals = listed(primals, "jvp", "primals")?;
     let tangents = listed(tangents, "jvp", "tangents")?;
     let function = |inputs: &[Array]| call_arrays(fun, inputs, "jvp").map_err(hold);
@@ -428,6 +432,7 @@ impl Mapped {
         py: Python<'py>,
         arguments: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        note_sizes_read();
         let inputs = tree::arrays(arguments)?;
         let mut in_axes = Vec::new();
         axes_of(arguments, self.in_axes.bind(py), &mut in_axes)?;

@@ -243,10 +243,10 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::InputCount { .. }
             | Error::NotDifferentiable { .. }
-            | Error::ReadWhileTracing { .. }
-            | Error::LeakedTracer { .. } => ErrorClass::Value,
+            | Error::ReadWhileTracing { .. } => ErrorClass::Value,
             Error::IndexOutOfBounds { .. } => ErrorClass::Index,
             Error::NoBackend { .. }
+            | Error::LeakedTracer { .. }
             | Error::Device { .. }
             | Error::Numerical { .. }
             | Error::Callback { .. }

@@ -1,7 +1,7 @@
 //! Functions with rules of their own under transforms.
 
 use super::{jvp, vjp, vmap};
-use crate::array::{Array, CustomRules, Site};
+use crate::array::{Array, CustomRules, Role, Site};
 use crate::graph::Graph;
 use crate::ops;
 use crate::rules::batch::Batched;
@@ -385,6 +385,10 @@ pub fn depends(arrays: &[Array], dependencies: &[Array]) -> Result<Vec<Array>> {
 struct DependsRules;
 
 impl CustomRules for DependsRules {
+    fn role(&self) -> Role {
+        Role::Order
+    }
+
     fn vjp(&self, site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
         let mut pulled = vec![None; site.inputs.len() - site.outputs.len()];
         pulled.extend_from_slice(cotangents);
