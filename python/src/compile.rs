@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use state::Captured;
 use std::cell::Cell;
-use structure::{Flat, Template, Token};
+use structure::{Flat, Template, Tokens};
 
 thread_local! {
     /// Whether the function that is being traced may have looked at sizes.
@@ -44,7 +44,7 @@ struct Compiled {
     function: Py<PyAny>,
     inputs: Option<Py<PyAny>>,
     outputs: Option<Py<PyAny>>,
-    cache: TraceCache<Vec<Token>, Recorded>,
+    cache: TraceCache<Tokens, Recorded>,
 }
 
 impl Compiled {
@@ -119,15 +119,23 @@ impl Compiled {
         flat.arguments = flat.arrays.len();
         let captured = Captured::flatten(py, self.inputs.as_ref(), &mut flat)?;
         let outer = SIZES_READ.replace(false);
-        let traced = self.cache.get(&flat.tokens, &flat.arrays, |placeholders| {
+        let hidden = || {
+            let key = captured.key();
+            key.iter().map(|key| key.array_type().clone()).collect()
+        };
+        let run = |placeholders: &[Array]| {
             let traced = self.trace(py, arguments, keywords, &captured, placeholders, &flat);
             let (arrays, recorded) = traced.map_err(hold)?;
             Ok((arrays, recorded, !SIZES_READ.get()))
-        });
+        };
+        let traced = self.cache.get(&flat.tokens, &flat.arrays, hidden, run);
         SIZES_READ.set(outer);
         let traced = traced.or_raise()?;
         if !traced.is_shapeless() {
             note_sizes_read(); // for a trace around this one
+        }
+        if traced.uses_hidden() {
+            flat.arrays.extend(captured.key());
         }
         let mut outputs = traced.replay(&flat.arrays).or_raise()?.into_iter();
         let result = traced.data.result.build(py, &mut outputs)?;

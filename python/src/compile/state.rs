@@ -48,12 +48,13 @@ impl<'py> Captured<'py> {
             holds_key = contains(containers, random.as_any())?;
         }
         let key = (!holds_key).then(|| random.clone());
-        if let Some(key) = &key
-            && let Ok(array) = key.get_item(0)?.cast::<PyArray>()
-        {
-            flat.arrays.push(array.get().get());
-        }
         Ok(Captured { containers, key })
+    }
+
+    /// The next key of the sequence, if the caller did not capture it.
+    pub(super) fn key(&self) -> Option<Array> {
+        let item = self.key.as_ref()?.get_item(0).ok()?;
+        item.cast::<PyArray>().ok().map(|key| key.get().get())
     }
 
     /// Puts arrays without values in the places of the captured ones.

@@ -5,6 +5,7 @@ use mlx_oxide_core::Array;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use smallvec::SmallVec;
 
 /// A part of a tree's structure. Two trees with equal tokens differ in their arrays alone.
 #[derive(Clone, PartialEq)]
@@ -26,11 +27,13 @@ pub(super) enum Token {
     Object(usize),
 }
 
+pub(super) type Tokens = SmallVec<[Token; 4]>;
+
 /// What a call is made of.
 #[derive(Default)]
 pub(super) struct Flat {
-    pub(super) arrays: Vec<Array>,
-    pub(super) tokens: Vec<Token>,
+    pub(super) arrays: SmallVec<[Array; 4]>,
+    pub(super) tokens: Tokens,
     /// How many of the arrays come from the arguments.
     pub(super) arguments: usize,
     /// Objects that tokens refer to by address.
@@ -53,7 +56,8 @@ impl Flat {
             self.arrays.push(array.get().get());
             self.tokens.push(Token::Array);
         } else if let Ok(tuple) = value.cast::<PyTuple>() {
-            let class = match tuple.hasattr("_fields")? {
+            let exact = tuple.is_exact_instance_of::<PyTuple>();
+            let class = match !exact && tuple.hasattr("_fields")? {
                 true => self.address(tuple.get_type().as_any()),
                 false => 0,
             };

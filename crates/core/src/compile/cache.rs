@@ -24,6 +24,10 @@ pub struct Traced<K, D> {
     values: Graph,
     /// Whether the graph holds for inputs of other shapes, too.
     shapeless: bool,
+    /// How many inputs the key covers; hidden ones may follow.
+    visible: usize,
+    /// Whether some constant belongs to a transform that is under way; such a trace is not kept.
+    followed: bool,
     /// What the caller keeps with the trace.
     pub data: Arc<D>,
 }
@@ -34,9 +38,7 @@ impl<K, D> Traced<K, D> {
     /// # Errors
     /// Inputs of types that the trace is not for.
     pub fn replay(&self, inputs: &[Array]) -> Result<Vec<Array>> {
-        let followed = inputs.iter().any(Array::is_traced)
-            || self.graph.constants.iter().any(Array::is_traced);
-        match followed {
+        match self.followed || inputs.iter().any(Array::is_traced) {
             true => self.graph.replay(inputs),
             false => self.values.replay(inputs),
         }
@@ -52,8 +54,13 @@ impl<K, D> Traced<K, D> {
         self.shapeless
     }
 
+    /// Whether [`replay`](Traced::replay) takes the hidden inputs after the others.
+    pub fn uses_hidden(&self) -> bool {
+        self.graph.inputs.len() > self.visible
+    }
+
     fn fits(&self, inputs: &[Array]) -> bool {
-        inputs.len() == self.graph.inputs.len()
+        inputs.len() == self.visible
             && inputs
                 .iter()
                 .zip(&self.graph.inputs)
@@ -62,7 +69,7 @@ impl<K, D> Traced<K, D> {
 
     fn fits_but_for_sizes(&self, inputs: &[Array]) -> bool {
         self.shapeless
-            && inputs.len() == self.graph.inputs.len()
+            && inputs.len() == self.visible
             && inputs
                 .iter()
                 .zip(&self.graph.inputs)
@@ -98,8 +105,15 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
 
     /// The trace for the inputs. `trace` runs the function on inputs without values where there is
     /// none yet; it returns the outputs, what the caller keeps, and whether no size of an input
-    /// was read.
-    pub fn get<F>(&self, key: &K, inputs: &[Array], trace: F) -> Result<Arc<Traced<K, D>>>
+    /// was read. It also gets inputs of the `hidden` types, which are no part of the key and which
+    /// a trace that does not use them does without.
+    pub fn get<F>(
+        &self,
+        key: &K,
+        inputs: &[Array],
+        hidden: impl FnOnce() -> Vec<ArrayType>,
+        trace: F,
+    ) -> Result<Arc<Traced<K, D>>>
     where
         F: FnOnce(&[Array]) -> Result<(Vec<Array>, D, bool)>,
     {
@@ -121,7 +135,7 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
                 .find(|traced| traced.fits_but_for_sizes(inputs) && matches(traced))
                 .cloned()
         };
-        let types: Vec<ArrayType> = inputs
+        let mut types: Vec<ArrayType> = inputs
             .iter()
             .map(|input| input.array_type().clone())
             .collect();
@@ -132,9 +146,14 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
                 graph: shapeless::resize(&similar.graph, &types)?,
                 values: shapeless::resize(&similar.values, &types)?,
                 shapeless: true,
+                visible: inputs.len(),
+                followed: false,
                 data: similar.data.clone(),
             },
-            None => self.trace(key.clone(), stream, &types, trace)?,
+            None => {
+                types.extend(hidden());
+                self.trace(key.clone(), stream, &types, inputs.len(), trace)?
+            }
         };
         Ok(self.keep(traced))
     }
@@ -144,6 +163,7 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
         key: K,
         stream: Stream,
         types: &[ArrayType],
+        visible: usize,
         trace: F,
     ) -> Result<Traced<K, D>>
     where
@@ -160,7 +180,11 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
             types,
         )?;
         let (data, sizes_unread) = kept.expect("the trace ran");
-        let graph = simplify::simplify(graph);
+        let mut graph = simplify::simplify(graph);
+        if !graph.uses_inputs_from(visible as u32) {
+            graph.inputs.truncate(visible);
+        }
+        let followed = graph.followed_constants().next().is_some();
         let values = simplify::simplify_for_values(graph.clone());
         Ok(Traced {
             key,
@@ -168,6 +192,8 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
             shapeless: self.shapeless && sizes_unread && shapeless::holds_no_sizes(&graph),
             graph,
             values,
+            visible,
+            followed,
             data: Arc::new(data),
         })
     }
@@ -175,7 +201,7 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
     /// Stores a trace, unless it holds arrays that only the transforms now under way know.
     fn keep(&self, traced: Traced<K, D>) -> Arc<Traced<K, D>> {
         let traced = Arc::new(traced);
-        if traced.graph.followed_constants().next().is_none() {
+        if !traced.followed {
             let mut traces = self.traces.lock();
             traces.push_front(traced.clone());
             // dropped outside the lock: freeing arrays takes time

@@ -73,7 +73,7 @@ where
         if !is_enabled() {
             return (self.function)(inputs);
         }
-        let traced = self.cache.get(&(), inputs, |placeholders| {
+        let traced = self.cache.get(&(), inputs, Vec::new, |placeholders| {
             Ok(((self.function)(placeholders)?, (), true))
         })?;
         traced.replay(inputs)

@@ -103,6 +103,12 @@ impl Graph {
         (self, followed)
     }
 
+    /// Whether some input from that one on is used.
+    pub(crate) fn uses_inputs_from(&self, first: u32) -> bool {
+        let used = |value: &Value| matches!(value, Value::Input(input) if *input >= first);
+        self.outputs.iter().any(used) || self.steps.iter().any(|step| step.inputs.iter().any(used))
+    }
+
     /// Replaces every use of a value.
     pub(crate) fn map_values(&mut self, map: impl Fn(Value) -> Value) {
         for step in &mut self.steps {

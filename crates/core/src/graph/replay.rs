@@ -3,6 +3,7 @@
 use super::{Graph, Value};
 use crate::array::Array;
 use mlx_oxide_ir::{Error, Result};
+use smallvec::SmallVec;
 
 impl Graph {
     /// The outputs for other inputs of the same types, as new lazy arrays.
@@ -11,9 +12,9 @@ impl Graph {
     /// Inputs of another number or of other types.
     pub fn replay(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         self.check(inputs)?;
-        let mut results: Vec<Array> = Vec::with_capacity(self.steps.len());
+        let mut results: SmallVec<[Array; 8]> = SmallVec::with_capacity(self.steps.len());
         // the place in `results` of each step's first output
-        let mut first: Vec<u32> = Vec::with_capacity(self.steps.len());
+        let mut first: SmallVec<[u32; 8]> = SmallVec::with_capacity(self.steps.len());
         for step in &self.steps {
             let node = {
                 let operands = step
