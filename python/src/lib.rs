@@ -3,11 +3,13 @@
 mod arguments;
 mod array;
 mod compile;
+mod control;
 mod custom;
 mod device;
 mod distributed;
 mod dtype;
 mod error;
+mod export;
 mod io;
 mod memory;
 mod ops;
@@ -27,7 +29,9 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ops::register(module)?;
     transforms::register(module)?;
     compile::register(module)?;
+    control::register(module)?;
     custom::register(module)?;
+    export::register(module)?;
     io::register(module)?;
     random::register_all(module)?;
     distributed::register_all(module)?;

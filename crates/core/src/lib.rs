@@ -7,6 +7,7 @@
 pub mod array;
 pub mod compile;
 mod eval;
+pub mod export;
 pub mod graph;
 pub mod ops;
 pub mod rules;

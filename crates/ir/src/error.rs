@@ -175,6 +175,22 @@ pub enum Error {
         /// What used it.
         op: &'static str,
     },
+    /// A file with an exported function cannot be read or written.
+    #[error("[{op}] {reason}")]
+    ExportedFunction {
+        /// Reading or writing.
+        op: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An imported function was called with inputs that it was not exported for.
+    #[error("[import_function] no trace takes {found}; there are traces for:{expected}")]
+    NoExportedTrace {
+        /// The inputs' types, printed.
+        found: String,
+        /// Those of the traces, printed.
+        expected: String,
+    },
     /// No installed backend runs the operation.
     #[error("[{op}] no backend for {device} runs this operation on {dtype}")]
     NoBackend {
@@ -243,10 +259,12 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::InputCount { .. }
             | Error::NotDifferentiable { .. }
+            | Error::NoExportedTrace { .. }
             | Error::ReadWhileTracing { .. } => ErrorClass::Value,
             Error::IndexOutOfBounds { .. } => ErrorClass::Index,
             Error::NoBackend { .. }
             | Error::LeakedTracer { .. }
+            | Error::ExportedFunction { .. }
             | Error::Device { .. }
             | Error::Numerical { .. }
             | Error::Callback { .. }

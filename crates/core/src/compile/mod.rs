@@ -5,7 +5,7 @@
 //! running the function. Evaluation fuses them as it fuses everything.
 
 mod cache;
-mod shapeless;
+pub(crate) mod shapeless;
 
 pub use cache::{TraceCache, Traced};
 

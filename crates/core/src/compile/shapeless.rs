@@ -10,7 +10,7 @@ use mlx_oxide_ir::layout::{SliceRange, broadcast_shapes};
 use mlx_oxide_ir::{ArrayType, Op, Result, Shape, View};
 
 /// Whether nothing in the graph depends on the sizes of its inputs.
-pub(super) fn holds_no_sizes(graph: &Graph) -> bool {
+pub(crate) fn holds_no_sizes(graph: &Graph) -> bool {
     let mut stretched = vec![false; graph.steps.len()];
     for (position, step) in graph.steps.iter().enumerate() {
         match &step.op {
@@ -83,7 +83,7 @@ fn free_shape(graph: &Graph, value: Value) -> Shape {
 ///
 /// # Errors
 /// Shapes that do not broadcast together, as without compilation.
-pub(super) fn resize(graph: &Graph, inputs: &[ArrayType]) -> Result<Graph> {
+pub(crate) fn resize(graph: &Graph, inputs: &[ArrayType]) -> Result<Graph> {
     Graph::trace(
         |placeholders| {
             let mut results: Vec<Array> = Vec::with_capacity(graph.steps.len());

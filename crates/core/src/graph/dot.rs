@@ -3,22 +3,16 @@
 use super::{Graph, Value};
 use std::fmt::Write;
 
-/// A directed graph: boxes are operations, ellipses arrays. `names[i]` labels input `i`, where
-/// there is one.
+/// A directed graph: boxes are operations, ellipses arrays. `names[i]` labels output `i`, where it
+/// is not empty.
 pub fn dot(graph: &Graph, names: &[String]) -> String {
     let mut text = String::from("digraph {\n");
     for (position, array_type) in graph.inputs.iter().enumerate() {
-        let name = names
-            .get(position)
-            .cloned()
-            .unwrap_or_else(|| format!("input {position}"));
         line(
             &mut text,
             format_args!(
-                "  input{position} [label=\"{}\\n{} {}\" shape=ellipse];",
-                escape(&name),
-                array_type.dtype,
-                array_type.shape
+                "  input{position} [label=\"input {position}\\n{} {}\" shape=ellipse];",
+                array_type.dtype, array_type.shape
             ),
         );
     }
@@ -46,10 +40,14 @@ pub fn dot(graph: &Graph, names: &[String]) -> String {
     }
     for (position, output) in graph.outputs.iter().enumerate() {
         let array_type = graph.array_type(*output);
+        let label = match names.get(position) {
+            Some(name) if !name.is_empty() => escape(name),
+            _ => format!("output {position}"),
+        };
         line(
             &mut text,
             format_args!(
-                "  output{position} [label=\"output {position}\\n{} {}\" shape=ellipse];",
+                "  output{position} [label=\"{label}\\n{} {}\" shape=ellipse];",
                 array_type.dtype, array_type.shape
             ),
         );

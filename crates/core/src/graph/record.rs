@@ -45,8 +45,20 @@ impl Graph {
         Ok((graph, outputs))
     }
 
+    /// The graph of arrays that are not computed yet, from those that are.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub fn of(arrays: &[Array]) -> Result<Graph> {
+        Graph::record_from(&[], arrays, None)
+    }
+
     /// Records what lies between inputs of a trace of `level` and outputs.
     pub(crate) fn record(inputs: &[Array], outputs: &[Array], level: u32) -> Result<Graph> {
+        Graph::record_from(inputs, outputs, Some(level))
+    }
+
+    fn record_from(inputs: &[Array], outputs: &[Array], level: Option<u32>) -> Result<Graph> {
         let mut recorder = Recorder {
             graph: Graph {
                 inputs: inputs
@@ -74,7 +86,8 @@ impl Graph {
 struct Recorder {
     graph: Graph,
     known: FxHashMap<Key, Value>,
-    level: u32,
+    /// The trace that is followed; without one everything is that is not computed.
+    level: Option<u32>,
 }
 
 struct Frame {
@@ -111,7 +124,10 @@ impl Recorder {
             return Ok(None);
         }
         let live_level = array.node.live_trace().map(|trace| trace.level());
-        let followed = live_level >= Some(self.level);
+        let followed = match self.level {
+            Some(level) => live_level >= Some(level),
+            None => !array.is_evaluated(),
+        };
         match array.node.expression() {
             Some(expression) if is_placeholder(&expression) => {
                 if live_level.is_none() {
