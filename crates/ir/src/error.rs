@@ -244,6 +244,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with the name of the operation that wanted a value, where it is about reading one
+    /// while tracing.
+    #[must_use]
+    pub fn read_by(self, op: &'static str) -> Self {
+        match self {
+            Error::ReadWhileTracing { .. } => Error::ReadWhileTracing { op },
+            other => other,
+        }
+    }
+
     /// The kind of exception that this error becomes.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -1,5 +1,6 @@
 //! Function transforms: each traces a function into a graph, then reads or rewrites the graph.
 
+mod checkpoint;
 mod cond;
 mod custom;
 mod jvp;
@@ -10,8 +11,9 @@ mod vjp;
 mod vmap;
 mod while_loop;
 
+pub use checkpoint::{checkpoint, depends};
 pub use cond::cond;
-pub use custom::{BatchRule, CustomFunction, Function, JvpRule, VjpRule, checkpoint, depends};
+pub use custom::{BatchRule, CustomFunction, Function, JvpRule, VjpRule};
 pub use jvp::jvp;
 pub use scan::scan;
 pub(crate) use trace::Trace;
