@@ -222,8 +222,15 @@ fn check(seed: u64) {
     let inputs = [input(&mut numbers), input(&mut numbers)];
     let plain = run(&steps, &inputs).unwrap();
     let compiled = compile(|inputs: &[Array]| run(&steps, inputs));
+    // transposes that cancel are dropped, and kernels may sum in another order on another layout
+    let moves_axes = |step: &Move| matches!(step.kind, 16 | 17 | 22);
+    let exact = !steps.iter().any(moves_axes);
     for _ in 0..2 {
-        assert_equal_bits(&compiled.call(&inputs).unwrap(), &plain, &context);
+        let found = compiled.call(&inputs).unwrap();
+        match exact {
+            true => assert_equal_bits(&found, &plain, &context),
+            false => assert_near(&found, &plain, &context),
+        }
     }
     assert_eq!(compiled.trace_count(), 1);
     let types = inputs.each_ref().map(|input| input.array_type().clone());
