@@ -190,7 +190,7 @@ fn assert_equal_bits(found: &[Array], expected: &[Array], context: &str) {
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.array_type(), expected.array_type(), "{context}");
         let bits = |array: &Array| -> Vec<u32> {
-            let values = array.to_vec::<f32>().unwrap();
+            let values = array.to_vec::<f32>().expect("the function is well-formed");
             values.iter().map(|value| value.to_bits()).collect()
         };
         assert_eq!(bits(found), bits(expected), "{context}");
@@ -199,8 +199,12 @@ fn assert_equal_bits(found: &[Array], expected: &[Array], context: &str) {
 
 fn assert_near(found: &[Array], expected: &[Array], context: &str) {
     for (found, expected) in found.iter().zip(expected) {
-        let pairs = found.to_vec::<f32>().unwrap();
-        for (found, expected) in pairs.iter().zip(expected.to_vec::<f32>().unwrap()) {
+        let pairs = found.to_vec::<f32>().expect("the function is well-formed");
+        for (found, expected) in pairs.iter().zip(
+            expected
+                .to_vec::<f32>()
+                .expect("the function is well-formed"),
+        ) {
             // forty steps of float32, of which some amplify what went before
             let close = (found - expected).abs() <= 2e-3 + 2e-3 * expected.abs();
             assert!(
@@ -217,16 +221,16 @@ fn check(seed: u64) {
     let context = format!("seed {seed}: {steps:?}");
     let input = |numbers: &mut Numbers| {
         let values: Vec<f32> = (0..12).map(|_| numbers.uniform() * 1.5).collect();
-        Array::from_slice(&values, [3, 4]).unwrap()
+        Array::from_slice(&values, [3, 4]).expect("the function is well-formed")
     };
     let inputs = [input(&mut numbers), input(&mut numbers)];
-    let plain = run(&steps, &inputs).unwrap();
+    let plain = run(&steps, &inputs).expect("the function is well-formed");
     let compiled = compile(|inputs: &[Array]| run(&steps, inputs));
     // transposes that cancel are dropped, and kernels may sum in another order on another layout
     let moves_axes = |step: &Move| matches!(step.kind, 16 | 17 | 22);
     let exact = !steps.iter().any(moves_axes);
     for _ in 0..2 {
-        let found = compiled.call(&inputs).unwrap();
+        let found = compiled.call(&inputs).expect("the function is well-formed");
         match exact {
             true => assert_equal_bits(&found, &plain, &context),
             false => assert_near(&found, &plain, &context),
@@ -234,18 +238,29 @@ fn check(seed: u64) {
     }
     assert_eq!(compiled.trace_count(), 1);
     let types = inputs.each_ref().map(|input| input.array_type().clone());
-    let graph = Graph::trace(|inputs| run(&steps, inputs), &types).unwrap();
-    assert_near(&plain, &reference(&graph, &inputs).unwrap(), &context);
+    let graph =
+        Graph::trace(|inputs| run(&steps, inputs), &types).expect("the function is well-formed");
+    assert_near(
+        &plain,
+        &reference(&graph, &inputs).expect("the function is well-formed"),
+        &context,
+    );
 
     let gradient =
         |inputs: &[Array]| transforms::grad(|x| Ok(vec![loss(&run(&steps, x)?)?]), inputs, &[0, 1]);
-    let expected = gradient(&inputs).unwrap();
+    let expected = gradient(&inputs).expect("the function is well-formed");
     let of_compiled = transforms::grad(|x| Ok(vec![loss(&compiled.call(x)?)?]), &inputs, &[0, 1]);
     let near = format!("gradient of compiled, {context}");
-    assert_near(&of_compiled.unwrap(), &expected, &near);
+    assert_near(
+        &of_compiled.expect("the function is well-formed"),
+        &expected,
+        &near,
+    );
     let compiled_gradient = compile(gradient);
     for _ in 0..2 {
-        let found = compiled_gradient.call(&inputs).unwrap();
+        let found = compiled_gradient
+            .call(&inputs)
+            .expect("the function is well-formed");
         let context = format!("compiled gradient, {context}");
         assert_near(&found, &expected, &context);
     }
