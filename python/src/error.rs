@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyIndexError, PyMemoryError, PyRuntimeError, PyTypeError,
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
+use std::cell::RefCell;
 
 /// Operations whose wrong dtypes are `RuntimeError`s in MLX.
 const BITWISE: [&str; 5] = [
@@ -15,6 +16,18 @@ const BITWISE: [&str; 5] = [
     "right_shift",
 ];
 
+thread_local! {
+    /// A Python exception on its way through the Rust library.
+    static HELD: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// The error that carries an exception through the Rust library; [`raise`] brings it back.
+pub(crate) fn hold(exception: PyErr) -> Error {
+    let message = exception.to_string();
+    HELD.replace(Some(exception));
+    Error::Callback { message }
+}
+
 /// The exception of an error.
 pub(crate) fn raise(error: Error) -> PyErr {
     let message = error.to_string();
@@ -23,6 +36,11 @@ pub(crate) fn raise(error: Error) -> PyErr {
     }
     if matches!(error, Error::DtypeUnsupported { op, .. } if BITWISE.contains(&op)) {
         return PyRuntimeError::new_err(message);
+    }
+    if let Error::Callback { .. } = error
+        && let Some(exception) = HELD.take()
+    {
+        return exception;
     }
     match error.class() {
         ErrorClass::Value => PyValueError::new_err(message),

@@ -3,10 +3,13 @@
 mod arguments;
 mod array;
 mod compile;
+mod control;
+mod custom;
 mod device;
 mod distributed;
 mod dtype;
 mod error;
+mod export;
 mod io;
 mod kernels;
 mod memory;
@@ -30,6 +33,9 @@ fn core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ops::register(module)?;
     transforms::register(module)?;
     compile::register(module)?;
+    control::register(module)?;
+    custom::register(module)?;
+    export::register(module)?;
     io::register(module)?;
     random::register_all(module)?;
     distributed::register_all(module)?;

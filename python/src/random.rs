@@ -16,7 +16,8 @@ use pyo3::types::PyList;
 
 static STATE: PyOnceLock<Py<PyList>> = PyOnceLock::new();
 
-fn state(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
+/// The list with the key of the sequence.
+pub(crate) fn state(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
     let list = STATE.get_or_try_init(py, || {
         let time = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

@@ -1,10 +1,10 @@
 //! Function transforms over trees of arrays, and evaluation.
 
 use crate::array::{PyArray, wrap_all};
-use crate::error::{OrRaise, raise};
+use crate::compile::note_sizes_read;
+use crate::error::{OrRaise, hold};
 use crate::tree;
 use mlx_oxide_core::{Array, async_eval as core_async_eval, eval as core_eval, transforms};
-use mlx_oxide_ir::Error;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
@@ -25,25 +25,6 @@ fn async_eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     let arrays = tree::arrays(args)?;
     py.detach(|| core_async_eval(&arrays));
     Ok(())
-}
-
-/// A Python exception on its way through the Rust library.
-struct Pending(RefCell<Option<PyErr>>);
-
-impl Pending {
-    fn new() -> Self {
-        Pending(RefCell::new(None))
-    }
-
-    fn hold(&self, error: PyErr) -> Error {
-        let message = error.to_string();
-        *self.0.borrow_mut() = Some(error);
-        Error::Callback { message }
-    }
-
-    fn release<T>(&self, result: mlx_oxide_ir::Result<T>) -> PyResult<T> {
-        result.map_err(|error| self.0.borrow_mut().take().unwrap_or_else(|| raise(error)))
-    }
 }
 
 /// Which arguments a gradient is taken of.
@@ -231,6 +212,7 @@ impl Gradient {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        note_sizes_read();
         let trees = self.chosen(arguments, keywords)?;
         let counts: Vec<usize> = trees
             .iter()
@@ -254,19 +236,18 @@ impl Gradient {
                 })
                 .collect()
         };
-        let pending = Pending::new();
         let mut value = None;
         let function = |tracers: &[Array]| {
             let result = cut(tracers)
                 .and_then(|replaced| self.call(arguments, keywords, &replaced))
                 .and_then(|result| Ok((loss_of(self.op, &result)?, result)));
-            let (loss, result) = result.map_err(|error| pending.hold(error))?;
+            let (loss, result) = result.map_err(hold)?;
             value = Some(result);
             Ok(vec![loss])
         };
         let positions: Vec<usize> = (0..primals.len()).collect();
         let computed = transforms::value_and_grad(function, &primals, &positions);
-        let (_, gradients) = pending.release(computed)?;
+        let (_, gradients) = computed.or_raise()?;
         let gradients = self.arrange(py, cut(&gradients)?)?;
         match value.filter(|_| self.with_value) {
             Some(value) => Ok(PyTuple::new(py, [value, gradients])?.into_any()),
@@ -376,12 +357,11 @@ fn vjp(
     primals: &Bound<'_, PyAny>,
     cotangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
+    note_sizes_read();
     let primals = listed(primals, "vjp", "primals")?;
     let cotangents = listed(cotangents, "vjp", "cotangents")?;
-    let pending = Pending::new();
-    let function =
-        |inputs: &[Array]| call_arrays(fun, inputs, "vjp").map_err(|error| pending.hold(error));
-    let (outputs, gradients) = pending.release(transforms::vjp(function, &primals, &cotangents))?;
+    let function = |inputs: &[Array]| call_arrays(fun, inputs, "vjp").map_err(hold);
+    let (outputs, gradients) = transforms::vjp(function, &primals, &cotangents).or_raise()?;
     Ok((wrap_all(Ok(outputs))?, wrap_all(Ok(gradients))?))
 }
 
@@ -392,12 +372,11 @@ fn jvp(
     primals: &Bound<'_, PyAny>,
     tangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
+    note_sizes_read();
     let primals = listed(primals, "jvp", "primals")?;
     let tangents = listed(tangents, "jvp", "tangents")?;
-    let pending = Pending::new();
-    let function =
-        |inputs: &[Array]| call_arrays(fun, inputs, "jvp").map_err(|error| pending.hold(error));
-    let (outputs, results) = pending.release(transforms::jvp(function, &primals, &tangents))?;
+    let function = |inputs: &[Array]| call_arrays(fun, inputs, "jvp").map_err(hold);
+    let (outputs, results) = transforms::jvp(function, &primals, &tangents).or_raise()?;
     Ok((wrap_all(Ok(outputs))?, wrap_all(Ok(results))?))
 }
 
@@ -410,7 +389,7 @@ struct Mapped {
 }
 
 /// For each array of a tree its axis, from a tree of axes or one for all.
-fn axes_of(
+pub(crate) fn axes_of(
     tree: &Bound<'_, PyAny>,
     axes: &Bound<'_, PyAny>,
     found: &mut Vec<Option<i64>>,
@@ -453,10 +432,10 @@ impl Mapped {
         py: Python<'py>,
         arguments: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        note_sizes_read();
         let inputs = tree::arrays(arguments)?;
         let mut in_axes = Vec::new();
         axes_of(arguments, self.in_axes.bind(py), &mut in_axes)?;
-        let pending = Pending::new();
         let mut structure: Option<Bound<'py, PyAny>> = None;
         let out_axes = RefCell::new(Vec::new());
         let function = |slices: &[Array]| {
@@ -468,10 +447,10 @@ impl Mapped {
                     structure = Some(result);
                     Ok(outputs)
                 });
-            result.map_err(|error| pending.hold(error))
+            result.map_err(hold)
         };
         let traced = transforms::vmap_with(function, &inputs, &in_axes, |_| out_axes.take());
-        let outputs = pending.release(traced)?;
+        let outputs = traced.or_raise()?;
         match structure {
             Some(structure) => tree::with_arrays(&structure, &outputs),
             None => Ok(py.None().into_bound(py)),

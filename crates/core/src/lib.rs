@@ -5,12 +5,15 @@
 #![forbid(unsafe_code)]
 
 pub mod array;
+pub mod compile;
 mod eval;
+pub mod export;
+pub mod graph;
 pub mod ops;
 pub mod rules;
 pub mod transforms;
 
-pub use array::{Array, CustomRules, Element, Expression, Site};
+pub use array::{Array, CustomRules, Element, Expression, Role, Site};
 pub use eval::{async_eval, eval, eval_unfused};
 pub use mlx_oxide_ir::{ArrayType, Dtype, Error, ErrorClass, Result, Scalar, Shape};
 pub use mlx_oxide_runtime::{Device, DeviceType, Stream};

@@ -165,6 +165,32 @@ pub enum Error {
         /// What wanted the value.
         op: &'static str,
     },
+    /// An array of a traced function was used after the tracing had ended.
+    #[error(
+        "[{op}] an array from inside a function traced by vmap, compile or export is used after \
+         the trace ended, where it has no value; return it from the function instead of storing \
+         it elsewhere, or name the container that holds it in `outputs`"
+    )]
+    LeakedTracer {
+        /// What used it.
+        op: &'static str,
+    },
+    /// A file with an exported function cannot be read or written.
+    #[error("[{op}] {reason}")]
+    ExportedFunction {
+        /// Reading or writing.
+        op: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An imported function was called with inputs that it was not exported for.
+    #[error("[import_function] no trace takes {found}; there are traces for:{expected}")]
+    NoExportedTrace {
+        /// The inputs' types, printed.
+        found: String,
+        /// Those of the traces, printed.
+        expected: String,
+    },
     /// No installed backend runs the operation.
     #[error("[{op}] no backend for {device} runs this operation on {dtype}")]
     NoBackend {
@@ -218,6 +244,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with the name of the operation that wanted a value, where it is about reading one
+    /// while tracing.
+    #[must_use]
+    pub fn read_by(self, op: &'static str) -> Self {
+        match self {
+            Error::ReadWhileTracing { .. } => Error::ReadWhileTracing { op },
+            other => other,
+        }
+    }
+
     /// The kind of exception that this error becomes.
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -233,9 +269,12 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::InputCount { .. }
             | Error::NotDifferentiable { .. }
+            | Error::NoExportedTrace { .. }
             | Error::ReadWhileTracing { .. } => ErrorClass::Value,
             Error::IndexOutOfBounds { .. } => ErrorClass::Index,
             Error::NoBackend { .. }
+            | Error::LeakedTracer { .. }
+            | Error::ExportedFunction { .. }
             | Error::Device { .. }
             | Error::Numerical { .. }
             | Error::Callback { .. }

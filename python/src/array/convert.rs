@@ -42,8 +42,9 @@ fn number<'py>(py: Python<'py>, scalar: Scalar) -> PyResult<Bound<'py, PyAny>> {
     })
 }
 
-fn evaluated_scalar(py: Python<'_>, array: &Array) -> PyResult<Scalar> {
-    py.detach(|| array.to_scalar()).or_raise()
+fn evaluated_scalar(py: Python<'_>, array: &Array, op: &'static str) -> PyResult<Scalar> {
+    let scalar = py.detach(|| array.to_scalar());
+    scalar.map_err(|error| error.read_by(op)).or_raise()
 }
 
 fn nested<'py>(
@@ -68,18 +69,21 @@ fn nested<'py>(
 impl PyArray {
     /// The element of an array that has only one, as a Python number.
     fn item<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        number(py, evaluated_scalar(py, &self.get())?)
+        number(py, evaluated_scalar(py, &self.get(), "item")?)
     }
 
     /// The elements as nested lists, or a number if the array has no axes.
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let array = self.get();
-        let elements = py.detach(|| array.to_scalars()).or_raise()?;
+        let elements = py.detach(|| array.to_scalars());
+        let elements = elements
+            .map_err(|error| error.read_by("tolist"))
+            .or_raise()?;
         nested(py, array.shape(), &mut elements.into_iter())
     }
 
     fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
-        let scalar = evaluated_scalar(py, &self.get())?;
+        let scalar = evaluated_scalar(py, &self.get(), "bool")?;
         let value = scalar.to_complex();
         Ok(match scalar.dtype() {
             Dtype::Complex64 => value.re != 0.0 || value.im != 0.0,
@@ -89,17 +93,17 @@ impl PyArray {
     }
 
     fn __int__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = number(py, evaluated_scalar(py, &self.get())?)?;
+        let value = number(py, evaluated_scalar(py, &self.get(), "int")?)?;
         py.import("builtins")?.getattr("int")?.call1((value,))
     }
 
     fn __float__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = number(py, evaluated_scalar(py, &self.get())?)?;
+        let value = number(py, evaluated_scalar(py, &self.get(), "float")?)?;
         py.import("builtins")?.getattr("float")?.call1((value,))
     }
 
     fn __complex__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let value = number(py, evaluated_scalar(py, &self.get())?)?;
+        let value = number(py, evaluated_scalar(py, &self.get(), "complex")?)?;
         py.import("builtins")?.getattr("complex")?.call1((value,))
     }
 
@@ -124,7 +128,7 @@ impl PyArray {
                 .call1((text, specification))?
                 .extract();
         }
-        let value = number(py, evaluated_scalar(py, &slf.get().get())?)?;
+        let value = number(py, evaluated_scalar(py, &slf.get().get(), "format")?)?;
         py.import("builtins")?
             .getattr("format")?
             .call1((value, specification))?

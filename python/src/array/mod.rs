@@ -10,6 +10,7 @@ mod operators;
 
 pub(crate) use construct::from_python;
 
+use crate::compile::note_sizes_read;
 use crate::device;
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
@@ -90,6 +91,7 @@ impl PyArray {
     /// Number of elements.
     #[getter]
     fn size(&self) -> usize {
+        note_sizes_read();
         self.get().size()
     }
 
@@ -108,12 +110,14 @@ impl PyArray {
     /// Bytes of all elements.
     #[getter]
     fn nbytes(&self) -> usize {
+        note_sizes_read();
         self.get().nbytes()
     }
 
     /// Sizes along the axes.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        note_sizes_read();
         PyTuple::new(py, self.current.lock().shape().iter())
     }
 
@@ -138,6 +142,7 @@ impl PyArray {
     /// The array with its axes reversed.
     #[getter(T)]
     fn transposed(&self) -> PyResult<PyArray> {
+        note_sizes_read();
         wrap(ops::transpose(&self.get(), &[]))
     }
 
@@ -192,6 +197,7 @@ impl PyArray {
     }
 
     fn __len__(&self) -> PyResult<usize> {
+        note_sizes_read();
         let array = self.get();
         array
             .shape()

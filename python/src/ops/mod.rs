@@ -24,7 +24,8 @@ use pyo3::prelude::*;
 /// Defines Python functions that take a `stream` and registers them.
 ///
 /// `functions! { name(signature)(arguments) -> result = body; }` expands to a `#[pyfunction]`
-/// that enters the stream's scope and runs the body, and to `register`.
+/// that enters the stream's scope and runs the body, and to `register`. Such functions may look at
+/// sizes, unlike the purely elementwise ones, which are defined elsewhere.
 macro_rules! functions {
     ($(
         $(#[$doc:meta])*
@@ -39,6 +40,7 @@ macro_rules! functions {
                 $($argument: $kind,)*
                 stream: Option<&pyo3::Bound<'_, pyo3::PyAny>>,
             ) -> pyo3::PyResult<$result> {
+                crate::compile::note_sizes_read();
                 let _scope = crate::device::enter(stream)?;
                 $body
             }

@@ -2,6 +2,7 @@
 
 use super::node::{Inputs, Node, State};
 use super::{Array, CustomRules, Expression};
+use crate::graph::Step;
 use crate::transforms::Trace;
 use mlx_oxide_ir::{ArrayType, Op, OutputTypes, Result, Source, infer};
 use mlx_oxide_runtime::{Stored, Stream};
@@ -75,6 +76,21 @@ impl Array {
                 output,
             })
             .collect())
+    }
+
+    /// The node of a traced step on operands of the traced types.
+    pub(crate) fn rebuild(step: &Step, operands: Inputs) -> Arc<Node> {
+        let trace = innermost(&operands);
+        Arc::new(Node {
+            types: step.types.clone(),
+            stream: step.stream,
+            trace,
+            state: Mutex::new(State::Lazy(Expression {
+                op: step.op.clone(),
+                inputs: operands,
+                rules: step.rules.clone(),
+            })),
+        })
     }
 
     /// An array whose elements are there.
@@ -160,16 +176,21 @@ fn build(
     stream: Stream,
     rules: Option<Arc<dyn CustomRules>>,
 ) -> Arc<Node> {
-    let trace = inputs
-        .iter()
-        .filter_map(|input| input.node.live_trace())
-        .max_by_key(|trace| trace.level())
-        .cloned();
-    let inputs = inputs.iter().map(|input| (*input).clone()).collect();
+    let inputs: Inputs = inputs.iter().map(|input| (*input).clone()).collect();
+    let trace = innermost(&inputs);
     Arc::new(Node {
         types,
         stream,
         trace,
         state: Mutex::new(State::Lazy(Expression { op, inputs, rules })),
     })
+}
+
+/// The innermost transform under way that follows some of the inputs.
+fn innermost(inputs: &[Array]) -> Option<Arc<Trace>> {
+    inputs
+        .iter()
+        .filter_map(|input| input.node.live_trace())
+        .max_by_key(|trace| trace.level())
+        .cloned()
 }

@@ -8,7 +8,7 @@ mod node;
 mod read;
 
 pub use element::Element;
-pub use node::{CustomRules, Expression, Site};
+pub use node::{CustomRules, Expression, Role, Site};
 pub(crate) use node::{Node, State};
 
 use crate::eval;

@@ -35,6 +35,17 @@ pub struct Site<'a> {
     pub wanted: &'a [bool],
 }
 
+/// What evaluation does with a caller's own operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing: the outputs are the last inputs, and only transforms see the operation.
+    Rules,
+    /// The outputs are the last inputs, but only once all inputs are computed.
+    Order,
+    /// It computes the outputs by [`CustomRules::evaluate`].
+    Computation,
+}
+
 /// What a caller's own operation does under transforms.
 pub trait CustomRules: Send + Sync {
     /// Cotangents of the inputs; `None` is zero.
@@ -42,6 +53,17 @@ pub trait CustomRules: Send + Sync {
 
     /// Tangents of the outputs; `None` is zero.
     fn jvp(&self, site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Vec<Option<Array>>>;
+
+    /// What evaluation does with it.
+    fn role(&self) -> Role {
+        Role::Rules
+    }
+
+    /// The outputs of an operation whose role is a computation, from computed inputs.
+    fn evaluate(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        let _ = inputs;
+        Ok(Vec::new())
+    }
 
     /// The outputs for batched inputs.
     fn batch(&self, site: &Site<'_>, inputs: &[Batched]) -> Result<Vec<Batched>>;

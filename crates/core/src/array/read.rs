@@ -74,7 +74,7 @@ impl Array {
             .collect()
     }
 
-    fn element(&self, stored: &Stored, place: usize) -> Result<Scalar> {
+    pub(crate) fn element(&self, stored: &Stored, place: usize) -> Result<Scalar> {
         let width = self.itemsize();
         let bytes = stored.buffer.host_bytes()?;
         let mut bits = [0; 8];

@@ -2,7 +2,7 @@
 
 use super::fuse::{Fusion, write_program};
 use super::order::{Entry, Plan, Step};
-use crate::array::{Array, Expression, Node, State};
+use crate::array::{Array, Expression, Node, Role, State};
 use crate::rules::decompose;
 use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Source, View};
 use mlx_oxide_runtime::{
@@ -155,17 +155,26 @@ fn publish(node: &Node, outputs: Results, progress: &Progress) {
 }
 
 fn compute(entry: &Entry) -> Result<Results> {
-    let Expression { op, inputs, .. } = &entry.expression;
+    let Expression { op, inputs, rules } = &entry.expression;
     if let Op::View(view) = op
         && let Some(stored) = show(view, inputs, &entry.node.types[0])?
     {
         return Ok(smallvec![stored]);
     }
     if let Op::Source(Source::Placeholder(_)) = op {
-        return Err(Error::ReadWhileTracing { op: "eval" });
+        return Err(match entry.node.live_trace() {
+            Some(_) => Error::ReadWhileTracing { op: "eval" },
+            None => Error::LeakedTracer { op: "eval" },
+        });
     }
     if let Op::Custom(custom) = op {
-        return identity(inputs, custom.outputs.len());
+        return match rules {
+            Some(rules) if rules.role() == Role::Computation => {
+                let outputs = rules.evaluate(inputs)?;
+                outputs.iter().map(Array::to_stored).collect()
+            }
+            _ => identity(inputs, custom.outputs.len()),
+        };
     }
     let mut operands = Operands::with_capacity(inputs.len());
     for input in inputs {

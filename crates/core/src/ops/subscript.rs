@@ -132,7 +132,9 @@ fn positions_of(a: &Array, mask: &Array, axis: usize) -> Result<Vec<Array>> {
 /// # Errors
 /// Under vmap, compile or export, where there is no value.
 pub fn nonzero(a: &Array) -> Result<Vec<Array>> {
-    let mask = unary::astype(a, Dtype::Bool)?.to_vec::<bool>()?;
+    let mask = unary::astype(a, Dtype::Bool)?
+        .to_vec::<bool>()
+        .map_err(|error| error.read_by("nonzero"))?;
     let mut positions: Vec<Vec<i64>> = vec![Vec::new(); a.ndim()];
     for (flat, _) in mask.iter().enumerate().filter(|(_, set)| **set) {
         let mut rest = flat;

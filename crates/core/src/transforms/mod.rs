@@ -1,12 +1,22 @@
 //! Function transforms: each traces a function into a graph, then reads or rewrites the graph.
 
+mod checkpoint;
+mod cond;
+mod custom;
 mod jvp;
+mod scan;
 mod tape;
 mod trace;
 mod vjp;
 mod vmap;
+mod while_loop;
 
+pub use checkpoint::{checkpoint, depends};
+pub use cond::cond;
+pub use custom::{BatchRule, CustomFunction, Function, JvpRule, VjpRule};
 pub use jvp::jvp;
+pub use scan::scan;
 pub(crate) use trace::Trace;
 pub use vjp::{grad, value_and_grad, vjp};
 pub use vmap::{vmap, vmap_with};
+pub use while_loop::while_loop;
