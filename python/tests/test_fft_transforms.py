@@ -138,7 +138,7 @@ def test_inputs_that_do_not_fit_raise():
         lambda: mx.fft.fft(x, axis=2),
         lambda: mx.fft.fft(mx.array(1.0)),
     ]:
-        assert outcome(call) in (ValueError, IndexError)
+        assert issubclass(outcome(call), (ValueError, IndexError))
     assert mx.fft.fft(mx.zeros((0, 4))).shape == (0, 4)
     assert mx.fft.irfft(mx.zeros((0, 4))).shape == (0, 6)
     assert np.isnan(np.array(mx.fft.fft(mx.array([1.0, float("nan"), 2.0])))).all()
