@@ -66,7 +66,7 @@ impl Backend for Cpu {
             Op::Linalg(op) => linalg::supports(op, inputs),
             Op::Random(op) => random::supports(op, inputs),
             Op::Fast(op) => fast::supports(op, inputs),
-            Op::Custom(_) => false,
+            Op::Quantized(_) | Op::Custom(_) => false,
         }
     }
 
@@ -87,7 +87,7 @@ impl Backend for Cpu {
             Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
-            Op::Custom(_) => Err(kernels::declined(&call)),
+            Op::Quantized(_) | Op::Custom(_) => Err(kernels::declined(&call)),
         }
     }
 

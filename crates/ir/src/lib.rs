@@ -7,6 +7,7 @@
 pub mod dtype;
 pub mod erfinv;
 pub mod error;
+pub mod float8;
 pub mod infer;
 pub mod layout;
 pub mod op;

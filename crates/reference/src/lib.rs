@@ -15,6 +15,7 @@ mod fast;
 mod fft;
 mod index;
 mod linalg;
+mod quantized;
 mod random;
 mod reduce;
 mod scan;
@@ -71,6 +72,7 @@ impl Backend for Reference {
             | Op::Fft(_)
             | Op::Linalg(_)
             | Op::Random(_)
+            | Op::Quantized(_)
             | Op::Fused(_) => true,
             Op::Fast(fast) => is_defined(fast, inputs),
             Op::Custom(custom) => is_identity(custom, inputs),
@@ -96,6 +98,7 @@ impl Backend for Reference {
             Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
+            Op::Quantized(op) => quantized::run(op, &call),
             Op::Custom(op) => custom(op, &call),
         }
     }

@@ -231,6 +231,7 @@ impl Sample {
             Op::Linalg(_) => "linalg",
             Op::Random(_) => "random",
             Op::Fast(_) => "fast",
+            Op::Quantized(_) => "quantized",
             Op::Fused(_) => "fused",
             Op::Custom(_) => "custom",
         }

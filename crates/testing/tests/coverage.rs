@@ -1,8 +1,8 @@
 //! Every variant of every family has a sample.
 
 use mlx_oxide_ir::{
-    Binary, Combine, Contract, Extreme, Fast, Fft, Index, Linalg, Op, Random, ReduceKind, ScanKind,
-    SingularVectors, Sort, Source, Unary, View,
+    Binary, Combine, Contract, Extreme, Fast, Fft, Index, Linalg, Op, Quantized, Random,
+    ReduceKind, ScanKind, SingularVectors, Sort, Source, Unary, View,
 };
 use mlx_oxide_testing::{Sample, samples};
 use std::collections::BTreeSet;
@@ -134,6 +134,16 @@ names! { fast FASTS Fast {
     Fast::Attention { .. } => "attention",
 }}
 
+names! { quantized QUANTIZED Quantized {
+    Quantized::Quantize { .. } => "quantize",
+    Quantized::Dequantize { .. } => "dequantize",
+    Quantized::Requantize { .. } => "requantize",
+    Quantized::Matmul { .. } => "matmul",
+    Quantized::GatherMatmul { .. } => "gather_matmul",
+    Quantized::ToFp8 => "to_fp8",
+    Quantized::FromFp8 { .. } => "from_fp8",
+}}
+
 names! { family FAMILIES Op {
     Op::Source(_) => "source",
     Op::Unary(_) => "unary",
@@ -151,6 +161,7 @@ names! { family FAMILIES Op {
     Op::Linalg(_) => "linalg",
     Op::Random(_) => "random",
     Op::Fast(_) => "fast",
+    Op::Quantized(_) => "quantized",
     Op::Fused(_) => "fused",
     Op::Custom(_) => "custom",
 }}
@@ -251,6 +262,10 @@ fn every_other_operation_has_a_sample() {
     });
     covered(ALGEBRA, |op| match op {
         Op::Linalg(op) => Some(linalg(op)),
+        _ => None,
+    });
+    covered(QUANTIZED, |op| match op {
+        Op::Quantized(op) => Some(quantized(op)),
         _ => None,
     });
     covered(RANDOMS, |op| match op {

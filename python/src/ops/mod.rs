@@ -14,6 +14,7 @@ mod grid;
 mod index;
 mod join;
 mod linalg;
+mod quantized;
 mod reduce;
 mod sort;
 mod unique;
@@ -100,6 +101,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     difference::register(module)?;
     grid::register(module)?;
     contract::register(module)?;
+    quantized::register(module)?;
     gather_product::register(module)?;
     einsum::register(module)?;
     depend::register(module)?;

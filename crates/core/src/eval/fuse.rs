@@ -206,6 +206,7 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         | Op::Linalg(_)
         | Op::Random(_)
         | Op::Fast(_)
+        | Op::Quantized(_)
         | Op::Fused(_)
         | Op::Custom(_) => None,
     }

@@ -21,6 +21,7 @@ pub mod index;
 pub mod join;
 pub mod linalg;
 pub mod operators;
+pub mod quantized;
 pub mod random;
 pub mod reduce;
 pub mod scan;

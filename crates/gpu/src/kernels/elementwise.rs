@@ -106,6 +106,7 @@ fn program(op: &Op, inputs: &[Dtype]) -> Option<Arc<ScalarProgram>> {
         | Op::Contract(_)
         | Op::Fft(_)
         | Op::Linalg(_)
+        | Op::Quantized(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Custom(_) => return None,

@@ -7,6 +7,7 @@ mod fast;
 mod fft;
 mod index;
 mod linalg;
+mod quantized;
 mod reduce;
 mod view;
 
@@ -99,6 +100,7 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
             smallvec![random_type(random, key)?]
         }
         Op::Fast(fast) => smallvec![fast::fast(fast, inputs)?],
+        Op::Quantized(op) => quantized::quantized(op, inputs)?,
         Op::Fused(program) => elementwise::fused(program, inputs)?,
         Op::Custom(custom) => custom.outputs.iter().cloned().collect(),
     })

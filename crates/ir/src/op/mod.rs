@@ -7,6 +7,7 @@ pub mod fast;
 pub mod fft;
 pub mod index;
 pub mod linalg;
+pub mod quantized;
 pub mod random;
 pub mod reduce;
 pub mod scan;
@@ -22,6 +23,7 @@ pub use fast::Fast;
 pub use fft::Fft;
 pub use index::{Combine, Index, Padding};
 pub use linalg::{Linalg, SingularVectors};
+pub use quantized::{Packing, QuantizationMode, Quantized};
 pub use random::Random;
 pub use reduce::{ArgReduce, Extreme, Reduce, ReduceKind};
 pub use scan::{Scan, ScanKind};
@@ -71,6 +73,8 @@ pub enum Op {
     Random(Random),
     /// Compositions with kernels of their own.
     Fast(Fast),
+    /// Packed matrices and numbers of eight bits.
+    Quantized(Quantized),
     /// An elementwise program, made by evaluation.
     Fused(Arc<ScalarProgram>),
     /// A caller's own operation; its behaviour hangs on the graph node.
@@ -109,6 +113,7 @@ impl Op {
             Op::Linalg(linalg) => linalg.name(),
             Op::Random(random) => random.name(),
             Op::Fast(fast) => fast.name(),
+            Op::Quantized(quantized) => quantized.name(),
             Op::Fused(_) => "fused",
             Op::Custom(_) => "custom",
         }
@@ -130,6 +135,7 @@ impl Op {
             | Op::Linalg(_)
             | Op::Random(_)
             | Op::Fast(_)
+            | Op::Quantized(_)
             | Op::Fused(_)
             | Op::Custom(_) => false,
         }

@@ -9,6 +9,7 @@ mod fast;
 mod fft;
 mod index;
 mod linalg;
+mod quantized;
 mod random;
 mod reduce;
 mod scan;
@@ -42,6 +43,7 @@ pub fn samples() -> Vec<Sample> {
         linalg::samples(),
         random::samples(),
         fast::samples(),
+        quantized::samples(),
         custom::samples(),
     ]
     .concat()

@@ -7,6 +7,7 @@ mod fast;
 mod fft;
 mod index;
 mod linalg;
+mod quantized;
 mod reduce;
 mod view;
 
@@ -89,6 +90,7 @@ pub(crate) fn batch(
             let arrays = Array::apply_all(op.clone(), &[])?;
             return Ok(arrays.into_iter().map(Batched::shared).collect());
         }
+        Op::Quantized(op) => return quantized::batch(expression, op, inputs, size),
         Op::Fused(_) => return Err(no_rule(op)),
         Op::Custom(_) => return each(expression, inputs, size),
     };

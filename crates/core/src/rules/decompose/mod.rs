@@ -30,6 +30,7 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         | Op::Fft(_)
         | Op::Linalg(_)
         | Op::Random(_)
+        | Op::Quantized(_)
         | Op::Fused(_)
         | Op::Custom(_) => return None,
     };

@@ -7,6 +7,7 @@ mod fast;
 mod fft;
 mod index;
 mod linalg;
+mod quantized;
 mod reduce;
 mod scan;
 mod scatter;
@@ -70,6 +71,7 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Fft(op) => fft::derivative(op),
         Op::Linalg(op) => linalg::derivative(op),
         Op::Fast(op) => fast::derivative(op),
+        Op::Quantized(op) => quantized::derivative(op),
         Op::Fused(_) => Derivative::Undefined {
             reason: "fused programs are made after transforms",
         },

@@ -59,6 +59,7 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
         | Op::Contract(_)
         | Op::Fft(_)
         | Op::Linalg(_)
+        | Op::Quantized(_)
         | Op::Random(_)
         | Op::Fast(_)
         | Op::Custom(_) => return Err(super::declined(call)),
