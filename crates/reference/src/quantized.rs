@@ -128,13 +128,10 @@ fn pack_microscaled(group: &[f32], bits: usize, dtype: Dtype) -> Group {
 const GLOBAL: f32 = E4M3_MAX * E2M1_MAX;
 
 fn pack_nvfp4(group: &[f32], dtype: Dtype, global: Option<f32>) -> Group {
-    let (dtype, factor) = match global {
-        Some(greatest) => (Dtype::Float32, GLOBAL / greatest),
-        None => (dtype, 1.0),
-    };
+    let factor = global.map_or(1.0, |greatest| GLOBAL / greatest);
     let scale = to_e4m3(rounded(greatest(group) / E2M1_MAX, dtype) * factor);
     let step = from_e4m3(scale);
-    let element = |element: &f32| to_e2m1(rounded(element * factor / step, dtype));
+    let element = |element: &f32| to_e2m1(rounded(element / step, dtype) * factor);
     Group {
         elements: group.iter().map(element).collect(),
         scale: Value::Integer(scale.into()),

@@ -9,7 +9,6 @@ use mlx_oxide_core::ops::quantized::{self, Packed};
 use mlx_oxide_ir::{Dtype, Packing, QuantizationMode};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
 fn packing(
     op: &'static str,
@@ -45,16 +44,9 @@ fn array(argument: &Option<ArrayArgument>) -> Option<&Array> {
     argument.as_ref().map(|argument| &argument.0)
 }
 
-fn tuple(packed: Packed) -> PyResult<Py<PyTuple>> {
-    Python::attach(|py| {
-        let arrays = [Some(packed.words), Some(packed.scales), packed.biases];
-        let arrays: Vec<Bound<'_, PyArray>> = arrays
-            .into_iter()
-            .flatten()
-            .map(|array| Bound::new(py, PyArray::from(array)))
-            .collect::<PyResult<_>>()?;
-        Ok(PyTuple::new(py, arrays)?.unbind())
-    })
+fn list(packed: Packed) -> Vec<PyArray> {
+    let arrays = [Some(packed.words), Some(packed.scales), packed.biases];
+    arrays.into_iter().flatten().map(PyArray::from).collect()
 }
 
 super::functions! {
@@ -63,9 +55,9 @@ super::functions! {
     quantize[w, /, group_size = None, bits = None, mode = "affine", *, global_scale = None](
         w: ArrayArgument, group_size: Option<i64>, bits: Option<i64>, mode: &str,
         global_scale: Option<ArrayArgument>
-    ) -> Py<PyTuple> = {
+    ) -> Vec<PyArray> = {
         let packing = packing("quantize", mode, group_size, bits)?;
-        tuple(quantized::quantize(&w.0, packing, array(&global_scale)).or_raise()?)
+        quantized::quantize(&w.0, packing, array(&global_scale)).or_raise().map(list)
     };
     /// The numbers of a packed matrix.
     dequantize[
