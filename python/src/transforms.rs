@@ -225,6 +225,12 @@ impl Gradient {
             .into_iter()
             .flatten()
             .collect();
+        if primals.is_empty() {
+            return Err(PyValueError::new_err(format!(
+                "[{}] the arguments to differentiate for hold no arrays",
+                self.op
+            )));
+        }
         let cut = |arrays: &[Array]| -> PyResult<Vec<Bound<'py, PyAny>>> {
             let mut start = 0;
             trees

@@ -29,6 +29,10 @@ def test_initializers_draw_the_same_numbers(source, shape):
     own, expected = result(mx, nn), result(apple, apple_nn)
     if isinstance(expected, type):
         assert own is expected
+    elif source.startswith("orthogonal"):
+        # another order of sums in the decomposition
+        step = 1e-3 if "float16" in source else 1e-6
+        assert_same(own, expected, rtol=step, atol=step)
     else:
         assert_same(own, expected)
 

@@ -38,7 +38,7 @@ LAYERS = [
     ("Conv2d(8, 4, (3, 2), (2, 1), (1, 0), (1, 2), 4)", [IMAGE]),
     ("Conv3d(8, 4, (1, 3, 2), stride=2, padding=1)", [VOLUME]),
     ("ConvTranspose1d(8, 4, 3, 2, 1, 1, 1)", [SEQUENCE]),
-    ("ConvTranspose2d(8, 4, (3, 2), 2, (1, 0), output_padding=1)", [IMAGE]),
+    ("ConvTranspose2d(8, 4, (3, 2), 2, (1, 0), output_padding=(1, 0))", [IMAGE]),
     ("ConvTranspose3d(8, 4, 2, stride=2, bias=False)", [VOLUME]),
     ("InstanceNorm(8)", [SEQUENCE]),
     ("InstanceNorm(8, affine=True)", [IMAGE]),
@@ -296,3 +296,10 @@ def test_embedding_serves_as_linear():
     assert_same(
         ours.as_linear(mx.array(SEQUENCE)), theirs.as_linear(apple.array(SEQUENCE)), **CLOSE
     )
+
+
+def test_the_gradient_of_a_padded_transposed_convolution_has_its_input_s_shape():
+    # Apple's is one shorter along the second axis of the image
+    layer = nn.ConvTranspose2d(8, 4, (3, 2), 2, (1, 0), output_padding=1)
+    x = mx.random.normal((1, 5, 6, 8))
+    assert mx.grad(lambda x: mx.square(layer(x)).sum())(x).shape == x.shape

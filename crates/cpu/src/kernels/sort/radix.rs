@@ -3,7 +3,7 @@
 //! not depend on how many chunks there are.
 
 use super::key::Key;
-use crate::kernels::target::Target;
+use crate::kernels::shared::Shared;
 use mlx_oxide_runtime::parallel;
 
 /// What is sorted: a key, or a key with something that it carries.
@@ -86,8 +86,8 @@ unsafe fn pass<T: Item>(
     let bins = 1 << bits;
     let chunks = counts.len() / bins;
     let length = count.div_ceil(chunks);
-    let (from, to) = (Target::new(source.cast()), Target::new(target.cast()));
-    let table = Target::new(counts.as_mut_ptr().cast());
+    let (from, to) = (Shared(source.cast()), Shared(target.cast()));
+    let table = Shared(counts.as_mut_ptr().cast());
     let chunk = |number: usize| {
         let start = (number * length).min(count);
         let size = length.min(count - start);

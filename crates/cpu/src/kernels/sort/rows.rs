@@ -2,7 +2,7 @@
 
 use super::key::{Element, Key};
 use super::radix::{self, Pair};
-use crate::kernels::target::Target;
+use crate::kernels::shared::Shared;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 
@@ -30,7 +30,7 @@ impl Rows {
         };
         let bytes = bytes.next_multiple_of(64);
         let scratch = Buffer::allocate(self.op, bytes * pieces)?;
-        let scratch = Target::new(scratch.host_ptr()?.as_ptr());
+        let scratch = Shared(scratch.host_ptr()?.as_ptr());
         let share = self.count.div_ceil(pieces);
         let run = |piece: usize| {
             let end = self.count.min((piece + 1) * share);
@@ -53,14 +53,14 @@ impl Rows {
 
 /// Writes the elements of each row in order.
 pub(super) fn values<E: Element>(rows: Rows, source: *mut u8, target: *mut u8) -> Result<()> {
-    let (source, target) = (Target::new(source), Target::new(target));
+    let (source, target) = (Shared(source), Shared(target));
     let length = rows.length;
     rows.each(length * size_of::<E::Key>(), |row, scratch, chunks| {
         let from = source.element::<E>(row * length);
         // SAFETY: the row lies in the operand, which nobody writes
         let elements = unsafe { std::slice::from_raw_parts(from, length) };
         let keys = target.element::<E::Key>(row * length);
-        let to = Target::new(keys.cast());
+        let to = Shared(keys.cast());
         let share = length.div_ceil(chunks);
         parallel::for_each_range(length, share, |start, end| {
             for (place, element) in (start..end).zip(&elements[start..end]) {
@@ -92,7 +92,7 @@ pub(super) fn values<E: Element>(rows: Rows, source: *mut u8, target: *mut u8) -
     })
 }
 
-/// Shared keys that occur, and the first place of each.
+/// Keys that occur, and the first place of each.
 fn shared<E: Element>(sorted: &[E::Key]) -> Vec<(E::Key, usize)> {
     let place = |&key: &E::Key| {
         let place = sorted.partition_point(|other| *other < key);
@@ -108,10 +108,10 @@ fn ordered<E: Copy + Send + Sync, K: Key>(
     key: impl Fn(E) -> K + Sync,
     write: impl Fn(usize, usize) + Sync,
 ) -> Result<()> {
-    let source = Target::new(source);
+    let source = Shared(source);
     let length = rows.length;
     rows.each(2 * length * size_of::<Pair<K>>(), |row, memory, chunks| {
-        let memory = Target::new(memory);
+        let memory = Shared(memory);
         let (from, base) = (memory.element::<Pair<K>>(0), row * length);
         let share = length.div_ceil(chunks);
         parallel::for_each_range(length, share, |start, end| {
@@ -145,7 +145,7 @@ pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let target = Target::new(target);
+    let target = Shared(target);
     ordered(rows, source, key, |to, from| {
         // SAFETY: the output has a position for each element
         unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
@@ -159,7 +159,7 @@ pub(super) fn gathered<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let (elements, target) = (Target::new(source), Target::new(target));
+    let (elements, target) = (Shared(source), Shared(target));
     ordered(rows, source, key, |to, from| {
         // SAFETY: both places lie in rows of the operand and of the output
         unsafe {

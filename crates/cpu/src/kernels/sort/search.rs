@@ -1,7 +1,7 @@
 //! Where values belong in a sorted sequence.
 
 use super::key::Key;
-use crate::kernels::target::Target;
+use crate::kernels::shared::Shared;
 use mlx_oxide_runtime::parallel;
 
 /// Values of a piece of work.
@@ -20,7 +20,7 @@ pub(super) struct Places {
 
 /// Bisects for each value.
 pub(super) fn run<E: Copy + Send + Sync, K: Key>(places: Places, key: impl Fn(E) -> K + Sync) {
-    let (values, target) = (Target::new(places.values), Target::new(places.target));
+    let (values, target) = (Shared(places.values), Shared(places.target));
     let sequence = places.sequence.cast::<E>();
     // SAFETY: the sequence is row-major and aligned, and nobody writes it
     let sequence = unsafe { std::slice::from_raw_parts(sequence, places.length) };
