@@ -49,7 +49,8 @@ $(BIN)/.test: $(BIN)/.demo python/requirements-test.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r python/requirements-test.txt
 	touch $@
 
-generate: $(BIN)/.test module ## the table of names in docs/coverage.md
+generate: $(BIN)/.test module ## what is generated from tables: docs/*.md
+	cargo xtask generate
 	PYTHONPATH=python $(BIN)/python python/tests/coverage_table.py
 
 clean:

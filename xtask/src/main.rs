@@ -2,13 +2,17 @@
 //! committed file is not what the tables give.
 
 mod operations;
+mod unsafe_code;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Generated files and what they should hold.
-fn files() -> Vec<(&'static str, String)> {
-    vec![("docs/operations.md", operations::document())]
+fn files(root: &Path) -> Vec<(&'static str, String)> {
+    vec![
+        ("docs/operations.md", operations::document()),
+        ("docs/unsafe.md", unsafe_code::document(root)),
+    ]
 }
 
 fn main() -> ExitCode {
@@ -24,7 +28,7 @@ fn main() -> ExitCode {
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut stale = false;
-    for (name, content) in files() {
+    for (name, content) in files(&root) {
         let path = root.join(name);
         let fresh = std::fs::read_to_string(&path).is_ok_and(|found| found == content);
         if fresh {
