@@ -16,7 +16,7 @@ use std::sync::Once;
 
 pub use mlx_oxide_core::{
     Array, ArrayType, Device, DeviceType, Dtype, Element, Error, ErrorClass, Result, Scalar, Shape,
-    Stream, async_eval, eval, ops, transforms,
+    Stream, async_eval, compile, eval, export, graph, ops, transforms,
 };
 pub use mlx_oxide_io as io;
 pub use mlx_oxide_nn as nn;
