@@ -52,6 +52,7 @@ $(BIN)/.test: $(BIN)/.demo python/requirements-test.txt
 generate: $(BIN)/.test module ## what is generated from tables: docs/*.md
 	cargo xtask generate
 	PYTHONPATH=python $(BIN)/python python/tests/coverage_table.py
+	PYTHONPATH=python $(BIN)/python python/tests/type_stubs.py
 
 clean:
 	rm -rf $(VENV) target demo-output $(MODULE)
