@@ -9,7 +9,8 @@ mod kernels;
 pub mod simd;
 
 use kernels::{
-    arg_reduce, contract, fast, fft, fused, index, linalg, random, reduce, scan, sort, source, view,
+    arg_reduce, contract, fast, fft, fused, index, linalg, quantized, random, reduce, scan, sort,
+    source, view,
 };
 use mlx_oxide_ir::{ArrayType, Op, Result};
 use mlx_oxide_runtime::{Backend, Call, Device, DeviceType, InfoValue, Results, Stream, allocator};
@@ -66,7 +67,8 @@ impl Backend for Cpu {
             Op::Linalg(op) => linalg::supports(op, inputs),
             Op::Random(op) => random::supports(op, inputs),
             Op::Fast(op) => fast::supports(op, inputs),
-            Op::Quantized(_) | Op::Custom(_) => false,
+            Op::Quantized(_) => true,
+            Op::Custom(_) => false,
         }
     }
 
@@ -87,7 +89,8 @@ impl Backend for Cpu {
             Op::Linalg(op) => linalg::run(op, &call),
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
-            Op::Quantized(_) | Op::Custom(_) => Err(kernels::declined(&call)),
+            Op::Quantized(op) => quantized::run(op, &call),
+            Op::Custom(_) => Err(kernels::declined(&call)),
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod fft;
 pub(crate) mod fused;
 pub(crate) mod index;
 pub(crate) mod linalg;
+pub(crate) mod quantized;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod rows;
