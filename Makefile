@@ -21,7 +21,7 @@ demo: $(BIN)/.demo module ## train on scikit-learn's digits; writes demo-output/
 test: test-rust test-python ## all tests
 
 test-rust:
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 test-python: $(BIN)/.test module
 	PYTHONPATH=python $(BIN)/python -m pytest -q -p no:cacheprovider python/tests
