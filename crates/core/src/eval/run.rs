@@ -116,7 +116,7 @@ fn give_up(plan: &mut Plan) {
     plan.progress.advance();
 }
 
-fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
+pub(super) fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
     match step {
         Step::Single(member) => {
             let Some(entry) = plan.entries[*member as usize].take() else {
@@ -314,24 +314,28 @@ fn restore_clones(inputs: &[Array], operands: &mut Operands) {
 
 /// The view of an input's memory, where no element has to move.
 pub(super) fn show(view: &View, input: &Stored, dtype: Dtype) -> Option<Stored> {
-    let layout = match view {
-        View::Reshape(shape) => input.layout.reshape(shape),
-        View::Permute(axes) => Some(input.layout.permute(axes)),
-        View::Broadcast(shape) => Some(input.layout.broadcast(shape)),
-        View::Slice(ranges) => Some(input.layout.slice(ranges)),
-        View::StopGradient => Some(input.layout.clone()),
-        View::Contiguous => input.layout.is_contiguous().then(|| input.layout.clone()),
-        View::Bitcast(to) => (to.size() == dtype.size()).then(|| input.layout.clone()),
-        View::AsStrided(target) => input.layout.is_contiguous().then(|| Layout {
-            shape: target.shape.clone(),
-            strides: target.strides.clone(),
-            offset: input.layout.offset + target.offset,
-        }),
-    };
-    layout.map(|layout| Stored {
+    view_layout(view, &input.layout, dtype).map(|layout| Stored {
         buffer: input.buffer.clone(),
         layout,
     })
+}
+
+/// The layout of a view of elements of a dtype, where no element has to move.
+pub(super) fn view_layout(view: &View, input: &Layout, dtype: Dtype) -> Option<Layout> {
+    match view {
+        View::Reshape(shape) => input.reshape(shape),
+        View::Permute(axes) => Some(input.permute(axes)),
+        View::Broadcast(shape) => Some(input.broadcast(shape)),
+        View::Slice(ranges) => Some(input.slice(ranges)),
+        View::StopGradient => Some(input.clone()),
+        View::Contiguous => input.is_contiguous().then(|| input.clone()),
+        View::Bitcast(to) => (to.size() == dtype.size()).then(|| input.clone()),
+        View::AsStrided(target) => input.is_contiguous().then(|| Layout {
+            shape: target.shape.clone(),
+            strides: target.strides.clone(),
+            offset: input.offset + target.offset,
+        }),
+    }
 }
 
 fn computed(input: &Array) -> Result<Stored> {

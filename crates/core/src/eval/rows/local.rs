@@ -68,6 +68,11 @@ pub(super) fn is_row_wise(op: &Op) -> bool {
     )
 }
 
+/// Whether the order in which elements of a row are brought together follows from their layout.
+pub(super) fn folds_in_order_of_memory(op: &Op) -> bool {
+    matches!(op, Op::Reduce(_) | Op::ArgReduce(_) | Op::Scan(_))
+}
+
 /// The operation on a part of the rows: a view names shapes, which have other leading sizes then.
 pub(super) fn on_part(op: &Op, cut: impl Fn(&Shape) -> Shape) -> Op {
     match op {

@@ -1,11 +1,11 @@
 //! A block of rows through all the steps of a group.
 
 use super::Rows;
-use super::local::{on_part, takes_whole};
+use super::local::{folds_in_order_of_memory, on_part, takes_whole};
 use crate::array::Array;
 use crate::eval::fuse::{Fusion, is_held, write_program};
 use crate::eval::order::{Plan, Step};
-use crate::eval::run::{publish, run_guarded, show};
+use crate::eval::run::{publish, run_guarded, run_step, show, view_layout};
 use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Shape, View};
 use mlx_oxide_runtime::{
     Backend, Call, DeviceType, Operand, Pieces, Results, Stored, Stream, backend, parallel,
@@ -18,6 +18,10 @@ use std::sync::Arc;
 /// Runs the steps of a group and publishes what others need of them.
 pub(in crate::eval) fn run(plan: &mut Plan, rows: &Rows) -> Result<()> {
     let mut pipeline = Pipeline::new(plan, rows)?;
+    if !pipeline.is_stable(rows.depth) {
+        drop(pipeline);
+        return rows.steps.iter().try_for_each(|step| run_step(plan, step));
+    }
     pipeline.run()?;
     let mut results: SmallVec<[(u32, Stored); 2]> = SmallVec::new();
     for value in std::mem::take(&mut pipeline.values) {
@@ -228,6 +232,46 @@ impl Pipeline {
             }
         }
         Ok(pipeline)
+    }
+
+    /// Whether every reduction and scan finds the elements of a row together in memory. Where rows
+    /// lie through each other it folds them in an order that depends on how many there are.
+    fn is_stable(&self, depth: usize) -> bool {
+        let mut layouts: Vec<Layout> = self
+            .values
+            .iter()
+            .map(|value| Layout::contiguous(value.array_type.shape.clone()))
+            .collect();
+        let together = |layout: &Layout| {
+            let steps = |range: std::ops::Range<usize>| {
+                let loops = range.filter(|axis| layout.shape[*axis] > 1);
+                loops.map(|axis| layout.strides[axis].unsigned_abs())
+            };
+            let longest = steps(depth..layout.shape.ndim()).max().unwrap_or(0);
+            steps(depth..layout.shape.ndim()).all(|step| step > 0)
+                && steps(0..depth).all(|step| step > longest)
+        };
+        self.stages.iter().all(|stage| {
+            let Some(origin) = stage.inputs.first() else {
+                return true;
+            };
+            let (layout, dtype) = match *origin {
+                Origin::Outside(number) => {
+                    let (stored, array_type) = &self.outside[number];
+                    (&stored.layout, array_type.dtype)
+                }
+                Origin::Value(value) => (&layouts[value], self.values[value].array_type.dtype),
+            };
+            if folds_in_order_of_memory(&stage.op) && !together(layout) {
+                return false;
+            }
+            if let Op::View(view) = &stage.op
+                && let Some(seen) = view_layout(view, layout, dtype)
+            {
+                layouts[stage.outputs[0]] = seen;
+            }
+            true
+        })
     }
 
     /// Cuts along the first axis at whose single indices everything fits, so that blocks are long.
