@@ -68,6 +68,8 @@ struct Value {
     member: u32,
     /// The last stage that reads it.
     last_use: usize,
+    /// Whether it is another view of memory.
+    is_view: bool,
     /// The whole of it, if somebody outside needs it.
     pieces: Option<Pieces>,
 }
@@ -214,6 +216,7 @@ impl Pipeline {
                     array_type: entry.node.types[0].clone(),
                     member,
                     last_use: number,
+                    is_view: matches!(stage.op, Op::View(_)),
                     pieces: None,
                 });
             }
@@ -277,13 +280,7 @@ impl Pipeline {
     /// Cuts along the first axis at whose single indices everything fits, so that blocks are long.
     fn choose_blocks(&mut self, rows: &Rows) {
         let kept: Shape = self.values[0].array_type.shape[..rows.depth].into();
-        let bytes: usize = self
-            .values
-            .iter()
-            .map(|value| &value.array_type)
-            .chain(self.outside.iter().map(|outside| &outside.1))
-            .map(ArrayType::bytes)
-            .sum();
+        let bytes = self.most_bytes();
         let mut pieces = 1;
         for (axis, &size) in kept.iter().enumerate() {
             pieces *= size;
@@ -297,6 +294,30 @@ impl Pipeline {
                 return;
             }
         }
+    }
+
+    /// The most bytes of whole values that a stage needs at once: what it reads and writes, and
+    /// what later ones read.
+    fn most_bytes(&self) -> usize {
+        let mut live = 0;
+        let mut most = 0;
+        for (position, stage) in self.stages.iter().enumerate() {
+            let is_view = matches!(stage.op, Op::View(_));
+            let outside = stage.inputs.iter().map(|origin| match *origin {
+                Origin::Outside(number) => self.outside[number].1.bytes(),
+                Origin::Value(_) => 0,
+            });
+            let made = stage.outputs.iter().map(|output| match is_view {
+                true => 0,
+                false => self.values[*output].array_type.bytes(),
+            });
+            live += made.sum::<usize>();
+            most = most.max(live + outside.sum::<usize>());
+            let done = |value: &&Value| value.last_use == position && !value.is_view;
+            let freed = self.values.iter().filter(done);
+            live -= freed.map(|value| value.array_type.bytes()).sum::<usize>();
+        }
+        most
     }
 
     fn run(&mut self) -> Result<()> {
