@@ -1,4 +1,7 @@
 //! Convolutions of each channel alone: vectors of channels, several places at a time.
+//!
+//! Groups with few features are such too: each channel of a group is one more tap, in a copy of the
+//! input that has it once for each feature.
 
 use super::geometry::Axis;
 use super::kernel::{Channels, Number, PLACES};
@@ -19,17 +22,25 @@ const TASKS: usize = 16;
 /// Bytes of partial sums at most.
 const PARTIAL_BYTES: usize = 4 << 20;
 
+/// Whether groups have so few features that vectors should hold those of several groups.
+pub(super) fn suits<T: Number>(problem: &Problem<T>) -> bool {
+    let geometry = &problem.geometry;
+    let few = geometry.features == 1 || 4 * geometry.features <= problem.loops.lanes;
+    geometry.groups > 1 && geometry.channels > 0 && few
+}
+
 /// Convolves one part without gaps.
 ///
 /// # Safety
-/// The problem's promises hold; channels lie side by side in the input, and there is one feature
-/// and one channel a group.
+/// The problem's promises hold; channels lie side by side in the input, and [`suits`] holds.
 pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
-    let groups = problem.geometry.groups;
+    let groups = problem.geometry.row();
     let lines = problem.geometry.batch * axes[0].places * axes[1].places;
-    let taps = axes[0].taps * axes[1].taps;
+    let taps = problem.geometry.channels * axes[0].taps * axes[1].taps;
     // SAFETY: by the caller's promise
     let (_memory, weight) = unsafe { side_by_side(problem) }?;
+    // SAFETY: by the caller's promise
+    let (_copy, input) = unsafe { repeated(problem, &axes) }?;
     let line_work = axes[2].places * groups * (taps * axes[2].taps).max(1);
     let block = (TASK_WORK / line_work.max(1)).clamp(1, lines);
     let blocks = lines.div_ceil(block);
@@ -41,7 +52,7 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
             let to = |place: [usize; 4]| problem.output.at(problem.output_place(&axes, place));
             let step = axes[2].place_step * groups;
             // SAFETY: by the caller's promise
-            unsafe { convolve(problem, &weight, &axes, lines, 0..taps, step, to) };
+            unsafe { convolve(problem, (&input, &weight), &axes, lines, 0..taps, step, to) };
         });
         return Ok(());
     }
@@ -54,7 +65,7 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
             partial.at(part * size + (line * axes[2].places + x) * groups)
         };
         // SAFETY: by the caller's promise; each part has sums of its own
-        unsafe { convolve(problem, &weight, &axes, 0..lines, taps, groups, to) };
+        unsafe { convolve(problem, (&input, &weight), &axes, 0..lines, taps, groups, to) };
     });
     parallel::for_each_range(size / groups, (PASS / groups).max(1), |first, end| {
         for place in first..end {
@@ -84,7 +95,7 @@ fn parts(work: usize, blocks: usize, taps: usize, bytes: usize) -> usize {
     TASKS.min(taps).min(PARTIAL_BYTES / bytes.max(1)).max(1)
 }
 
-/// The weight with channels side by side: as it is, or a copy.
+/// The weight with features side by side: as it is, or a copy.
 ///
 /// # Safety
 /// The problem's promises hold.
@@ -92,27 +103,77 @@ unsafe fn side_by_side<T: Number>(problem: &Problem<T>) -> Result<(Option<Buffer
     if problem.weight.steps[0] == 1 {
         return Ok((None, problem.weight));
     }
-    let (groups, [depth, height, width]) = (problem.geometry.groups, problem.geometry.kernel);
-    let count = depth * height * width;
-    let memory = Buffer::allocate(problem.op, count * groups * size_of::<T>())?;
+    let geometry = &problem.geometry;
+    let (width, [depth, height, length]) = (geometry.row(), geometry.kernel);
+    let count = geometry.channels * depth * height * length;
+    let memory = Buffer::allocate(problem.op, count * width * size_of::<T>())?;
     let to = Target(memory.host_ptr()?.as_ptr().cast::<T>());
-    parallel::for_each_range(count, (PASS / groups).max(1), |first, end| {
+    parallel::for_each_range(count, (PASS / width).max(1), |first, end| {
         for tap in first..end {
-            let (x, y) = (tap % width, tap / width % height);
-            let tap_index = [tap / width / height, y, x].map(|tap| tap as isize);
-            let [z, y, x] = tap_index;
-            for channel in 0..groups {
-                let from = problem.weight.place([channel as isize, z, y, x, 0]);
+            let (x, rest) = (tap % length, tap / length);
+            let (y, rest) = (rest % height, rest / height);
+            let place = [0, rest % depth, y, x, rest / depth].map(|index| index as isize);
+            let from = problem.weight.place(place);
+            for feature in 0..width {
+                let from = from.wrapping_offset(feature as isize * problem.weight.steps[0]);
                 // SAFETY: by the caller's promise; the copy has every tap
-                unsafe { to.at(tap * groups + channel).write(from.read()) };
+                unsafe { to.at(tap * width + feature).write(from.read()) };
             }
         }
     });
-    let step = groups as isize;
-    let [height, width] = [height, width].map(|size| size as isize);
+    let steps = [1, height * length, length, 1, depth * height * length];
+    let mut steps = steps.map(|step| (step * width) as isize);
+    steps[0] = 1;
     let tensor = Tensor {
         start: to.0.cast_const(),
-        steps: [1, height * width * step, width * step, step, 0],
+        steps,
+    };
+    Ok((Some(memory), tensor))
+}
+
+/// For each channel of a group the input with that channel for each feature: as it is if there is
+/// one of both, or a copy.
+///
+/// # Safety
+/// The problem's promises hold.
+unsafe fn repeated<T: Number>(
+    problem: &Problem<T>,
+    axes: &[Axis; 3],
+) -> Result<(Option<Buffer>, Tensor<T>)> {
+    let geometry = &problem.geometry;
+    let (channels, features) = (geometry.channels, geometry.features);
+    if (channels, features) == (1, 1) {
+        return Ok((None, problem.input));
+    }
+    let (width, [depth, height, length]) = (geometry.row(), axes.map(|axis| axis.size));
+    let places = geometry.batch * depth * height * length;
+    let bytes = places * channels * width * size_of::<T>();
+    let memory = Buffer::allocate(problem.op, bytes.max(1))?;
+    let to = Target(memory.host_ptr()?.as_ptr().cast::<T>());
+    parallel::for_each_range(places, (PASS / (channels * width)).max(1), |first, end| {
+        for place in first..end {
+            let (x, rest) = (place % length, place / length);
+            let (y, rest) = (rest % height, rest / height);
+            let from = [rest / depth, rest % depth, y, x, 0].map(|index| index as isize);
+            let from = problem.input.place(from);
+            for channel in 0..channels {
+                let to = to.at((channel * places + place) * width);
+                for group in 0..geometry.groups {
+                    // SAFETY: by the caller's promise; the copy has every place and channel
+                    unsafe {
+                        let value = from.add(group * channels + channel).read();
+                        for feature in 0..features {
+                            to.add(group * features + feature).write(value);
+                        }
+                    }
+                }
+            }
+        }
+    });
+    let steps = [depth * height * length, height * length, length, 1, places];
+    let tensor = Tensor {
+        start: to.0.cast_const(),
+        steps: steps.map(|step| (step * width) as isize),
     };
     Ok((Some(memory), tensor))
 }
@@ -123,7 +184,7 @@ unsafe fn side_by_side<T: Number>(problem: &Problem<T>) -> Result<(Option<Buffer
 /// As for [`run`]; `to` gives places that nobody else has.
 unsafe fn convolve<T: Number>(
     problem: &Problem<T>,
-    weight: &Tensor<T>,
+    (input, weight): (&Tensor<T>, &Tensor<T>),
     axes: &[Axis; 3],
     lines: Range<usize>,
     taps: Range<usize>,
@@ -131,7 +192,7 @@ unsafe fn convolve<T: Number>(
     to: impl Fn([usize; 4]) -> *mut T,
 ) {
     let [_, y_axis, x_axis] = axes;
-    let row = (x_axis.taps * problem.geometry.groups).max(1);
+    let row = (x_axis.taps * problem.geometry.row()).max(1);
     let pass = (PASS / row).max(1);
     let mut table = Vec::new();
     for first in (taps.start..taps.end.max(taps.start + 1)).step_by(pass) {
@@ -140,19 +201,21 @@ unsafe fn convolve<T: Number>(
             let [item, z, y, _] = split(line * x_axis.places, axes);
             table.clear();
             for tap in taps_now.clone() {
-                let (tap_z, tap_y) = (tap / y_axis.taps, tap % y_axis.taps);
+                let (tap_y, rest) = (tap % y_axis.taps, tap / y_axis.taps);
+                let (tap_z, channel) = (rest % axes[0].taps, (rest / axes[0].taps) as isize);
                 let inside = axes[0].inside(z, tap_z).zip(axes[1].inside(y, tap_y));
                 let Some((from_z, from_y)) = inside else {
                     continue;
                 };
-                let from = [item as isize, from_z as isize, from_y as isize, 0, 0];
+                let from = [item as isize, from_z as isize, from_y as isize, 0, channel];
                 let at = |axis: &Axis, tap: usize| (axis.first_tap + tap * axis.tap_step) as isize;
-                let by = [0, at(&axes[0], tap_z), at(y_axis, tap_y), at(x_axis, 0), 0];
-                table.push((problem.input.place(from), weight.place(by)));
+                let by = [0, at(&axes[0], tap_z), at(y_axis, tap_y), at(x_axis, 0), channel];
+                table.push((input.place(from), weight.place(by)));
             }
             let line = Line {
                 problem,
                 axis: x_axis,
+                input_step: input.steps[3],
                 weight_step: weight.steps[3] * x_axis.tap_step as isize,
                 table: &table,
                 output: to([item, z, y, 0]),
@@ -169,6 +232,7 @@ unsafe fn convolve<T: Number>(
 struct Line<'a, T: 'static> {
     problem: &'a Problem<T>,
     axis: &'a Axis,
+    input_step: isize,
     weight_step: isize,
     table: &'a [(*const T, *const T)],
     output: *mut T,
@@ -218,8 +282,8 @@ impl<T: Number> Line<'_, T> {
     /// As for [`convolve`].
     unsafe fn places(&self, places: Range<usize>, taps: Range<usize>, accumulate: bool) {
         let lanes = self.problem.loops.lanes;
-        let step = self.problem.input.steps[3];
-        let groups = self.problem.geometry.groups;
+        let step = self.input_step;
+        let groups = self.problem.geometry.row();
         let input = self.axis.position(places.start, taps.start) * step;
         let weight = taps.start as isize * self.weight_step;
         let moved = self.table.iter().map(|(from, by)| {

@@ -6,7 +6,8 @@
 //! | --- | --- | --- |
 //! | in general | features of one place; rows are windows in the input | [`windows`] |
 //! | few features | terms of a window | [`windows`] |
-//! | each channel alone | channels | [`depthwise`] |
+//! | 3×3 taps, many channels | features; 36 products a tile of 16 places | [`winograd`] |
+//! | each channel alone, or groups with few features | features | [`depthwise`] |
 //! | one channel, few features | places | [`line`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
@@ -22,11 +23,12 @@ mod problem;
 #[cfg(test)]
 mod tests;
 mod windows;
+mod winograd;
 
 use super::widen;
 use crate::kernels::fused;
 use crate::simd::Isa;
-use geometry::Geometry;
+use geometry::{Axis, Geometry};
 use kernel::Number;
 use mlx_oxide_ir::{Convolution, Dtype, Layout, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
@@ -108,17 +110,27 @@ unsafe fn convolve<T: Number>(
         problem.input = tensor;
         copied = Some(memory);
     }
-    let geometry = &problem.geometry;
-    let alone = geometry.groups > 1 && geometry.channels == 1 && geometry.features == 1;
-    for axes in geometry.parts() {
+    for axes in problem.geometry.parts() {
         // SAFETY: by the caller's promise; channels lie side by side
-        unsafe {
-            match alone {
-                true => depthwise::run(&problem, axes)?,
-                false => windows::run(&problem, axes)?,
-            }
-        }
+        unsafe { part(&problem, axes) }?;
     }
     drop(copied);
     Ok(())
+}
+
+/// Convolves one part without gaps.
+///
+/// # Safety
+/// The problem's promises hold, channels lie side by side, and nobody else uses the output.
+unsafe fn part<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
+    // SAFETY: by the caller's promise
+    unsafe {
+        if depthwise::suits(problem) {
+            return depthwise::run(problem, axes);
+        }
+        if winograd::suits(problem, &axes) && winograd::run(problem, axes)? {
+            return Ok(());
+        }
+        windows::run(problem, axes)
+    }
 }

@@ -37,6 +37,9 @@ pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let batch_together = geometry.batch > 1 && steps[0] == 1;
     let alone = geometry.batch == 1 && geometry.channels == 1 && steps[3] == 1;
     let alone = alone && axes[2].stride == 1;
+    if axes.iter().any(|axis| axis.taps == 0) {
+        return false;
+    }
     (batch_together && (channels_apart || geometry.channels == 1) || alone) && taps > places
 }
 

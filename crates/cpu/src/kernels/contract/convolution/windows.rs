@@ -257,58 +257,65 @@ impl<T: Number> Table<T> {
         let tiles = rows.len().div_ceil(tile);
         let mut pointers = vec![zeros.as_ptr(); tiles * segments.count * tile];
         let mut outputs = vec![spare.as_mut_ptr(); tiles * tile];
-        let cut = |x: usize| {
-            let valid = axes[2].valid(x);
-            segments.lines && !valid.is_empty() && valid.len() < axes[2].taps
+        let taps: Vec<_> = (0..segments.count).map(|segment| segments.tap(segment)).collect();
+        // of each place of a line the taps inside, where that matters
+        let valid: Vec<_> = match segments.lines {
+            true => (0..axes[2].places).map(|x| axes[2].valid(x)).collect(),
+            false => Vec::new(),
         };
+        let whole = |x: usize| valid[x].len() == axes[2].taps;
+        let cut = |x: usize| segments.lines && !whole(x) && !valid[x].is_empty();
         let cuts = rows.clone().filter(|row| cut(row % axes[2].places)).count();
         let mut borders = vec![T::default(); cuts * segments.count * segments.length];
         let mut border = borders.chunks_exact_mut(segments.length.max(1));
-        let steps = problem.input.steps;
-        let taps: Vec<_> = (0..segments.count)
-            .map(|segment| segments.tap(segment))
-            .collect();
-        for (index, row) in rows.enumerate() {
+        let first = rows.start;
+        let mut row = rows.start;
+        while row < rows.end {
             let [item, z, y, x] = split(row, axes);
-            let place = problem.output_place(axes, [item, z, y, x]);
-            outputs[index] = problem.output.at(place + group * geometry.features);
+            let line = x..axes[2].places.min(x + rows.end - row);
+            let index = |at: usize| row - first + at - x;
+            let place = problem.output_place(axes, [item, z, y, 0]) + group * geometry.features;
+            let step = axes[2].place_step * geometry.row();
+            for at in line.clone() {
+                outputs[index(at)] = problem.output.at(place + at * step);
+            }
             let channel = (group * geometry.channels) as isize;
-            let start = [item as isize, 0, 0, 0, channel];
-            let start = problem.input.place(start);
-            let first = [
-                axes[0].position(z, 0),
-                axes[1].position(y, 0),
-                axes[2].position(x, 0),
-            ];
-            let valid = axes[2].valid(x);
-            let (tile_index, lane) = (index / tile, index % tile);
-            let to = &mut pointers[tile_index * segments.count * tile..];
             for (segment, tap) in taps.iter().enumerate() {
-                let at = |axis: usize| first[axis] + (tap[axis] * axes[axis].dilation) as isize;
-                let (z, y, x) = (at(0), at(1), at(2));
-                // negative positions are large as unsigned ones
-                if z as usize >= axes[0].size || y as usize >= axes[1].size {
+                let inside = axes[0].inside(z, tap[0]).zip(axes[1].inside(y, tap[1]));
+                let Some((from_z, from_y)) = inside else {
                     continue;
-                }
-                let from = z * steps[1] + y * steps[2] + x * steps[3];
-                let from = start.wrapping_offset(from);
-                if !segments.lines {
-                    if (x as usize) < axes[2].size {
-                        to[segment * tile + lane] = from;
+                };
+                let start = axes[2].position(0, tap[2]);
+                let from = [item as isize, from_z as isize, from_y as isize, start, channel];
+                let from = problem.input.place(from);
+                let step = axes[2].stride as isize * problem.input.steps[3];
+                let to = |at: usize| {
+                    let (tile_index, lane) = (index(at) / tile, index(at) % tile);
+                    (tile_index * segments.count + segment) * tile + lane
+                };
+                for at in line.clone() {
+                    let from = from.wrapping_offset(at as isize * step);
+                    let inside = match segments.lines {
+                        true => whole(at),
+                        false => axes[2].inside(at, tap[2]).is_some(),
+                    };
+                    if inside {
+                        pointers[to(at)] = from;
+                    } else if cut(at)
+                        && let Some(copy) = border.next()
+                    {
+                        let (valid, channels) = (&valid[at], geometry.channels);
+                        let part = &mut copy[valid.start * channels..valid.end * channels];
+                        let from = from.wrapping_add(valid.start * channels);
+                        // SAFETY: by the caller's promise; these taps are inside of the input
+                        part.copy_from_slice(unsafe {
+                            std::slice::from_raw_parts(from, part.len())
+                        });
+                        pointers[to(at)] = copy.as_ptr();
                     }
-                } else if valid.len() == axes[2].taps {
-                    to[segment * tile + lane] = from;
-                } else if !valid.is_empty()
-                    && let Some(copy) = border.next()
-                {
-                    let channels = geometry.channels;
-                    let part = &mut copy[valid.start * channels..valid.end * channels];
-                    let from = from.wrapping_add(valid.start * channels);
-                    // SAFETY: by the caller's promise; these taps are inside of the input
-                    part.copy_from_slice(unsafe { std::slice::from_raw_parts(from, part.len()) });
-                    to[segment * tile + lane] = copy.as_ptr();
                 }
             }
+            row += line.len();
         }
         Table {
             pointers,
