@@ -122,23 +122,6 @@ fn spread(size: usize, dilation: usize) -> usize {
 fn weight_gradient(site: &Site<'_>, forward: &Convolution, cotangent: &Array) -> Result<Array> {
     let (input, weight) = (&site.inputs[0], &site.inputs[1]);
     let spatial = input.ndim() - 2;
-    let groups = forward.groups;
-    let (batch, channels) = (input.shape()[0], input.shape()[spatial + 1]);
-    // input (N, s…, g·c) → (c, s…, g·N): the groups stay groups, the batch becomes their channels
-    let mut split = input.shape().to_vec();
-    split.pop();
-    split.extend([groups, channels / groups]);
-    let grouped = ops::reshape_to(&ops::conjugate(input)?, split)?;
-    let order = std::iter::once(spatial + 2)
-        .chain(1..=spatial)
-        .chain([spatial + 1, 0])
-        .collect();
-    let mut joined = vec![channels / groups];
-    joined.extend_from_slice(&input.shape()[1..=spatial]);
-    joined.push(groups * batch);
-    let images = ops::reshape_to(&ops::view::permute(&grouped, order)?, joined)?;
-    // cotangent (N, o…, C_out) → (C_out, o…, N)
-    let kernel = ops::swapaxes(cotangent, 0, -1)?;
     let (mut low, mut high) = (SmallVec::new(), SmallVec::new());
     for axis in 0..spatial {
         let window = spread(cotangent.shape()[axis + 1], forward.stride[axis]) as isize;
@@ -153,14 +136,73 @@ fn weight_gradient(site: &Site<'_>, forward: &Convolution, cotangent: &Array) ->
         padding_high: high,
         kernel_dilation: forward.stride.clone(),
         input_dilation: forward.input_dilation.clone(),
-        groups,
+        groups: forward.groups,
         flip: false,
     };
-    // result (c, k…, C_out) → (C_out, k…, c)
-    let gradient = ops::swapaxes(&ops::conv_general(&images, &kernel, backward)?, 0, -1)?;
+    let input = ops::conjugate(input)?;
+    let gradient = match forward.groups > 1 && spatial < 3 && input.shape()[0] > 0 {
+        true => batch_as_space(&input, cotangent, backward)?,
+        false => batch_as_channels(&input, cotangent, backward)?,
+    };
+    // (c, k…, C_out) → (C_out, k…, c)
+    let gradient = ops::swapaxes(&gradient, 0, -1)?;
     if forward.flip {
         let axes: Vec<i64> = (1..=spatial as i64).collect();
         return ops::flip(&gradient, &axes);
     }
     Ok(gradient)
+}
+
+/// The input `(N, s…, g·c)` as `(N, s…, g, c)`.
+fn split_groups(input: &Array, groups: usize) -> Result<Array> {
+    let mut split = input.shape().to_vec();
+    let channels = split.pop().unwrap_or(0);
+    split.extend([groups, channels / groups]);
+    ops::reshape_to(input, split)
+}
+
+/// Input `(c, s…, g·N)` with the cotangent `(C_out, o…, N)`: the groups stay groups, the batch
+/// becomes their channels.
+fn batch_as_channels(input: &Array, cotangent: &Array, backward: Convolution) -> Result<Array> {
+    let spatial = input.ndim() - 2;
+    let (groups, batch) = (backward.groups, input.shape()[0]);
+    let order = std::iter::once(spatial + 2)
+        .chain(1..=spatial)
+        .chain([spatial + 1, 0])
+        .collect();
+    let mut joined = vec![input.shape()[spatial + 1] / groups];
+    joined.extend_from_slice(&input.shape()[1..=spatial]);
+    joined.push(groups * batch);
+    let images = ops::view::permute(&split_groups(input, groups)?, order)?;
+    let images = ops::reshape_to(&images, joined)?;
+    let kernel = ops::swapaxes(cotangent, 0, -1)?;
+    ops::conv_general(&images, &kernel, backward)
+}
+
+/// Input `(c, N, s…, g)` with the cotangent `(C_out, N, o…, 1)`: the batch becomes one more
+/// spatial axis, so that several groups need no copy.
+fn batch_as_space(input: &Array, cotangent: &Array, mut backward: Convolution) -> Result<Array> {
+    let spatial = input.ndim() - 2;
+    let order = std::iter::once(spatial + 2)
+        .chain(0..=spatial + 1)
+        .collect();
+    let images = ops::view::permute(&split_groups(input, backward.groups)?, order)?;
+    let mut shape = vec![cotangent.shape()[spatial + 1]];
+    shape.extend_from_slice(&cotangent.shape()[..=spatial]);
+    shape.push(1);
+    let order = std::iter::once(spatial + 1).chain(0..=spatial).collect();
+    let kernel = ops::reshape_to(&ops::view::permute(cotangent, order)?, shape)?;
+    for sizes in [
+        &mut backward.stride,
+        &mut backward.kernel_dilation,
+        &mut backward.input_dilation,
+    ] {
+        sizes.insert(0, 1);
+    }
+    backward.padding_low.insert(0, 0);
+    backward.padding_high.insert(0, 0);
+    let result = ops::conv_general(&images, &kernel, backward)?;
+    let mut shape = result.shape().to_vec();
+    shape.remove(1);
+    ops::reshape_to(&result, shape)
 }

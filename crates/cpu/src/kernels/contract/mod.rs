@@ -15,7 +15,7 @@ pub(crate) fn supports(op: &Contract, inputs: &[&ArrayType]) -> bool {
     match op {
         Contract::Matmul | Contract::Addmm { .. } => dtype.is_inexact(),
         Contract::GatherMatmul { .. } => dtype.is_floating(),
-        Contract::Convolution(_) => dtype.is_floating(),
+        Contract::Convolution(_) => dtype.is_inexact(),
     }
 }
 
@@ -24,11 +24,7 @@ pub(crate) fn run(op: &Contract, call: &Call<'_>) -> Result<Results> {
     match op {
         Contract::Matmul => product(call, dtype, None),
         Contract::Addmm { alpha, beta } => product(call, dtype, Some((alpha.get(), beta.get()))),
-        Contract::Convolution(convolution) => match dtype {
-            Dtype::Float32 => convolution::run::<f32>(convolution, call),
-            Dtype::Float64 => convolution::run::<f64>(convolution, call),
-            _ => widen::through_single(call, |wide| convolution::run::<f32>(convolution, wide)),
-        },
+        Contract::Convolution(convolution) => convolution::run(convolution, call),
         Contract::GatherMatmul { .. } => match dtype {
             Dtype::Float32 => matmul::gather::<f32>(call),
             Dtype::Float64 => matmul::gather::<f64>(call),

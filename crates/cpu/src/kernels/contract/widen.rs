@@ -1,18 +1,15 @@
 //! 16-bit floats through single precision: accumulated there, rounded once.
 
-use half::{bf16, f16};
-use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Result};
-use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
-use smallvec::smallvec;
-
-/// Elements that a thread converts at a time.
-const GRAIN: usize = 64 << 10;
+use crate::kernels::fused;
+use mlx_oxide_ir::{ArrayType, Dtype, Layout, Op, Result};
+use mlx_oxide_runtime::{Call, Operand, Results};
 
 /// Runs a kernel on operands converted to `float32` and converts its one result back.
 pub(super) fn through_single(
     call: &Call<'_>,
     kernel: impl FnOnce(&Call<'_>) -> Result<Results>,
 ) -> Result<Results> {
+    let widened = |operand: &Operand| converted(call, operand, Dtype::Float32);
     let inputs: Vec<Operand> = call.inputs.iter().map(widened).collect::<Result<_>>()?;
     let output = &call.outputs[0];
     let wide = ArrayType::new(output.shape.clone(), Dtype::Float32);
@@ -22,57 +19,44 @@ pub(super) fn through_single(
         outputs: std::slice::from_ref(&wide),
         stream: call.stream,
     })?;
-    let narrow = Buffer::allocate(call.op.name(), output.bytes())?;
-    let source = results[0].buffer.host_ptr()?.as_ptr() as usize;
-    let target = narrow.host_ptr()?.as_ptr() as usize;
-    let dtype = output.dtype;
-    parallel::for_each_range(output.size(), GRAIN, |start, end| {
-        for index in start..end {
-            // SAFETY: both buffers have `size` elements; ranges of different tasks do not overlap
-            unsafe {
-                let value = *(source as *const f32).add(index);
-                *(target as *mut u16).add(index) = narrowed(value, dtype);
-            }
-        }
-    });
-    Ok(smallvec![Stored::contiguous(narrow, output)])
-}
-
-fn narrowed(value: f32, dtype: Dtype) -> u16 {
-    match dtype {
-        Dtype::Float16 => f16::from_f32(value).to_bits(),
-        _ => bf16::from_f32(value).to_bits(),
-    }
-}
-
-/// A contiguous copy in `float32`.
-fn widened(operand: &Operand) -> Result<Operand> {
-    let size = operand.layout.size();
-    let buffer = Buffer::allocate("matmul", size * 4)?;
-    let bytes = operand.buffer.host_bytes()?;
-    let target = buffer.host_ptr()?.as_ptr().cast::<f32>();
-    let read = |place: usize| -> Result<u16> {
-        let bytes = bytes
-            .get(place * 2..place * 2 + 2)
-            .ok_or_else(|| Error::Internal {
-                op: "matmul",
-                detail: "an element outside its buffer".to_owned(),
-            })?;
-        Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
-    };
-    for (index, place) in operand.layout.places().enumerate() {
-        let bits = read(place)?;
-        let value = match operand.dtype {
-            Dtype::Float16 => f16::from_bits(bits).to_f32(),
-            _ => bf16::from_bits(bits).to_f32(),
-        };
-        // SAFETY: the buffer has `size` elements, and `index` counts up to it
-        unsafe { target.add(index).write(value) };
-    }
-    Ok(Operand {
-        buffer,
-        layout: Layout::contiguous(operand.layout.shape.clone()),
+    let result = Operand {
+        buffer: results[0].buffer.clone(),
+        layout: results[0].layout.clone(),
         dtype: Dtype::Float32,
+        donatable: false,
+    };
+    convert(call, &result, output.dtype)
+}
+
+fn convert(call: &Call<'_>, operand: &Operand, dtype: Dtype) -> Result<Results> {
+    let output = ArrayType::new(operand.layout.shape.clone(), dtype);
+    fused::run(&Call {
+        op: &Op::Cast(dtype),
+        inputs: std::slice::from_ref(operand),
+        outputs: std::slice::from_ref(&output),
+        stream: call.stream,
+    })
+}
+
+/// A converted copy whose axes lie in memory in the same order.
+fn converted(call: &Call<'_>, operand: &Operand, dtype: Dtype) -> Result<Operand> {
+    let layout = &operand.layout;
+    let mut order: Vec<usize> = (0..layout.shape.ndim()).collect();
+    order.sort_by_key(|axis| std::cmp::Reverse(layout.strides[*axis].unsigned_abs()));
+    let mut places = vec![0; order.len()];
+    for (place, axis) in order.iter().enumerate() {
+        places[*axis] = place;
+    }
+    let sorted = Operand {
+        layout: layout.permute(&order),
+        donatable: false,
+        ..operand.clone()
+    };
+    let results = convert(call, &sorted, dtype)?;
+    Ok(Operand {
+        buffer: results[0].buffer.clone(),
+        layout: Layout::contiguous(sorted.layout.shape.clone()).permute(&places),
+        dtype,
         donatable: false,
     })
 }

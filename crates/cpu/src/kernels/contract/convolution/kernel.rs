@@ -1,0 +1,495 @@
+//! The loops of convolutions that keep their sums in registers.
+
+use crate::gemm::Scalar;
+use crate::gemm::vector::Vector;
+use crate::simd::Isa;
+
+/// Products of windows where they lie in the input: each row has a pointer of its own to every
+/// segment, a run of terms side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Windows<T> {
+    /// Segments of a window.
+    pub(super) segments: usize,
+    /// Terms to sum of each segment.
+    pub(super) length: usize,
+    /// Terms of each segment to leave out before.
+    pub(super) first: usize,
+    /// For each segment a pointer for each row.
+    pub(super) table: *const *const T,
+    /// Packed columns, term after term.
+    pub(super) rhs: *const T,
+    /// Elements of them to leave out after each segment.
+    pub(super) rhs_skip: usize,
+    /// Where each row of the result goes; columns lie side by side.
+    pub(super) output: *const *mut T,
+    /// Columns that exist.
+    pub(super) columns: usize,
+    /// Whether to add to the output.
+    pub(super) accumulate: bool,
+}
+
+/// Terms side by side in the right operand of [`Outer`].
+#[derive(Clone, Copy)]
+pub(super) struct Run<T> {
+    /// The first term's rows, which lie side by side.
+    pub(super) lhs: *const T,
+    /// The first term, counted in the right operand.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) count: usize,
+}
+
+/// Sums of outer products: rows and columns lie side by side in each term.
+#[derive(Clone, Copy)]
+pub(super) struct Outer<T> {
+    pub(super) runs: usize,
+    pub(super) table: *const Run<T>,
+    /// Elements to the first row from the one in the table.
+    pub(super) lhs_offset: usize,
+    /// Elements from one term of a run to the next.
+    pub(super) lhs_step: isize,
+    /// Packed columns, term after term.
+    pub(super) rhs: *const T,
+    /// The tile's first element; columns lie side by side.
+    pub(super) output: *mut T,
+    /// Elements to its next row.
+    pub(super) output_row: usize,
+    /// Columns that exist.
+    pub(super) columns: usize,
+    /// Whether to add to the output.
+    pub(super) accumulate: bool,
+}
+
+/// Dot products of windows with few columns.
+#[derive(Clone, Copy)]
+pub(super) struct Dots<T> {
+    /// Segments of a window.
+    pub(super) segments: usize,
+    /// Terms of a segment.
+    pub(super) length: usize,
+    /// For each segment [`DOT_ROWS`] pointers.
+    pub(super) table: *const *const T,
+    /// The first column, whose terms lie side by side.
+    pub(super) rhs: *const T,
+    /// Elements to the next column.
+    pub(super) rhs_column: usize,
+    /// [`DOT_ROWS`] rows.
+    pub(super) output: *const *mut T,
+}
+
+/// Places side by side whose channels are each convolved alone.
+#[derive(Clone, Copy)]
+pub(super) struct Channels<T> {
+    /// Rows of taps.
+    pub(super) rows: usize,
+    /// For each row its first tap's input at the first place and its weight.
+    pub(super) table: *const (*const T, *const T),
+    /// Elements added to every pointer.
+    pub(super) offset: usize,
+    /// Taps of a row.
+    pub(super) taps: usize,
+    /// Elements of the input from one tap to the next.
+    pub(super) input_step: isize,
+    /// Elements of the weight from one tap to the next.
+    pub(super) weight_step: isize,
+    /// Elements of the input from one place to the next.
+    pub(super) place_step: isize,
+    /// The first place's sums.
+    pub(super) output: *mut T,
+    /// Elements to the next place's.
+    pub(super) output_step: usize,
+    /// Channels that exist, at most those of a vector.
+    pub(super) columns: usize,
+    /// Whether to add to the output.
+    pub(super) accumulate: bool,
+}
+
+/// Rows of [`Dots`].
+pub(super) const DOT_ROWS: usize = 4;
+/// Most columns of [`Dots`].
+pub(super) const DOT_COLUMNS: usize = 4;
+/// Most places of [`Channels`].
+pub(super) const PLACES: usize = 8;
+/// Most rows of [`Outer`].
+const OUTER_ROWS: usize = 8;
+/// Most vectors of a row.
+const VECTORS: usize = 3;
+
+/// A compiled loop. Calling it is sound when all that its operand describes is inside of live
+/// memory, and the machine has the instruction set that it was compiled for.
+pub(super) type Loop<O> = unsafe fn(&O);
+
+/// The loops of an instruction set for one element type.
+pub(super) struct Loops<T: 'static> {
+    /// Elements of a vector.
+    pub(super) lanes: usize,
+    /// Rows of [`Windows`] and most rows of [`Outer`].
+    pub(super) rows: usize,
+    /// Most vectors of a row of both.
+    pub(super) vectors: usize,
+    /// For each number of vectors.
+    pub(super) windows: [Loop<Windows<T>>; VECTORS],
+    /// For each number of rows and vectors.
+    pub(super) outer: [[Loop<Outer<T>>; VECTORS]; OUTER_ROWS],
+    /// For each number of columns.
+    pub(super) dots: [Loop<Dots<T>>; DOT_COLUMNS],
+    /// For each number of places.
+    pub(super) channels: [Loop<Channels<T>>; PLACES],
+}
+
+/// An element type with loops.
+pub(super) trait Number: Scalar {
+    /// The loops of an instruction set, which this machine has.
+    fn loops(isa: Isa) -> &'static Loops<Self>;
+}
+
+/// Writes a row of sums.
+///
+/// # Safety
+/// The output has the columns that the mask and the vectors before the last one reach.
+#[inline(always)]
+unsafe fn store<V: Vector, const VECTORS: usize>(
+    sums: &[V; VECTORS],
+    output: *mut V::Element,
+    mask: V::Mask,
+    accumulate: bool,
+) {
+    for (index, sum) in sums.iter().enumerate() {
+        let to = output.wrapping_add(index * V::LANES);
+        // SAFETY: by the caller's promise
+        unsafe {
+            if index + 1 == VECTORS {
+                let sum = match accumulate {
+                    true => sum.add(V::load_part(to, mask)),
+                    false => *sum,
+                };
+                sum.store_part(to, mask);
+            } else {
+                let sum = match accumulate {
+                    true => sum.add(V::load(to)),
+                    false => *sum,
+                };
+                sum.store(to);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize>(operand: &Windows<V::Element>)
+where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
+        let mut rhs = operand.rhs;
+        let mut table = operand.table;
+        for _ in 0..operand.segments {
+            let mut lhs = [operand.rhs; ROWS];
+            for (row, lhs) in lhs.iter_mut().enumerate() {
+                *lhs = table.wrapping_add(row).read().wrapping_add(operand.first);
+            }
+            for term in 0..operand.length {
+                let mut right = sums[0];
+                for (index, right) in right.iter_mut().enumerate() {
+                    *right = V::load(rhs.wrapping_add(index * V::LANES));
+                }
+                rhs = rhs.wrapping_add(VECTORS * V::LANES);
+                for (lhs, sums) in lhs.iter().zip(&mut sums) {
+                    let left = V::splat(lhs.wrapping_add(term).read());
+                    for (sum, right) in sums.iter_mut().zip(&right) {
+                        *sum = left.multiply_add(*right, *sum);
+                    }
+                }
+            }
+            table = table.wrapping_add(ROWS);
+            rhs = rhs.wrapping_add(operand.rhs_skip);
+        }
+        let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
+        for (row, sums) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(row).read();
+            store(sums, to, mask, operand.accumulate);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+unsafe fn outer<V: Vector, const ROWS: usize, const VECTORS: usize>(operand: &Outer<V::Element>)
+where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
+        for run in 0..operand.runs {
+            let run = &*operand.table.wrapping_add(run);
+            let mut lhs = run.lhs.wrapping_add(operand.lhs_offset);
+            let mut rhs = operand.rhs.wrapping_add(run.first * VECTORS * V::LANES);
+            for _ in 0..run.count {
+                let mut right = sums[0];
+                for (index, right) in right.iter_mut().enumerate() {
+                    *right = V::load(rhs.wrapping_add(index * V::LANES));
+                }
+                rhs = rhs.wrapping_add(VECTORS * V::LANES);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let left = V::splat(lhs.wrapping_add(row).read());
+                    for (sum, right) in sums.iter_mut().zip(&right) {
+                        *sum = left.multiply_add(*right, *sum);
+                    }
+                }
+                lhs = lhs.wrapping_offset(operand.lhs_step);
+            }
+        }
+        let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
+        for (row, sums) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(row * operand.output_row);
+            store(sums, to, mask, operand.accumulate);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+unsafe fn dots<V: Vector, const COLUMNS: usize>(operand: &Dots<V::Element>)
+where
+    V::Element: Scalar,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mut sums = [[V::splat(V::Element::default()); COLUMNS]; DOT_ROWS];
+        let (whole, rest) = (operand.length / V::LANES, operand.length % V::LANES);
+        let mask = V::mask(rest);
+        for segment in 0..operand.segments {
+            let mut lhs = [operand.rhs; DOT_ROWS];
+            for (row, lhs) in lhs.iter_mut().enumerate() {
+                *lhs = operand.table.wrapping_add(segment * DOT_ROWS + row).read();
+            }
+            let rhs = operand.rhs.wrapping_add(segment * operand.length);
+            for step in 0..whole {
+                let mut right = sums[0];
+                for (column, right) in right.iter_mut().enumerate() {
+                    let column = rhs.wrapping_add(column * operand.rhs_column);
+                    *right = V::load(column.wrapping_add(step * V::LANES));
+                }
+                for (lhs, sums) in lhs.iter().zip(&mut sums) {
+                    let left = V::load(lhs.wrapping_add(step * V::LANES));
+                    for (sum, right) in sums.iter_mut().zip(&right) {
+                        *sum = left.multiply_add(*right, *sum);
+                    }
+                }
+            }
+            if rest > 0 {
+                let mut right = sums[0];
+                for (column, right) in right.iter_mut().enumerate() {
+                    let column = rhs.wrapping_add(column * operand.rhs_column);
+                    *right = V::load_part(column.wrapping_add(whole * V::LANES), mask);
+                }
+                for (lhs, sums) in lhs.iter().zip(&mut sums) {
+                    let left = V::load_part(lhs.wrapping_add(whole * V::LANES), mask);
+                    for (sum, right) in sums.iter_mut().zip(&right) {
+                        *sum = left.multiply_add(*right, *sum);
+                    }
+                }
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(row).read();
+            for (column, sum) in sums.iter().enumerate() {
+                to.wrapping_add(column).write(total(*sum));
+            }
+        }
+    }
+}
+
+/// The sum of a vector's lanes, halves first.
+///
+/// # Safety
+/// As for [`Vector`].
+#[inline(always)]
+unsafe fn total<V: Vector>(vector: V) -> V::Element
+where
+    V::Element: Scalar,
+{
+    let mut lanes = [V::Element::default(); 16];
+    // SAFETY: no vector has more lanes
+    unsafe { vector.store(lanes.as_mut_ptr()) };
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane] + lanes[lane + half];
+        }
+    }
+    lanes[0]
+}
+
+/// # Safety
+/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+unsafe fn channels<V: Vector, const PLACES: usize>(operand: &Channels<V::Element>)
+where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        if operand.columns == V::LANES {
+            channels_of::<V, PLACES, true>(operand);
+        } else {
+            channels_of::<V, PLACES, false>(operand);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`channels`]; all lanes exist if `WHOLE`.
+#[inline(always)]
+unsafe fn channels_of<V: Vector, const PLACES: usize, const WHOLE: bool>(
+    operand: &Channels<V::Element>,
+) where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mask = V::mask(operand.columns);
+        let load = |from: *const V::Element| match WHOLE {
+            true => V::load(from),
+            false => V::load_part(from, mask),
+        };
+        let mut sums = [V::splat(V::Element::default()); PLACES];
+        for row in 0..operand.rows {
+            let (input, weight) = operand.table.wrapping_add(row).read();
+            let mut input = input.wrapping_add(operand.offset);
+            let mut weight = weight.wrapping_add(operand.offset);
+            for _ in 0..operand.taps {
+                let factor = load(weight);
+                for (place, sum) in sums.iter_mut().enumerate() {
+                    let from = input.wrapping_offset(place as isize * operand.place_step);
+                    *sum = load(from).multiply_add(factor, *sum);
+                }
+                input = input.wrapping_offset(operand.input_step);
+                weight = weight.wrapping_offset(operand.weight_step);
+            }
+        }
+        for (place, sum) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(place * operand.output_step);
+            store(&[*sum], to, mask, operand.accumulate);
+        }
+    }
+}
+
+/// Loops compiled with the given features: `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3)`
+/// makes a module with `LOOPS`, whose windows have so many rows and at most so many vectors.
+macro_rules! loops {
+    ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal) => {
+        mod $module {
+            use super::*;
+            loops!(@compiled $element, $vector, $($feature)?, windows, Windows, ROWS VECTORS);
+            loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
+            loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
+            loops!(@compiled $element, $vector, $($feature)?, channels, Channels, PLACES);
+            const fn row<const ROWS: usize>() -> [Loop<Outer<$element>>; VECTORS] {
+                [outer::<ROWS, 1>, outer::<ROWS, 2>, outer::<ROWS, 3>]
+            }
+            pub(super) static LOOPS: Loops<$element> = Loops {
+                lanes: <$vector as Vector>::LANES,
+                rows: $rows,
+                vectors: $vectors,
+                windows: [windows::<$rows, 1>, windows::<$rows, 2>, windows::<$rows, 3>],
+                outer: [
+                    row::<1>(), row::<2>(), row::<3>(), row::<4>(),
+                    row::<5>(), row::<6>(), row::<7>(), row::<8>(),
+                ],
+                dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
+                channels: [
+                    channels::<1>, channels::<2>, channels::<3>, channels::<4>,
+                    channels::<5>, channels::<6>, channels::<7>, channels::<8>,
+                ],
+            };
+        }
+    };
+    (@compiled $element:ty, $vector:ty, $($feature:literal)?, $name:ident, $operand:ident, $($size:ident)*) => {
+        $(#[target_feature(enable = $feature)])?
+        unsafe fn $name<$(const $size: usize),*>(operand: &$operand<$element>) {
+            // SAFETY: the caller's promise is the same
+            unsafe { super::$name::<$vector, $($size),*>(operand) }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    //! Loops for the vectors of x86-64.
+    use super::*;
+    use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
+
+    loops!(
+        avx512_single,
+        f32,
+        __m512,
+        "avx512f,avx512dq,avx512bw,avx512vl",
+        8,
+        3
+    );
+    loops!(
+        avx512_double,
+        f64,
+        __m512d,
+        "avx512f,avx512dq,avx512bw,avx512vl",
+        8,
+        3
+    );
+    loops!(avx2_single, f32, __m256, "avx2,fma", 6, 2);
+    loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2);
+
+    pub(super) static SINGLE: [&Loops<f32>; 2] = [&avx2_single::LOOPS, &avx512_single::LOOPS];
+    pub(super) static DOUBLE: [&Loops<f64>; 2] = [&avx2_double::LOOPS, &avx512_double::LOOPS];
+}
+
+#[cfg(target_arch = "aarch64")]
+mod baseline {
+    //! Loops for NEON, which has 32 registers.
+    use super::*;
+    use crate::gemm::vector::{F32x4, F64x2};
+
+    loops!(single, f32, F32x4, , 8, 3);
+    loops!(double, f64, F64x2, , 8, 3);
+
+    pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
+    pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;
+}
+
+#[cfg(not(target_arch = "aarch64"))]
+mod baseline {
+    //! Loops for 16 registers of 16 bytes.
+    use super::*;
+    use crate::gemm::vector::Portable;
+
+    loops!(single, f32, Portable<f32, 4>, , 4, 2);
+    loops!(double, f64, Portable<f64, 2>, , 4, 2);
+
+    pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
+    pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;
+}
+
+macro_rules! number {
+    ($type:ty, $name:ident) => {
+        impl Number for $type {
+            fn loops(isa: Isa) -> &'static Loops<Self> {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => x86::$name[1],
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => x86::$name[0],
+                    _ => baseline::$name,
+                }
+            }
+        }
+    };
+}
+
+number!(f32, SINGLE);
+number!(f64, DOUBLE);

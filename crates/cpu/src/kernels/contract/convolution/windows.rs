@@ -1,0 +1,439 @@
+//! Convolutions as matrix products whose left operand is the input where it is.
+//!
+//! A row of the product is a window. Its terms are a few segments that lie side by side in the
+//! input: the channels under one tap, or under all taps of a line where channels are few. A table
+//! points each row to its segments; what is in the padding points to zeros. So nothing is copied
+//! but the lines that the border cuts.
+
+use super::geometry::Axis;
+use super::kernel::{DOT_COLUMNS, DOT_ROWS, Dots, Number, Windows};
+use super::problem::{Problem, Target, split};
+use crate::gemm::pack::{self, Piece};
+use crate::gemm::{Matrix, Panels};
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::{Buffer, parallel};
+use std::ops::Range;
+
+/// Channels below which the taps of a line are one segment.
+const FEW_CHANNELS: usize = 32;
+/// Terms that a loop sums before it adds to the result, so that a panel of the weight stays in the
+/// second cache.
+const TERMS: usize = 512;
+/// Most rows of one task.
+const TASK_ROWS: usize = 128;
+/// Tasks that a large convolution should have at least.
+const TASKS: usize = 24;
+
+/// How windows fall into segments.
+#[derive(Clone, Copy)]
+struct Segments {
+    axes: [Axis; 3],
+    /// Whether a segment has all taps of a line.
+    lines: bool,
+    /// Segments of a window.
+    count: usize,
+    /// Terms of a segment.
+    length: usize,
+}
+
+impl Segments {
+    fn new<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Self {
+        let channels = problem.geometry.channels;
+        let [z, y, x] = axes;
+        let adjacent = x.dilation == 1 && problem.input.steps[3] == channels as isize;
+        let lines = adjacent && channels < FEW_CHANNELS && x.taps > 1;
+        let (count, length) = match lines {
+            true => (z.taps * y.taps, x.taps * channels),
+            false => (z.taps * y.taps * x.taps, channels),
+        };
+        Segments {
+            axes,
+            lines,
+            count: if length == 0 { 0 } else { count },
+            length,
+        }
+    }
+
+    fn terms(&self) -> usize {
+        self.count * self.length
+    }
+
+    /// The first tap of a segment.
+    fn tap(&self, segment: usize) -> [usize; 3] {
+        let [_, y, x] = self.axes;
+        let (tap, rest) = match self.lines {
+            true => (0, segment),
+            false => (segment % x.taps, segment / x.taps),
+        };
+        [rest / y.taps, rest % y.taps, tap]
+    }
+}
+
+/// Whether dot products are faster than columns in vectors, most of whose lanes would be empty.
+fn has_few_features<T: Number>(problem: &Problem<T>, segments: &Segments) -> bool {
+    let lanes = problem.loops.lanes;
+    problem.geometry.features <= DOT_COLUMNS.min(lanes / 2)
+        && segments.length >= 2 * lanes
+        && segments.count > 0
+}
+
+/// Convolves one part without gaps.
+///
+/// # Safety
+/// The problem's promises hold; channels lie side by side.
+pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
+    let segments = Segments::new(problem, axes);
+    let geometry = &problem.geometry;
+    let rows = geometry.batch * axes.iter().map(|axis| axis.places).product::<usize>();
+    // SAFETY: by the caller's promise
+    unsafe {
+        if has_few_features(problem, &segments) {
+            let weight = Weight::columns(problem, segments)?;
+            let tasks = rows.div_ceil(TASK_ROWS);
+            parallel::for_each(tasks * geometry.groups, |task| {
+                let (first, group) = (task % tasks * TASK_ROWS, task / tasks);
+                dots(problem, &weight, group, first..rows.min(first + TASK_ROWS));
+            });
+        } else {
+            let weight = Weight::panels(problem, segments)?;
+            let block = block(rows, geometry.groups, problem.loops.rows);
+            let blocks = rows.div_ceil(block);
+            let panels = weight.panels.count();
+            let parts = TASKS.div_ceil(blocks * geometry.groups).min(panels);
+            parallel::for_each(blocks * geometry.groups * parts, |task| {
+                let (part, rest) = (task % parts, task / parts);
+                let (first, group) = (rest % blocks * block, rest / blocks);
+                let panels = part * panels / parts..(part + 1) * panels / parts;
+                let rows = first..rows.min(first + block);
+                windows(problem, &weight, group, rows, panels);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Rows of one task, decided by sizes alone.
+fn block(rows: usize, groups: usize, tile: usize) -> usize {
+    let wanted = (rows * groups).div_ceil(TASKS).next_multiple_of(tile);
+    wanted.clamp(tile, TASK_ROWS.next_multiple_of(tile))
+}
+
+/// The weight in the order in which loops read it.
+struct Weight<T> {
+    memory: Buffer,
+    start: Target<T>,
+    segments: Segments,
+    panels: Panels,
+    /// Elements of one group.
+    group: usize,
+}
+
+impl<T: Number> Weight<T> {
+    fn allocate(
+        problem: &Problem<T>,
+        segments: Segments,
+        panels: Panels,
+        width: usize,
+    ) -> Result<Self> {
+        let group = width * segments.terms();
+        let bytes = group * problem.geometry.groups * size_of::<T>();
+        let memory = Buffer::allocate(problem.op, bytes.max(1))?;
+        let start = Target(memory.host_ptr()?.as_ptr().cast());
+        Ok(Weight {
+            memory,
+            start,
+            segments,
+            panels,
+            group,
+        })
+    }
+
+    /// For each group and panel of features all terms, segment after segment.
+    ///
+    /// # Safety
+    /// The problem's promises hold.
+    unsafe fn panels(problem: &Problem<T>, segments: Segments) -> Result<Self> {
+        let (loops, geometry) = (problem.loops, &problem.geometry);
+        let panels = Panels::new(geometry.features, loops.lanes, loops.vectors);
+        let weight = Weight::allocate(problem, segments, panels, panels.padded())?;
+        let count = panels.count();
+        parallel::for_each(geometry.groups * count * segments.count, |task| {
+            let (segment, rest) = (task % segments.count, task / segments.count);
+            let (panel, group) = (panels.get(rest % count), rest / count);
+            let width = panels.width(&panel);
+            let start = group * weight.group + panel.first * segments.terms();
+            let to = weight.start.at(start + segment * segments.length * width);
+            let feature = group * geometry.features + panel.first;
+            let [z, y, first] = segments.tap(segment);
+            let taps = if segments.lines {
+                segments.axes[2].taps
+            } else {
+                1
+            };
+            for tap in 0..taps {
+                let piece = Piece {
+                    source: Matrix {
+                        start: problem.weight_at(feature, &segments.axes, [z, y, first + tap]),
+                        row_stride: problem.weight.steps[4],
+                        column_stride: problem.weight.steps[0],
+                    },
+                    terms: geometry.channels,
+                    size: panel.size,
+                    padded: width,
+                };
+                let to = to.wrapping_add(tap * geometry.channels * width);
+                // SAFETY: the weight has the taps; each task fills a segment of its own
+                unsafe { pack::pack(problem.isa, &piece, to) };
+            }
+        });
+        Ok(weight)
+    }
+
+    /// For each feature all terms, segment after segment.
+    ///
+    /// # Safety
+    /// The problem's promises hold.
+    unsafe fn columns(problem: &Problem<T>, segments: Segments) -> Result<Self> {
+        let geometry = &problem.geometry;
+        let panels = Panels::new(1, 1, 1);
+        let weight = Weight::allocate(problem, segments, panels, geometry.features)?;
+        parallel::for_each(geometry.row(), |feature| {
+            let to = weight.start.at(feature * segments.terms());
+            let taps = if segments.lines {
+                segments.axes[2].taps
+            } else {
+                1
+            };
+            for part in 0..segments.count * taps {
+                let [z, y, first] = segments.tap(part / taps);
+                let tap = [z, y, first + part % taps];
+                let piece = Piece {
+                    source: Matrix {
+                        start: problem.weight_at(feature, &segments.axes, tap),
+                        row_stride: 0,
+                        column_stride: problem.weight.steps[4],
+                    },
+                    terms: 1,
+                    size: geometry.channels,
+                    padded: geometry.channels,
+                };
+                let to = to.wrapping_add(part * geometry.channels);
+                // SAFETY: the weight has the taps; each task fills a feature of its own
+                unsafe { pack::pack(problem.isa, &piece, to) };
+            }
+        });
+        Ok(weight)
+    }
+}
+
+/// Where the windows of some rows are.
+struct Table<T> {
+    /// For each tile and segment a pointer for each row of the tile.
+    pointers: Vec<*const T>,
+    /// For each row of all tiles where its result goes.
+    outputs: Vec<*mut T>,
+    /// What pointers into the padding read.
+    _zeros: Vec<T>,
+    /// Copies of segments that reach into the padding.
+    _borders: Vec<T>,
+    /// Where rows that do not exist go.
+    _spare: Vec<T>,
+}
+
+impl<T: Number> Table<T> {
+    /// # Safety
+    /// The problem's promises hold.
+    unsafe fn new(
+        problem: &Problem<T>,
+        segments: &Segments,
+        group: usize,
+        rows: Range<usize>,
+        tile: usize,
+    ) -> Self {
+        let geometry = &problem.geometry;
+        let axes = &segments.axes;
+        let zeros = vec![T::default(); segments.length];
+        let mut spare = vec![T::default(); geometry.features];
+        let tiles = rows.len().div_ceil(tile);
+        let mut pointers = vec![zeros.as_ptr(); tiles * segments.count * tile];
+        let mut outputs = vec![spare.as_mut_ptr(); tiles * tile];
+        let taps: Vec<_> = (0..segments.count).map(|segment| segments.tap(segment)).collect();
+        // of each place of a line the taps inside, where that matters
+        let valid: Vec<_> = match segments.lines {
+            true => (0..axes[2].places).map(|x| axes[2].valid(x)).collect(),
+            false => Vec::new(),
+        };
+        let whole = |x: usize| valid[x].len() == axes[2].taps;
+        let cut = |x: usize| segments.lines && !whole(x) && !valid[x].is_empty();
+        let cuts = rows.clone().filter(|row| cut(row % axes[2].places)).count();
+        let mut borders = vec![T::default(); cuts * segments.count * segments.length];
+        let mut border = borders.chunks_exact_mut(segments.length.max(1));
+        let first = rows.start;
+        let mut row = rows.start;
+        while row < rows.end {
+            let [item, z, y, x] = split(row, axes);
+            let line = x..axes[2].places.min(x + rows.end - row);
+            let index = |at: usize| row - first + at - x;
+            let place = problem.output_place(axes, [item, z, y, 0]) + group * geometry.features;
+            let step = axes[2].place_step * geometry.row();
+            for at in line.clone() {
+                outputs[index(at)] = problem.output.at(place + at * step);
+            }
+            let channel = (group * geometry.channels) as isize;
+            for (segment, tap) in taps.iter().enumerate() {
+                let inside = axes[0].inside(z, tap[0]).zip(axes[1].inside(y, tap[1]));
+                let Some((from_z, from_y)) = inside else {
+                    continue;
+                };
+                let start = axes[2].position(0, tap[2]);
+                let from = [item as isize, from_z as isize, from_y as isize, start, channel];
+                let from = problem.input.place(from);
+                let step = axes[2].stride as isize * problem.input.steps[3];
+                let to = |at: usize| {
+                    let (tile_index, lane) = (index(at) / tile, index(at) % tile);
+                    (tile_index * segments.count + segment) * tile + lane
+                };
+                for at in line.clone() {
+                    let from = from.wrapping_offset(at as isize * step);
+                    let inside = match segments.lines {
+                        true => whole(at),
+                        false => axes[2].inside(at, tap[2]).is_some(),
+                    };
+                    if inside {
+                        pointers[to(at)] = from;
+                    } else if cut(at)
+                        && let Some(copy) = border.next()
+                    {
+                        let (valid, channels) = (&valid[at], geometry.channels);
+                        let part = &mut copy[valid.start * channels..valid.end * channels];
+                        let from = from.wrapping_add(valid.start * channels);
+                        // SAFETY: by the caller's promise; these taps are inside of the input
+                        part.copy_from_slice(unsafe {
+                            std::slice::from_raw_parts(from, part.len())
+                        });
+                        pointers[to(at)] = copy.as_ptr();
+                    }
+                }
+            }
+            row += line.len();
+        }
+        Table {
+            pointers,
+            outputs,
+            _zeros: zeros,
+            _borders: borders,
+            _spare: spare,
+        }
+    }
+}
+
+/// Some rows and panels of features of one group.
+///
+/// # Safety
+/// The problem's promises hold; nobody else has these elements of the output.
+unsafe fn windows<T: Number>(
+    problem: &Problem<T>,
+    weight: &Weight<T>,
+    group: usize,
+    rows: Range<usize>,
+    panels: Range<usize>,
+) {
+    let segments = &weight.segments;
+    let tile = problem.loops.rows;
+    let tiles = rows.len().div_ceil(tile);
+    // SAFETY: by the caller's promise
+    let table = unsafe { Table::new(problem, segments, group, rows, tile) };
+    for chunk in chunks(segments) {
+        for panel in panels.clone() {
+            let panel = weight.panels.get(panel);
+            let width = weight.panels.width(&panel);
+            let start = group * weight.group + panel.first * segments.terms();
+            let term = chunk.first_segment * segments.length + chunk.terms.start;
+            let rhs = weight.start.at(start + term * width);
+            for index in 0..tiles {
+                let outputs: [*mut T; 8] = std::array::from_fn(|row| {
+                    let row = table.outputs[index * tile + row.min(tile - 1)];
+                    row.wrapping_add(panel.first)
+                });
+                let pointers = (index * segments.count + chunk.first_segment) * tile;
+                // SAFETY: windows and their copies have the terms, the packed weight and the
+                // output the panel's columns
+                unsafe {
+                    problem.loops.windows[panel.vectors - 1](&Windows {
+                        segments: chunk.segments,
+                        length: chunk.terms.len(),
+                        first: chunk.terms.start,
+                        table: table.pointers.as_ptr().wrapping_add(pointers),
+                        rhs,
+                        rhs_skip: (segments.length - chunk.terms.len()) * width,
+                        output: outputs.as_ptr(),
+                        columns: panel.size,
+                        accumulate: chunk.first_segment + chunk.terms.start > 0,
+                    });
+                }
+            }
+        }
+    }
+    debug_assert!(!weight.memory.is_empty());
+}
+
+/// Terms that are summed before they are added to the result.
+struct Chunk {
+    first_segment: usize,
+    segments: usize,
+    /// Of each segment.
+    terms: Range<usize>,
+}
+
+/// Every term once, at most about [`TERMS`] at a time; one chunk if there are none.
+fn chunks(segments: &Segments) -> Vec<Chunk> {
+    if segments.length > 2 * TERMS {
+        let pieces = segments.length.div_ceil(TERMS);
+        let piece = |index: usize| Chunk {
+            first_segment: index / pieces,
+            segments: 1,
+            terms: (index % pieces) * segments.length / pieces
+                ..(index % pieces + 1) * segments.length / pieces,
+        };
+        return (0..segments.count * pieces).map(piece).collect();
+    }
+    let most = (TERMS / segments.length.max(1)).max(1);
+    let count = segments.count.div_ceil(most).max(1);
+    let boundary = |index: usize| index * segments.count / count;
+    let chunk = |index: usize| Chunk {
+        first_segment: boundary(index),
+        segments: boundary(index + 1) - boundary(index),
+        terms: 0..segments.length,
+    };
+    (0..count).map(chunk).collect()
+}
+
+/// Some rows of one group with few features.
+///
+/// # Safety
+/// As for [`windows`].
+unsafe fn dots<T: Number>(
+    problem: &Problem<T>,
+    weight: &Weight<T>,
+    group: usize,
+    rows: Range<usize>,
+) {
+    let segments = &weight.segments;
+    let tiles = rows.len().div_ceil(DOT_ROWS);
+    // SAFETY: by the caller's promise
+    let table = unsafe { Table::new(problem, segments, group, rows, DOT_ROWS) };
+    for index in 0..tiles {
+        let pointers = index * segments.count * DOT_ROWS;
+        // SAFETY: windows and their copies have the terms, the weight all features
+        unsafe {
+            problem.loops.dots[problem.geometry.features - 1](&Dots {
+                segments: segments.count,
+                length: segments.length,
+                table: table.pointers.as_ptr().wrapping_add(pointers),
+                rhs: weight.start.at(group * weight.group),
+                rhs_column: segments.terms(),
+                output: table.outputs.as_ptr().wrapping_add(index * DOT_ROWS),
+            });
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! Convolutions with 3×3 taps by Winograd's minimal filtering, F(4×4, 3×3): a tile of 4×4 places
+//! takes 36 products a channel and feature instead of 144 (Lavin and Gray, "Fast algorithms for
+//! convolutional neural networks", 2016).
+//!
+//! Tiles of the input and the weight are transformed, multiplied as 36 matrix products, and
+//! transformed back: `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A`. The transforms add and subtract neighbours, so
+//! errors are a few times those of plain sums (measured: see the tests), and a value that is not
+//! finite reaches places that it should not; where a result is not finite, the convolution is
+//! computed plainly instead.
+
+use super::geometry::Axis;
+use super::kernel::Number;
+use super::problem::{Problem, Target};
+use crate::gemm::Panels;
+use crate::gemm::compiled::compiled;
+use crate::gemm::kernel::Tile;
+use mlx_oxide_ir::Result;
+use mlx_oxide_runtime::{Buffer, parallel};
+use std::array::from_fn;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Places of a tile along an axis.
+const SIDE: usize = 4;
+/// Elements of the input that a tile reads along an axis.
+const REACH: usize = 6;
+/// Products of a tile.
+const PRODUCTS: usize = REACH * REACH;
+/// Channels or features that are transformed together.
+const LANES: usize = 16;
+/// Channels and features from which the transforms cost little against the products.
+const MANY: usize = 32;
+/// Tiles from which transforming the weight costs little.
+const TILES: usize = 64;
+
+/// Whether tiles pay: `float32`, 3×3 taps side by side, one group, many channels, features and
+/// tiles.
+pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
+    let geometry = &problem.geometry;
+    let [z, y, x] = axes;
+    let plain = |axis: &Axis| axis.taps == 3 && axis.stride == 1 && axis.dilation == 1;
+    let tiles = Grid::new(geometry.batch, axes).count();
+    size_of::<T>() == 4
+        && geometry.groups == 1
+        && (z.taps, z.places) == (1, 1)
+        && plain(y)
+        && plain(x)
+        && geometry.channels >= MANY
+        && geometry.channels.is_multiple_of(LANES)
+        && geometry.features >= MANY
+        && tiles >= TILES
+        // tiles that reach beyond the output are wasted
+        && 2 * geometry.batch * y.places * x.places >= tiles * SIDE * SIDE
+}
+
+/// The tiles of the output.
+#[derive(Clone, Copy)]
+struct Grid {
+    batch: usize,
+    down: usize,
+    across: usize,
+}
+
+impl Grid {
+    fn new(batch: usize, axes: &[Axis; 3]) -> Self {
+        Grid {
+            batch,
+            down: axes[1].places.div_ceil(SIDE),
+            across: axes[2].places.div_ceil(SIDE),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.batch * self.down * self.across
+    }
+
+    /// Image and first place of a tile.
+    fn get(&self, tile: usize) -> [usize; 3] {
+        let (x, rest) = (tile % self.across, tile / self.across);
+        [rest / self.down, rest % self.down * SIDE, x * SIDE]
+    }
+}
+
+/// A convolution in tiles.
+struct Tiles<'a, T: 'static> {
+    problem: &'a Problem<T>,
+    axes: [Axis; 3],
+    grid: Grid,
+    panels: Panels,
+    /// The transformed weight: for each product and panel of features channel after channel.
+    weight: Target<T>,
+    /// Tiles of one task.
+    block: usize,
+}
+
+/// Whether all results are finite; if not, the output is to be computed in another way.
+///
+/// # Safety
+/// The problem's promises hold; channels lie side by side, and [`suits`] holds.
+pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<bool> {
+    let geometry = &problem.geometry;
+    let kernels = T::kernels(problem.isa);
+    let panels = Panels::new(geometry.features, kernels.lanes, kernels.vectors);
+    let elements = PRODUCTS * geometry.channels * panels.padded();
+    let memory = Buffer::allocate(problem.op, elements * size_of::<T>())?;
+    let grid = Grid::new(geometry.batch, &axes);
+    let tiles = Tiles {
+        problem,
+        axes,
+        grid,
+        panels,
+        weight: Target(memory.host_ptr()?.as_ptr().cast()),
+        block: if geometry.channels <= 128 { 32 } else { 64 },
+    };
+    parallel::for_each(panels.count() * geometry.channels.div_ceil(LANES), |task| {
+        let (panel, first) = (task % panels.count(), task / panels.count() * LANES);
+        let channels = first..geometry.channels.min(first + LANES);
+        // SAFETY: by the caller's promise; each task has channels of its own
+        unsafe { transform_weight(problem.isa, &tiles, panel, channels) };
+    });
+    let finite = AtomicBool::new(true);
+    parallel::for_each(grid.count().div_ceil(tiles.block), |task| {
+        let first = task * tiles.block;
+        let range = first..grid.count().min(first + tiles.block);
+        // SAFETY: by the caller's promise; each task has tiles of its own
+        if !unsafe { tiles.convolve(range) } {
+            finite.store(false, Ordering::Relaxed);
+        }
+    });
+    Ok(finite.into_inner())
+}
+
+impl<T: Number> Tiles<'_, T> {
+    /// Some tiles; whether all results are finite.
+    ///
+    /// # Safety
+    /// As for [`run`].
+    unsafe fn convolve(&self, tiles: Range<usize>) -> bool {
+        let (channels, isa) = (self.problem.geometry.channels, self.problem.isa);
+        let count = tiles.len();
+        let zeros = vec![T::default(); channels];
+        let mut inputs = vec![T::default(); PRODUCTS * count * channels];
+        for (index, tile) in tiles.clone().enumerate() {
+            let pointers = self.elements(tile, zeros.as_ptr());
+            let to = inputs.as_mut_ptr().wrapping_add(index * channels);
+            // SAFETY: all pointers reach the channels, and the tile has its part of each product
+            unsafe { transform_input(isa, &pointers, channels, to, count * channels) };
+        }
+        let kernels = T::kernels(isa);
+        let width = (kernels.lanes * kernels.vectors).next_multiple_of(LANES);
+        let mut sums = vec![T::default(); PRODUCTS * count * width];
+        let mut finite = true;
+        for panel in 0..self.panels.count() {
+            // SAFETY: by the caller's promise
+            unsafe { self.multiply(panel, count, inputs.as_ptr(), sums.as_mut_ptr(), width) };
+            let panel = self.panels.get(panel);
+            for (index, tile) in tiles.clone().enumerate() {
+                let [item, y, x] = self.grid.get(tile);
+                let place = self.problem.output_place(&self.axes, [item, 0, y, x]);
+                let row = self.problem.geometry.row();
+                let result = Results {
+                    sums: sums.as_ptr().wrapping_add(index * width),
+                    step: count * width,
+                    features: panel.size,
+                    to: self.problem.output.at(place + panel.first),
+                    places: [
+                        SIDE.min(self.axes[1].places - y),
+                        SIDE.min(self.axes[2].places - x),
+                    ],
+                    steps: [
+                        self.problem.geometry.output[2] * self.axes[1].place_step * row,
+                        self.axes[2].place_step * row,
+                    ],
+                    finite: &mut finite,
+                };
+                // SAFETY: the output has these places
+                unsafe { transform_sums(isa, result) };
+            }
+        }
+        finite
+    }
+
+    /// Where the elements of the input are that a tile reads.
+    fn elements(&self, tile: usize, zeros: *const T) -> [*const T; PRODUCTS] {
+        let [item, y, x] = self.grid.get(tile);
+        let [z_axis, y_axis, x_axis] = &self.axes;
+        let z = z_axis.position(0, 0);
+        from_fn(|element| {
+            let y = y_axis.position(y + element / REACH, 0);
+            let x = x_axis.position(x + element % REACH, 0);
+            // negative positions are large as unsigned ones
+            let inside = (z as usize) < z_axis.size
+                && (y as usize) < y_axis.size
+                && (x as usize) < x_axis.size;
+            match inside {
+                true => self.problem.input.place([item as isize, z, y, x, 0]),
+                false => zeros,
+            }
+        })
+    }
+
+    /// The products of one panel of features.
+    ///
+    /// # Safety
+    /// The inputs have `count` rows for each product, the sums so many of `width` elements.
+    unsafe fn multiply(
+        &self,
+        panel: usize,
+        count: usize,
+        inputs: *const T,
+        sums: *mut T,
+        width: usize,
+    ) {
+        let kernels = T::kernels(self.problem.isa);
+        let channels = self.problem.geometry.channels;
+        let panel = self.panels.get(panel);
+        let columns = self.panels.width(&panel);
+        let rows = Panels::new(count, 1, kernels.rows);
+        for product in 0..PRODUCTS {
+            let weight = (product * self.panels.padded() + panel.first) * channels;
+            for index in 0..rows.count() {
+                let rows = rows.get(index);
+                let row = product * count + rows.first;
+                let kernel = (kernels.choose)(rows.size, panel.vectors, false);
+                // SAFETY: by the caller's promise
+                unsafe {
+                    kernel(&Tile {
+                        inner: channels,
+                        lhs: inputs.wrapping_add(row * channels),
+                        lhs_row: channels as isize,
+                        rhs: self.weight.at(weight),
+                        rhs_row: columns as isize,
+                        output: sums.wrapping_add(row * width),
+                        output_row: width as isize,
+                        columns,
+                        accumulate: false,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// `a - b`.
+#[inline(always)]
+fn less<T: Number>(a: T, b: T) -> T {
+    a + b * T::of(-1.0)
+}
+
+/// `Bᵀ d`.
+#[inline(always)]
+fn spread_input<T: Number>(d: [T; 6]) -> [T; 6] {
+    let (four, five) = (T::of(4.0), T::of(5.0));
+    let (a, b) = (less(d[4], four * d[2]), less(d[3], four * d[1]));
+    let c = less(d[4], d[2]);
+    let e = T::of(2.0) * less(d[3], d[1]);
+    [
+        less(four * d[0], five * d[2]) + d[4],
+        a + b,
+        less(a, b),
+        c + e,
+        less(c, e),
+        less(four * d[1], five * d[3]) + d[5],
+    ]
+}
+
+/// `G g`.
+#[inline(always)]
+fn spread_weight<T: Number>(g: [T; 3]) -> [T; 6] {
+    let (sixth, twelfth) = (T::of(1.0 / 6.0), T::of(1.0 / 12.0));
+    let outer = T::of(-1.0 / 6.0) * (g[0] + g[2]);
+    let inner = sixth * g[1];
+    let even = T::of(1.0 / 24.0) * g[0] + sixth * g[2];
+    let odd = twelfth * g[1];
+    [
+        T::of(0.25) * g[0],
+        less(outer, inner),
+        outer + inner,
+        even + odd,
+        less(even, odd),
+        g[2],
+    ]
+}
+
+/// `Aᵀ m`.
+#[inline(always)]
+fn gather_sums<T: Number>(m: [T; 6]) -> [T; 4] {
+    let (s, q) = (m[1] + m[2], less(m[1], m[2]));
+    let (u, v) = (m[3] + m[4], less(m[3], m[4]));
+    [
+        m[0] + s + u,
+        q + T::of(2.0) * v,
+        s + T::of(4.0) * u,
+        q + T::of(8.0) * v + m[5],
+    ]
+}
+
+compiled! {
+    /// Writes `Bᵀ d B` of one tile, a row of channels for each product.
+    ///
+    /// # Safety
+    /// The elements have `channels` channels, a multiple of [`LANES`], and so has `to` at each
+    /// multiple of `step` up to the last product; this machine has the instruction set.
+    fn transform_input<T: Number>(
+        elements: &[*const T; PRODUCTS],
+        channels: usize,
+        to: *mut T,
+        step: usize,
+    ) by input_loop
+}
+
+/// # Safety
+/// As for [`transform_input`].
+#[inline(always)]
+unsafe fn input_loop<T: Number>(
+    elements: &[*const T; PRODUCTS],
+    channels: usize,
+    to: *mut T,
+    step: usize,
+) {
+    for channel in (0..channels).step_by(LANES) {
+        let mut columns = [[[T::default(); LANES]; REACH]; REACH];
+        for x in 0..REACH {
+            let d: [[T; LANES]; REACH] = from_fn(|y| {
+                let from = elements[y * REACH + x].wrapping_add(channel);
+                // SAFETY: by the caller's promise
+                unsafe { from.cast::<[T; LANES]>().read_unaligned() }
+            });
+            for lane in 0..LANES {
+                let spread = spread_input(from_fn(|y| d[y][lane]));
+                for y in 0..REACH {
+                    columns[y][x][lane] = spread[y];
+                }
+            }
+        }
+        for (y, row) in columns.iter().enumerate() {
+            let mut spread = [[T::default(); LANES]; REACH];
+            for lane in 0..LANES {
+                let lanes = spread_input(from_fn(|x| row[x][lane]));
+                for x in 0..REACH {
+                    spread[x][lane] = lanes[x];
+                }
+            }
+            for (x, values) in spread.iter().enumerate() {
+                let to = to.wrapping_add((y * REACH + x) * step + channel);
+                // SAFETY: by the caller's promise
+                unsafe { to.cast::<[T; LANES]>().write_unaligned(*values) };
+            }
+        }
+    }
+}
+
+compiled! {
+    /// Writes `G g Gᵀ` of a panel's features and some channels.
+    ///
+    /// # Safety
+    /// As for [`run`]; this machine has the instruction set.
+    fn transform_weight<T: Number>(
+        tiles: &Tiles<'_, T>,
+        panel: usize,
+        channels: Range<usize>,
+    ) by weight_loop
+}
+
+/// # Safety
+/// As for [`transform_weight`].
+#[inline(always)]
+unsafe fn weight_loop<T: Number>(tiles: &Tiles<'_, T>, panel: usize, channels: Range<usize>) {
+    let panel = tiles.panels.get(panel);
+    let width = tiles.panels.width(&panel);
+    let problem = tiles.problem;
+    let steps = problem.weight.steps;
+    for channel in channels {
+        for first in (0..width).step_by(LANES) {
+            let exist = LANES.min(panel.size.saturating_sub(first));
+            let mut columns = [[[T::default(); LANES]; 3]; REACH];
+            for x in 0..3 {
+                let g: [[T; LANES]; 3] = from_fn(|y| {
+                    let from = problem.weight_at(panel.first + first, &tiles.axes, [0, y, x]);
+                    let from = from.wrapping_offset(channel as isize * steps[4]);
+                    let mut lanes = [T::default(); LANES];
+                    for (lane, value) in lanes.iter_mut().enumerate().take(exist) {
+                        // SAFETY: by the caller's promise
+                        *value = unsafe { from.wrapping_offset(lane as isize * steps[0]).read() };
+                    }
+                    lanes
+                });
+                for lane in 0..LANES {
+                    let spread = spread_weight(from_fn(|y| g[y][lane]));
+                    for y in 0..REACH {
+                        columns[y][x][lane] = spread[y];
+                    }
+                }
+            }
+            for (y, row) in columns.iter().enumerate() {
+                let mut spread = [[T::default(); LANES]; REACH];
+                for lane in 0..LANES {
+                    let lanes = spread_weight(from_fn(|x| row[x][lane]));
+                    for x in 0..REACH {
+                        spread[x][lane] = lanes[x];
+                    }
+                }
+                for (x, values) in spread.iter().enumerate() {
+                    let product = y * REACH + x;
+                    let start = product * tiles.panels.padded() + panel.first;
+                    let start = start * problem.geometry.channels + channel * width + first;
+                    let count = LANES.min(width - first);
+                    let to = tiles.weight.at(start);
+                    // SAFETY: the transformed weight has the panel's width for each channel
+                    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), to, count) };
+                }
+            }
+        }
+    }
+}
+
+/// The sums of one tile and where they go.
+struct Results<'a, T> {
+    sums: *const T,
+    /// Elements to the next product's.
+    step: usize,
+    features: usize,
+    to: *mut T,
+    /// Places of the tile that exist.
+    places: [usize; 2],
+    /// Elements from one place to the next.
+    steps: [usize; 2],
+    finite: &'a mut bool,
+}
+
+compiled! {
+    /// Writes `Aᵀ m A` of one tile.
+    ///
+    /// # Safety
+    /// The sums are in whole blocks of [`LANES`], and the places are in the output; this machine
+    /// has the instruction set.
+    fn transform_sums<T: Number>(result: Results<'_, T>) by sums_loop
+}
+
+/// # Safety
+/// As for [`transform_sums`].
+#[inline(always)]
+unsafe fn sums_loop<T: Number>(result: Results<'_, T>) {
+    let mut check = [T::default(); LANES];
+    for first in (0..result.features).step_by(LANES) {
+        let mut columns = [[[T::default(); LANES]; REACH]; SIDE];
+        for x in 0..REACH {
+            let m: [[T; LANES]; REACH] = from_fn(|y| {
+                let from = (y * REACH + x) * result.step + first;
+                let from = result.sums.wrapping_add(from).cast::<[T; LANES]>();
+                // SAFETY: by the caller's promise
+                unsafe { from.read_unaligned() }
+            });
+            for lane in 0..LANES {
+                let sums = gather_sums(from_fn(|y| m[y][lane]));
+                for y in 0..SIDE {
+                    columns[y][x][lane] = sums[y];
+                }
+            }
+        }
+        let count = LANES.min(result.features - first);
+        for (y, row) in columns.iter().enumerate().take(result.places[0]) {
+            let mut values = [[T::default(); LANES]; SIDE];
+            for lane in 0..LANES {
+                let sums = gather_sums(from_fn(|x| row[x][lane]));
+                for x in 0..SIDE {
+                    values[x][lane] = sums[x];
+                    // stays zero as long as all are finite
+                    check[lane] = check[lane] + sums[x] * T::default();
+                }
+            }
+            for (x, values) in values.iter().enumerate().take(result.places[1]) {
+                let place = y * result.steps[0] + x * result.steps[1] + first;
+                let to = result.to.wrapping_add(place);
+                // SAFETY: by the caller's promise
+                unsafe {
+                    match count == LANES {
+                        true => to.cast::<[T; LANES]>().write_unaligned(*values),
+                        false => std::ptr::copy_nonoverlapping(values.as_ptr(), to, count),
+                    }
+                }
+            }
+        }
+    }
+    if check.iter().any(|check| *check != T::default()) {
+        *result.finite = false;
+    }
+}
