@@ -90,25 +90,19 @@ fn log_edges(x: f32, value: f32) -> f32 {
     if x >= 0.0 { value } else { f32::NAN }
 }
 
-/// `(tanh x/x - 1)/x²` in `x²` for `|x| ≤ 0.6`, error 2⁻³³.
-const TANH: [f32; 6] = [
-    -3.333333e-1,
-    1.3333245e-1,
-    -5.3952113e-2,
-    2.1732377e-2,
-    -8.261785e-3,
-    2.2259871e-3,
-];
-
 /// `tanh x`.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let magnitude = x.abs();
-    let square = x * x;
-    let small = (polynomial32(square, &TANH) * square).mul_add(x, x);
-    let power = exp_of_negative(2.0 * magnitude);
-    let large = 1.0 - (power + power) / (1.0 + power);
-    (if magnitude < 0.6 { small.abs() } else { large }).copysign(x)
+    let clamped = if magnitude > 10.0 { 10.0 } else { magnitude }; // tanh 10 rounds to 1
+    let n = clamped.mul_add(-2.0 * LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, -2.0 * clamped));
+    let power = (r * r).mul_add(polynomial32(r, &EXP), r);
+    let scale = power_of_two(n + ROUNDER);
+    // e^(-2·magnitude) less and plus one, each rounded once
+    let numerator = power.mul_add(-scale, 1.0 - scale);
+    let denominator = power.mul_add(scale, 1.0 + scale);
+    (numerator / denominator).copysign(x)
 }
 
 /// `1/(1 + e⁻ˣ)`.
@@ -118,35 +112,37 @@ pub fn sigmoid(x: f32) -> f32 {
     (if x < 0.0 { power } else { 1.0 }) / (1.0 + power)
 }
 
-/// `erf x/x - 1` in `x²` for `|x| ≤ 0.92`, error 2⁻³¹.
+/// `erf x/x - 1` in `x²` for `|x| ≤ 1.1`, error 2⁻²⁷.
 const ERF: [f32; 7] = [
     1.2837917e-1,
-    -3.7612635e-1,
-    1.1283697e-1,
-    -2.68595e-2,
-    5.2012852e-3,
-    -8.145588e-4,
-    8.3823536e-5,
+    -3.76126e-1,
+    1.1283292e-1,
+    -2.6841449e-2,
+    5.1648696e-3,
+    -7.8058103e-4,
+    7.187985e-5,
 ];
-/// `-ln(1 - erf x)` for `0.9 ≤ x ≤ 4`, error of `erf` 2⁻³⁴.
-const ERF_LOG: [f32; 8] = [
-    -1.6920602e-4,
-    1.1294885,
-    6.3340086e-1,
-    1.082204e-1,
-    -2.5080623e-2,
-    4.156258e-3,
-    -4.3139415e-4,
-    2.0828666e-5,
+/// `(1 - erf x)^⅛` for `1.1 ≤ x ≤ 3.95`, error of `erf` 2⁻²⁸.
+const ERF_ROOT: [f32; 8] = [
+    1.000573,
+    -1.4377528e-1,
+    -6.4054154e-2,
+    -8.472464e-3,
+    1.10571645e-2,
+    -1.7672335e-3,
+    7.1139766e-6,
+    1.2093637e-5,
 ];
 
 /// `2/√π ∫₀ˣ e^(-t²) dt`.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
     let magnitude = x.abs();
-    let clamped = if magnitude > 4.0 { 4.0 } else { magnitude }; // erf 4 rounds to 1
+    let clamped = if magnitude > 3.95 { 3.95 } else { magnitude }; // erf 3.95 rounds to 1
     let small = polynomial32(x * x, &ERF).mul_add(x, x);
-    let large = (1.0 - exp_of_negative(polynomial32(clamped, &ERF_LOG))).copysign(x);
+    let root = polynomial32(clamped, &ERF_ROOT);
+    let fourth = (root * root) * (root * root);
+    let large = fourth.mul_add(-fourth, 1.0).copysign(x);
     // so that NaN takes the first
-    if magnitude >= 0.92 { large } else { small }
+    if magnitude >= 1.1 { large } else { small }
 }
