@@ -43,14 +43,6 @@ fn reduced_exp(x: f32) -> (f32, f32) {
     ((r * r).mul_add(polynomial32(r, &EXP), r) + 1.0, n)
 }
 
-/// `e^(-x)` of a magnitude; anything below the least normal number may be zero.
-#[inline(always)]
-fn exp_of_negative(magnitude: f32) -> f32 {
-    let clamped = if magnitude > 87.0 { 87.0 } else { magnitude };
-    let (power, n) = reduced_exp(-clamped);
-    power * power_of_two(n + ROUNDER)
-}
-
 /// `(ln(1+f) - f + f²/2)/f³` for `√½ ≤ 1+f ≤ √2`, error 2⁻³⁰.
 const LOG: [f32; 9] = [
     3.3333313e-1,

@@ -7,9 +7,11 @@ mod boolean;
 mod cast;
 mod complex;
 mod integer;
+mod joined;
 mod real;
 
 pub(super) use cast::{cast, copy};
+pub(super) use joined::{After, applied, chain};
 
 use crate::simd::half::{Bfloat16, Float16, Narrow, Round, Widen};
 use crate::simd::{Isa, Map3, TileFn, map1, map3};
