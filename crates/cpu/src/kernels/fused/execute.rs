@@ -118,6 +118,10 @@ impl<'a> Run<'a> {
             .iter()
             .any(|access| matches!(access, Access::Across(_)));
         let most = if across { 512 } else { 2048 };
+        let most = std::env::var("XTILE")
+            .ok()
+            .and_then(|t| t.parse().ok())
+            .unwrap_or(most);
         let fitting = (TILE_BYTES / bytes).clamp(256, most);
         let longest = if self.nest.block_axis.is_some() {
             self.nest.inner()

@@ -204,7 +204,9 @@ impl<'a> Lowering<'a> {
             return Some(()); // of no use, or run within another
         }
         if lane::is_half(self.program.instructions[position].dtype) {
-            self.half_result(position, used, &shown)?;
+            if used || shown.len() > 1 || !self.on_elements(position, shown[0]) {
+                self.half_result(position, used, &shown)?;
+            }
         } else {
             let dtype = self.program.instructions[position].dtype;
             let destination = match shown.first() {
@@ -220,6 +222,29 @@ impl<'a> Lowering<'a> {
         }
         self.release_operands(position);
         Some(())
+    }
+
+    /// Whether the instruction could run from elements of a 16-bit float straight to an output.
+    fn on_elements(&mut self, position: usize, output: usize) -> bool {
+        let instruction = &self.program.instructions[position];
+        let dtype = instruction.dtype;
+        let ScalarOp::Binary(op) = instruction.op else {
+            return false;
+        };
+        let elements = |&value: &u32| {
+            let value = value as usize;
+            self.location[value] == NOWHERE && self.program.inputs.get(value) == Some(&dtype)
+        };
+        if !instruction.operands.iter().all(elements) {
+            return false;
+        }
+        let Some(run) = lane::half_binary(op, dtype, self.isa) else {
+            return false;
+        };
+        let [lhs, rhs] = [0, 1].map(|number| instruction.operands[number] as Slot);
+        self.step(run, self.output(output), [lhs, rhs, lhs]);
+        self.lowered.weight += 1;
+        true
     }
 
     /// A result in a 16-bit float: rounded lanes if a later instruction takes them, elements for

@@ -57,6 +57,16 @@ const LOG: [f32; 9] = [
 ];
 const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
 
+/// `k·ln2 + ln(1 + f)`.
+#[inline(always)]
+fn log_of_parts(k: f32, f: f32) -> f32 {
+    let square = f * f;
+    let tail = polynomial32(f, &LOG) * f * square;
+    let tail = k.mul_add(LN2_LOW, tail);
+    let tail = square.mul_add(-0.5, tail);
+    k.mul_add(LN2_HIGH, f + tail)
+}
+
 /// `ln x`.
 #[inline(always)]
 pub fn log(x: f32) -> f32 {
@@ -66,20 +76,44 @@ pub fn log(x: f32) -> f32 {
     let exponent = (bits as i32) >> 23;
     let f = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS) - 1.0;
     let k = exponent as f32 - if subnormal { 23.0 } else { 0.0 };
-    let square = f * f;
-    let tail = polynomial32(f, &LOG) * f * square;
-    let tail = k.mul_add(LN2_LOW, tail);
-    let tail = square.mul_add(-0.5, tail);
-    let value = k.mul_add(LN2_HIGH, f + tail);
-    log_edges(x, value)
+    log_edges(x, log_of_parts(k, f))
+}
+
+/// `ln(1 + x)`, exact near zero.
+#[inline(always)]
+pub fn log1p(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    // what the sum lost, whichever of the two is greater
+    let lost = if x > 1.0 {
+        1.0 - (sum - x)
+    } else {
+        x - (sum - 1.0)
+    };
+    let bits = sum.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let exponent = (bits as i32) >> 23;
+    let f = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS) - 1.0;
+    // 2⁻ᵏ, or nothing for the greatest `k`, where nothing of weight was lost
+    let scale = f32::from_bits((127u32 << 23).wrapping_sub(bits & 0xff80_0000));
+    let scale = if scale > 0.0 { scale } else { 0.0 };
+    let f = lost.mul_add(scale, f);
+    let value = log_of_parts(exponent as f32, f);
+    let value = log_edges(sum, value);
+    // subnormals too, and the sign of zero
+    if x.abs() < 1e-10 { x } else { value }
 }
 
 /// The logarithm where the formula does not hold.
 #[inline(always)]
 fn log_edges(x: f32, value: f32) -> f32 {
-    let value = if x == f32::INFINITY { x } else { value };
-    let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
-    if x >= 0.0 { value } else { f32::NAN }
+    let edge = if x == 0.0 {
+        f32::NEG_INFINITY
+    } else {
+        f32::NAN
+    };
+    let edge = if x > 0.0 { x } else { edge };
+    // from the least subnormal to the greatest finite number
+    let ordinary = x.to_bits().wrapping_sub(1) < 0x7f7f_ffff;
+    if ordinary { value } else { edge }
 }
 
 /// `tanh x`.
@@ -100,8 +134,25 @@ pub fn tanh(x: f32) -> f32 {
 /// `1/(1 + e⁻ˣ)`.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
-    let power = exp(-x.abs());
-    (if x < 0.0 { power } else { 1.0 }) / (1.0 + power)
+    /// Numerator and denominator are multiplied by it, so that neither overflows.
+    const SCALE: f32 = 1.0 / 18_446_744_073_709_551_616.0; // 2⁻⁶⁴
+    let clamped = if x < -104.0 { -104.0 } else { x }; // there it rounds to zero
+    let clamped = if clamped > 40.0 { 40.0 } else { clamped }; // and here to one
+    let (power, n) = reduced_exp(-clamped);
+    SCALE / power.mul_add(power_of_two(n - 64.0 + ROUNDER), SCALE)
+}
+
+/// `eˣ - 1`, exact near zero.
+#[inline(always)]
+pub fn expm1(x: f32) -> f32 {
+    let clamped = if x > 89.0 { 89.0 } else { x };
+    let clamped = if clamped < -18.0 { -18.0 } else { clamped }; // there it rounds to -1
+    let n = clamped.mul_add(LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, clamped));
+    let power = (r * r).mul_add(polynomial32(r, &EXP), r);
+    // doubled at the end, so that 2ⁿ itself does not overflow
+    let half = power_of_two(n - 1.0 + ROUNDER);
+    (2.0 * power.mul_add(half, half - 0.5)).copysign(x)
 }
 
 /// `erf x/x - 1` in `x²` for `|x| ≤ 1.1`, error 2⁻²⁷.
