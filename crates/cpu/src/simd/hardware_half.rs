@@ -129,10 +129,10 @@ looped!(widen_avx2, "avx2,fma,f16c", 8, u16 => f32, |a, _b, d| {
     _mm256_storeu_ps(d, _mm256_cvtph_ps(_mm_loadu_si128(a.cast())))
 });
 looped!(narrow_avx2, "avx2,fma,f16c", 8, f32 => u16, |a, _b, d| {
-    _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<NEAREST>(_mm256_loadu_ps(a)))
+    _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(a)))
 });
 looped!(round_avx2, "avx2,fma,f16c", 8, f32 => f32, |a, _b, d| {
-    _mm256_storeu_ps(d, _mm256_cvtph_ps(_mm256_cvtps_ph::<NEAREST>(_mm256_loadu_ps(a))))
+    _mm256_storeu_ps(d, _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(a))))
 });
 looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, |a, b, d| {
     let lhs = _mm256_cvtph_ps(_mm_loadu_si128(a.cast()));
@@ -143,7 +143,7 @@ looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, |a, b, d| {
         2 => _mm256_mul_ps(lhs, rhs),
         _ => _mm256_div_ps(lhs, rhs),
     };
-    _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<NEAREST>(value))
+    _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value))
 });
 
 #[cfg(test)]

@@ -117,11 +117,13 @@ impl<'a> Run<'a> {
             .access
             .iter()
             .any(|access| matches!(access, Access::Across(_)));
-        let most = if across { 512 } else { 2048 };
-        let most = std::env::var("XTILE")
-            .ok()
-            .and_then(|t| t.parse().ok())
-            .unwrap_or(most);
+        // Short tiles of several steps: steps that compute and steps that wait for memory then
+        // alternate so fast that the processor fetches ahead for one while it works at another.
+        let most = if across || self.lowered.steps.len() > 1 {
+            512
+        } else {
+            2048
+        };
         let fitting = (TILE_BYTES / bytes).clamp(256, most);
         let longest = if self.nest.block_axis.is_some() {
             self.nest.inner()
