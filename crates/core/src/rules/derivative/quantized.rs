@@ -7,16 +7,15 @@ use mlx_oxide_ir::{Combine, Dtype, Error, Op, Packing, Quantized, Result, Shape}
 
 pub(super) fn derivative(op: &Quantized) -> Derivative {
     match op {
+        // without biases packed elements and scales are integers all
+        Quantized::Quantize { packing, .. } if !packing.has_biases() => Derivative::Zero,
         Quantized::Quantize { .. } => Derivative::Tangents(|site, _| {
             Err(Error::NotDifferentiable {
                 op: site.op.name(),
                 reason: "elements are rounded; take the gradient at the dequantized matrix",
             })
         }),
-        Quantized::ToFp8 => Derivative::Undefined {
-            reason: "elements are rounded to bits that are no numbers of the result's dtype",
-        },
-        Quantized::FromFp8 { .. } => Derivative::Zero,
+        Quantized::ToFp8 | Quantized::FromFp8 { .. } => Derivative::Zero, // to and from integers
         Quantized::Requantize { .. } => Derivative::General {
             jvp: |site, tangents| match &tangents[0] {
                 Some(tangent) => Ok(tangent.clone()),
@@ -91,6 +90,17 @@ fn dequantize(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
             scales_and_biases(&site.inputs[0], &site.inputs[1], cotangent, packing)?;
         cotangents[1] = Some(scales);
         cotangents[2] = Some(biases);
+    }
+    if let Op::Quantized(Quantized::Dequantize { global: true, .. }) = site.op {
+        // every element is the global scale times something
+        let last = site.inputs.len() - 1;
+        let one = ops::ones_like(&site.inputs[last])?;
+        let mut inputs: Vec<&Array> = site.inputs.iter().collect();
+        inputs[last] = &one;
+        let factors = Array::apply(site.op.clone(), &inputs)?;
+        let sum = ops::sum(&ops::multiply(cotangent, &factors)?, None, false)?;
+        let sum = ops::astype(&sum, site.inputs[last].dtype())?;
+        cotangents[last] = Some(ops::reshape_to(&sum, site.inputs[last].shape().clone())?);
     }
     Ok(cotangents)
 }
