@@ -10,6 +10,7 @@ pub mod element;
 pub mod float;
 pub mod fold;
 pub mod half;
+pub mod hardware_half;
 pub mod isa;
 pub mod map;
 pub mod math;

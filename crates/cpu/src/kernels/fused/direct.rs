@@ -11,6 +11,8 @@ use std::mem::MaybeUninit;
 const SPREAD: usize = 1024;
 /// Elements of a piece of work, for an operation of weight one.
 const PIECE: usize = 64 * 1024;
+/// Large calls are cut into about so many pieces: enough for many threads to share evenly.
+const PIECES: usize = 64;
 
 /// Runs the operation if it is that simple.
 pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Results>> {
@@ -58,9 +60,9 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
         width: output.dtype.size(),
         widths,
     };
-    parallel::for_each_range(count, (PIECE / weight).max(2048), |start, end| {
-        pieces.run(start, end)
-    });
+    // long pieces, so that the processor's prefetching keeps up
+    let grain = (PIECE / weight).max(2048).max((count / PIECES).min(PIECE));
+    parallel::for_each_range(count, grain, |start, end| pieces.run(start, end));
     Ok(Some(smallvec![Stored::contiguous(buffer, output)]))
 }
 

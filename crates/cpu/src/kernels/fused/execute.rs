@@ -8,10 +8,12 @@ use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, Call, parallel};
 use smallvec::SmallVec;
 
-/// Bytes of registers that a tile may take: half of a usual first cache.
+/// Bytes that the tiles of all registers, inputs and outputs may take: most of a first cache.
 const TILE_BYTES: usize = 24 << 10;
 /// Nanoseconds of a piece of work on sixteen elements, times elements.
 const PIECE: usize = 64 * 1024;
+/// Large calls are cut into about so many pieces: enough for many threads to share evenly.
+const PIECES: usize = 64;
 /// Lines between registers, so that they start in different sets of the cache.
 const GAP: usize = 192;
 
@@ -52,7 +54,8 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
         None => {
-            let grain = (PIECE / weight).max(4096).next_multiple_of(run.tile);
+            let grain = (PIECE / weight).max(4096).max((count / PIECES).min(PIECE));
+            let grain = grain.next_multiple_of(run.tile);
             parallel::for_each_range(count, grain, |start, end| {
                 with_scratch(run.scratch, |scratch| run.linear(scratch, start, end));
             });
@@ -107,34 +110,30 @@ impl<'a> Run<'a> {
 
     /// Chooses the size of tiles and the places in the scratch memory.
     fn lay_out(&mut self, count: usize) {
-        let loaded = |access: &Access| *access != Access::Whole;
-        let load_bytes: usize = (self.nest.access.iter().zip(&self.sites))
-            .filter(|(access, _)| loaded(access))
-            .map(|(_, site)| site.width)
-            .sum();
-        let bytes = self.lowered.registers * self.lowered.register_width + load_bytes;
+        let sites: usize = self.sites.iter().map(|site| site.width).sum();
+        let bytes = self.lowered.registers * self.lowered.register_width + sites;
         let across = self
             .nest
             .access
             .iter()
             .any(|access| matches!(access, Access::Across(_)));
-        let most = if across { 512 } else { 2048 };
-        let fitting = TILE_BYTES
-            .checked_div(bytes)
-            .map_or(usize::MAX, |tile| tile.clamp(256, most));
+        // Short tiles of several steps: steps that compute and steps that wait for memory then
+        // alternate so fast that the processor fetches ahead for one while it works at another.
+        let most = if across || self.lowered.steps.len() > 1 {
+            512
+        } else {
+            2048
+        };
+        let fitting = (TILE_BYTES / bytes).clamp(256, most);
         let longest = if self.nest.block_axis.is_some() {
             self.nest.inner()
         } else {
             count
         };
         // in place throughout: nothing is gained from tiles for a single step
-        let whole = bytes == 0 && self.lowered.steps.len() == 1;
-        self.tile = if whole {
-            PIECE
-        } else {
-            fitting.min(2048) / 64 * 64
-        }
-        .min(longest.next_multiple_of(64));
+        let in_place = self.nest.access.iter().all(|it| *it == Access::Whole);
+        let whole = in_place && self.lowered.steps.len() == 1;
+        self.tile = if whole { PIECE } else { fitting / 64 * 64 }.min(longest.next_multiple_of(64));
         self.pitch = self.tile * self.lowered.register_width + GAP;
         self.pitch = self.pitch.next_multiple_of(64);
         let mut end = self.pitch * self.lowered.registers;

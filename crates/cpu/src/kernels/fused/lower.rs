@@ -1,5 +1,6 @@
 //! Programs as steps over tiles: a compiled loop, where its operands lie, where its result goes.
 
+use super::join::{Plan, plan};
 use super::lane;
 use crate::simd::{Isa, TileFn};
 use mlx_oxide_ir::{Dtype, Instruction, ScalarOp};
@@ -28,7 +29,7 @@ pub(super) struct Program<'a> {
 }
 
 impl Program<'_> {
-    fn dtype(&self, value: usize) -> Dtype {
+    pub(super) fn dtype(&self, value: usize) -> Dtype {
         match value.checked_sub(self.inputs.len()) {
             None => self.inputs[value],
             Some(instruction) => self.instructions[instruction].dtype,
@@ -80,6 +81,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
 struct Lowering<'a> {
     program: Program<'a>,
     isa: Isa,
+    plans: SmallVec<[Plan; 16]>,
     lowered: Lowered,
     /// Where each value lies as lanes.
     location: SmallVec<[Slot; 16]>,
@@ -91,9 +93,15 @@ struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     fn new(program: Program<'a>, isa: Isa) -> Self {
         let values = program.inputs.len() + program.instructions.len();
+        let plans = plan(program, isa);
         let mut last_use = SmallVec::from_elem(NEVER, values);
         for (position, instruction) in program.instructions.iter().enumerate() {
-            for &operand in &instruction.operands {
+            let operands: &[u32] = match &plans[position] {
+                Plan::Alone => &instruction.operands,
+                Plan::Within => &[],
+                Plan::Joined(_, operands, _) => operands,
+            };
+            for &operand in operands {
                 last_use[operand as usize] = position;
             }
         }
@@ -106,6 +114,7 @@ impl<'a> Lowering<'a> {
         Lowering {
             program,
             isa,
+            plans,
             lowered: Lowered {
                 steps: SmallVec::new(),
                 registers: 0,
@@ -192,10 +201,12 @@ impl<'a> Lowering<'a> {
         let shown = self.shown(value);
         let used = self.last_use[value] != NEVER;
         if !used && shown.is_empty() {
-            return Some(());
+            return Some(()); // of no use, or run within another
         }
         if lane::is_half(self.program.instructions[position].dtype) {
-            self.half_result(position, used, &shown)?;
+            if used || shown.len() > 1 || !self.on_elements(position, shown[0]) {
+                self.half_result(position, used, &shown)?;
+            }
         } else {
             let dtype = self.program.instructions[position].dtype;
             let destination = match shown.first() {
@@ -211,6 +222,29 @@ impl<'a> Lowering<'a> {
         }
         self.release_operands(position);
         Some(())
+    }
+
+    /// Whether the instruction could run from elements of a 16-bit float straight to an output.
+    fn on_elements(&mut self, position: usize, output: usize) -> bool {
+        let instruction = &self.program.instructions[position];
+        let dtype = instruction.dtype;
+        let ScalarOp::Binary(op) = instruction.op else {
+            return false;
+        };
+        let elements = |&value: &u32| {
+            let value = value as usize;
+            self.location[value] == NOWHERE && self.program.inputs.get(value) == Some(&dtype)
+        };
+        if !instruction.operands.iter().all(elements) {
+            return false;
+        }
+        let Some(run) = lane::half_binary(op, dtype, self.isa) else {
+            return false;
+        };
+        let [lhs, rhs] = [0, 1].map(|number| instruction.operands[number] as Slot);
+        self.step(run, self.output(output), [lhs, rhs, lhs]);
+        self.lowered.weight += 1;
+        true
     }
 
     /// A result in a 16-bit float: rounded lanes if a later instruction takes them, elements for
@@ -261,6 +295,12 @@ impl<'a> Lowering<'a> {
 
     /// The loop of an instruction, into lanes that are not yet rounded.
     fn compute(&mut self, position: usize, destination: Slot) -> Option<()> {
+        if let Plan::Joined(run, values, weight) = self.plans[position] {
+            let operands = values.map(|value| self.lanes(value as usize));
+            self.step(run, destination, operands);
+            self.lowered.weight += weight;
+            return Some(());
+        }
         let instruction = &self.program.instructions[position];
         let first = instruction.operands[0] as usize;
         let dtype = self.program.dtype(first);
@@ -296,10 +336,15 @@ impl<'a> Lowering<'a> {
 
     /// Frees the registers of values that no later instruction takes.
     fn release_operands(&mut self, position: usize) {
-        let instruction = &self.program.instructions[position];
-        for (number, &operand) in instruction.operands.iter().enumerate() {
+        let operands: SmallVec<[u32; 3]> = match self.plans[position] {
+            Plan::Joined(_, operands, _) => SmallVec::from_slice(&operands),
+            Plan::Alone | Plan::Within => {
+                SmallVec::from_slice(&self.program.instructions[position].operands)
+            }
+        };
+        for (number, &operand) in operands.iter().enumerate() {
             let operand = operand as usize;
-            let again = instruction.operands[..number].contains(&(operand as u32));
+            let again = operands[..number].contains(&(operand as u32));
             if self.last_use[operand] == position && !again && self.location[operand] != NOWHERE {
                 self.release(self.location[operand]);
             }

@@ -8,6 +8,7 @@
 pub(super) mod complex;
 mod direct;
 mod execute;
+mod join;
 mod lane;
 mod lower;
 mod nest;

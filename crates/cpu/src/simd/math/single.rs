@@ -43,14 +43,6 @@ fn reduced_exp(x: f32) -> (f32, f32) {
     ((r * r).mul_add(polynomial32(r, &EXP), r) + 1.0, n)
 }
 
-/// `e^(-x)` of a magnitude; anything below the least normal number may be zero.
-#[inline(always)]
-fn exp_of_negative(magnitude: f32) -> f32 {
-    let clamped = if magnitude > 87.0 { 87.0 } else { magnitude };
-    let (power, n) = reduced_exp(-clamped);
-    power * power_of_two(n + ROUNDER)
-}
-
 /// `(ln(1+f) - f + f²/2)/f³` for `√½ ≤ 1+f ≤ √2`, error 2⁻³⁰.
 const LOG: [f32; 9] = [
     3.3333313e-1,
@@ -65,6 +57,16 @@ const LOG: [f32; 9] = [
 ];
 const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
 
+/// `k·ln2 + ln(1 + f)`.
+#[inline(always)]
+fn log_of_parts(k: f32, f: f32) -> f32 {
+    let square = f * f;
+    let tail = polynomial32(f, &LOG) * f * square;
+    let tail = k.mul_add(LN2_LOW, tail);
+    let tail = square.mul_add(-0.5, tail);
+    k.mul_add(LN2_HIGH, f + tail)
+}
+
 /// `ln x`.
 #[inline(always)]
 pub fn log(x: f32) -> f32 {
@@ -74,79 +76,116 @@ pub fn log(x: f32) -> f32 {
     let exponent = (bits as i32) >> 23;
     let f = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS) - 1.0;
     let k = exponent as f32 - if subnormal { 23.0 } else { 0.0 };
-    let square = f * f;
-    let tail = polynomial32(f, &LOG) * f * square;
-    let tail = k.mul_add(LN2_LOW, tail);
-    let tail = square.mul_add(-0.5, tail);
-    let value = k.mul_add(LN2_HIGH, f + tail);
-    log_edges(x, value)
+    log_edges(x, log_of_parts(k, f))
+}
+
+/// `ln(1 + x)`, exact near zero.
+#[inline(always)]
+pub fn log1p(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    // what the sum lost, whichever of the two is greater
+    let lost = if x > 1.0 {
+        1.0 - (sum - x)
+    } else {
+        x - (sum - 1.0)
+    };
+    let bits = sum.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let exponent = (bits as i32) >> 23;
+    let f = f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF_BITS) - 1.0;
+    // 2⁻ᵏ, or nothing for the greatest `k`, where nothing of weight was lost
+    let scale = f32::from_bits((127u32 << 23).wrapping_sub(bits & 0xff80_0000));
+    let scale = if scale > 0.0 { scale } else { 0.0 };
+    let f = lost.mul_add(scale, f);
+    let value = log_of_parts(exponent as f32, f);
+    let value = log_edges(sum, value);
+    // subnormals too, and the sign of zero
+    if x.abs() < 1e-10 { x } else { value }
 }
 
 /// The logarithm where the formula does not hold.
 #[inline(always)]
 fn log_edges(x: f32, value: f32) -> f32 {
-    let value = if x == f32::INFINITY { x } else { value };
-    let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
-    if x >= 0.0 { value } else { f32::NAN }
+    let edge = if x == 0.0 {
+        f32::NEG_INFINITY
+    } else {
+        f32::NAN
+    };
+    let edge = if x > 0.0 { x } else { edge };
+    // from the least subnormal to the greatest finite number
+    let ordinary = x.to_bits().wrapping_sub(1) < 0x7f7f_ffff;
+    if ordinary { value } else { edge }
 }
-
-/// `(tanh x/x - 1)/x²` in `x²` for `|x| ≤ 0.6`, error 2⁻³³.
-const TANH: [f32; 6] = [
-    -3.333333e-1,
-    1.3333245e-1,
-    -5.3952113e-2,
-    2.1732377e-2,
-    -8.261785e-3,
-    2.2259871e-3,
-];
 
 /// `tanh x`.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let magnitude = x.abs();
-    let square = x * x;
-    let small = (polynomial32(square, &TANH) * square).mul_add(x, x);
-    let power = exp_of_negative(2.0 * magnitude);
-    let large = 1.0 - (power + power) / (1.0 + power);
-    (if magnitude < 0.6 { small.abs() } else { large }).copysign(x)
+    let clamped = if magnitude > 10.0 { 10.0 } else { magnitude }; // tanh 10 rounds to 1
+    let n = clamped.mul_add(-2.0 * LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, -2.0 * clamped));
+    let power = (r * r).mul_add(polynomial32(r, &EXP), r);
+    let scale = power_of_two(n + ROUNDER);
+    // e^(-2·magnitude) less and plus one, each rounded once
+    let numerator = power.mul_add(-scale, 1.0 - scale);
+    let denominator = power.mul_add(scale, 1.0 + scale);
+    (numerator / denominator).copysign(x)
 }
 
 /// `1/(1 + e⁻ˣ)`.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
-    let power = exp(-x.abs());
-    (if x < 0.0 { power } else { 1.0 }) / (1.0 + power)
+    /// Numerator and denominator are multiplied by it, so that neither overflows.
+    const SCALE: f32 = 1.0 / 18_446_744_073_709_551_616.0; // 2⁻⁶⁴
+    let clamped = if x < -104.0 { -104.0 } else { x }; // there it rounds to zero
+    let clamped = if clamped > 40.0 { 40.0 } else { clamped }; // and here to one
+    let (power, n) = reduced_exp(-clamped);
+    SCALE / power.mul_add(power_of_two(n - 64.0 + ROUNDER), SCALE)
 }
 
-/// `erf x/x - 1` in `x²` for `|x| ≤ 0.92`, error 2⁻³¹.
+/// `eˣ - 1`, exact near zero.
+#[inline(always)]
+pub fn expm1(x: f32) -> f32 {
+    let clamped = if x > 89.0 { 89.0 } else { x };
+    let clamped = if clamped < -18.0 { -18.0 } else { clamped }; // there it rounds to -1
+    let n = clamped.mul_add(LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, clamped));
+    let power = (r * r).mul_add(polynomial32(r, &EXP), r);
+    // doubled at the end, so that 2ⁿ itself does not overflow
+    let half = power_of_two(n - 1.0 + ROUNDER);
+    (2.0 * power.mul_add(half, half - 0.5)).copysign(x)
+}
+
+/// `erf x/x - 1` in `x²` for `|x| ≤ 1.1`, error 2⁻²⁷.
 const ERF: [f32; 7] = [
     1.2837917e-1,
-    -3.7612635e-1,
-    1.1283697e-1,
-    -2.68595e-2,
-    5.2012852e-3,
-    -8.145588e-4,
-    8.3823536e-5,
+    -3.76126e-1,
+    1.1283292e-1,
+    -2.6841449e-2,
+    5.1648696e-3,
+    -7.8058103e-4,
+    7.187985e-5,
 ];
-/// `-ln(1 - erf x)` for `0.9 ≤ x ≤ 4`, error of `erf` 2⁻³⁴.
-const ERF_LOG: [f32; 8] = [
-    -1.6920602e-4,
-    1.1294885,
-    6.3340086e-1,
-    1.082204e-1,
-    -2.5080623e-2,
-    4.156258e-3,
-    -4.3139415e-4,
-    2.0828666e-5,
+/// `(1 - erf x)^⅛` for `1.1 ≤ x ≤ 3.95`, error of `erf` 2⁻²⁸.
+const ERF_ROOT: [f32; 8] = [
+    1.000573,
+    -1.4377528e-1,
+    -6.4054154e-2,
+    -8.472464e-3,
+    1.10571645e-2,
+    -1.7672335e-3,
+    7.1139766e-6,
+    1.2093637e-5,
 ];
 
 /// `2/√π ∫₀ˣ e^(-t²) dt`.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
     let magnitude = x.abs();
-    let clamped = if magnitude > 4.0 { 4.0 } else { magnitude }; // erf 4 rounds to 1
+    let clamped = if magnitude > 3.95 { 3.95 } else { magnitude }; // erf 3.95 rounds to 1
     let small = polynomial32(x * x, &ERF).mul_add(x, x);
-    let large = (1.0 - exp_of_negative(polynomial32(clamped, &ERF_LOG))).copysign(x);
+    let root = polynomial32(clamped, &ERF_ROOT);
+    let fourth = (root * root) * (root * root);
+    let large = fourth.mul_add(-fourth, 1.0).copysign(x);
     // so that NaN takes the first
-    if magnitude >= 0.92 { large } else { small }
+    if magnitude >= 1.1 { large } else { small }
 }

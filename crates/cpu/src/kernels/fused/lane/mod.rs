@@ -6,13 +6,16 @@
 mod boolean;
 mod cast;
 mod complex;
+mod half;
 mod integer;
+mod joined;
 mod real;
 
 pub(super) use cast::{cast, copy};
+pub(super) use half::{half_binary, narrow, round, widen};
+pub(super) use joined::{After, applied, chain};
 
-use crate::simd::half::{Bfloat16, Float16, Narrow, Round, Widen};
-use crate::simd::{Isa, Map3, TileFn, map1, map3};
+use crate::simd::{Isa, Map3, TileFn, map3};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
 use std::marker::PhantomData;
 
@@ -82,33 +85,6 @@ pub(super) fn select(dtype: Dtype, isa: Isa) -> TileFn {
         2 => map3::<Select<u16>>(isa),
         4 => map3::<Select<u32>>(isa),
         _ => map3::<Select<u64>>(isa),
-    }
-}
-
-/// The loop that reads elements of a 16-bit float into lanes.
-pub(super) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
-    if dtype == Dtype::Float16 {
-        map1::<Widen<Float16>>(isa)
-    } else {
-        map1::<Widen<Bfloat16>>(isa)
-    }
-}
-
-/// The loop that rounds `f32` to elements of a 16-bit float.
-pub(super) fn narrow(dtype: Dtype, isa: Isa) -> TileFn {
-    if dtype == Dtype::Float16 {
-        map1::<Narrow<Float16>>(isa)
-    } else {
-        map1::<Narrow<Bfloat16>>(isa)
-    }
-}
-
-/// The loop that rounds `f32` to lanes of a 16-bit float.
-pub(super) fn round(dtype: Dtype, isa: Isa) -> TileFn {
-    if dtype == Dtype::Float16 {
-        map1::<Round<Float16>>(isa)
-    } else {
-        map1::<Round<Bfloat16>>(isa)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Elementwise kernels against one-element calls and against independent formulas.
 
+mod accuracy;
 mod instruction_sets;
 mod layouts;
 mod programs;

@@ -159,3 +159,121 @@ fn results_nobody_reads_are_skipped() {
     };
     check(program, &[1000]);
 }
+
+/// `(a first b) second c` and `c second (a first b)`, whose inner result nothing else takes.
+#[test]
+fn chains_agree_with_single_calls() {
+    let operations = [
+        Binary::Add,
+        Binary::Subtract,
+        Binary::Multiply,
+        Binary::Divide,
+        Binary::Maximum,
+        Binary::Less,
+    ];
+    for dtype in [
+        Dtype::Float32,
+        Dtype::Float64,
+        Dtype::Bfloat16,
+        Dtype::Int32,
+    ] {
+        for first in operations {
+            for second in operations {
+                for swapped in [false, true] {
+                    let inner = if first == Binary::Less {
+                        Dtype::Bool
+                    } else {
+                        dtype
+                    };
+                    if inner != dtype || (second == Binary::Less && dtype == Dtype::Int32) {
+                        continue;
+                    }
+                    if dtype == Dtype::Int32 && (first, second) != (Binary::Add, Binary::Multiply) {
+                        continue; // integers have no such loops
+                    }
+                    let outer = if second == Binary::Less {
+                        Dtype::Bool
+                    } else {
+                        dtype
+                    };
+                    let operands = if swapped { [2, 3] } else { [3, 2] };
+                    let program = ScalarProgram {
+                        inputs: vec![dtype; 3],
+                        instructions: vec![
+                            instruction(ScalarOp::Binary(first), &[0, 1], dtype),
+                            instruction(ScalarOp::Binary(second), &operands, outer),
+                        ],
+                        outputs: vec![4],
+                    };
+                    for count in [1, 33, 600] {
+                        check(program.clone(), &[count]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `f(a·b) + c`, `f(a)·c` and the like, for every function that is fused.
+#[test]
+fn functions_with_neighbours_agree_with_single_calls() {
+    let float = Dtype::Float32;
+    for &function in Unary::ALL.iter().filter(|it| it.domain().contains(float)) {
+        for scaled in [false, true] {
+            for after in [None, Some(Binary::Add), Some(Binary::Multiply)] {
+                let mut instructions = Vec::new();
+                let mut value = 0;
+                if scaled {
+                    instructions.push(instruction(
+                        ScalarOp::Binary(Binary::Multiply),
+                        &[0, 1],
+                        float,
+                    ));
+                    value = 3;
+                }
+                instructions.push(instruction(ScalarOp::Unary(function), &[value], float));
+                value = 2 + instructions.len() as u32;
+                if let Some(after) = after {
+                    instructions.push(instruction(ScalarOp::Binary(after), &[2, value], float));
+                }
+                let program = ScalarProgram {
+                    inputs: vec![float; 3],
+                    outputs: vec![2 + instructions.len() as u32],
+                    instructions,
+                };
+                check(program, &[601]);
+            }
+        }
+    }
+}
+
+/// A value that is shown, or taken twice, is there as well as what is joined to it.
+#[test]
+fn values_of_two_takers_are_not_lost() {
+    let float = Dtype::Float32;
+    let binary = |op, operands: &[u32]| instruction(ScalarOp::Binary(op), operands, float);
+    let program = |outputs: &[u32]| ScalarProgram {
+        inputs: vec![float; 3],
+        instructions: vec![
+            binary(Binary::Multiply, &[0, 1]),                     // 3
+            instruction(ScalarOp::Unary(Unary::Erf), &[3], float), // 4
+            binary(Binary::Add, &[2, 4]),                          // 5
+            binary(Binary::Multiply, &[0, 2]),                     // 6
+            binary(Binary::Multiply, &[6, 5]),                     // 7
+            binary(Binary::Subtract, &[7, 7]),                     // 8
+            binary(Binary::Divide, &[1, 8]),                       // 9
+        ],
+        outputs: outputs.to_vec(),
+    };
+    for outputs in [
+        &[9][..],
+        &[3, 9],
+        &[4, 9],
+        &[5, 7, 9],
+        &[6, 9, 3, 4, 5],
+        &[7],
+        &[9, 9],
+    ] {
+        check(program(outputs), &[1300]);
+    }
+}

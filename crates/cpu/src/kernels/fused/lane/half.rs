@@ -1,0 +1,106 @@
+//! 16-bit floats: between elements and lanes, and the loops that need no lanes in memory.
+
+use super::real::Real;
+use crate::simd::half::{Bfloat16, Float16, Half, Narrow, Round, Widen};
+use crate::simd::{Isa, Map2, TileFn, map1, map2};
+use mlx_oxide_ir::{Binary, Dtype};
+use std::marker::PhantomData;
+
+/// Loops of `f16` by the processor's own conversions.
+#[cfg(target_arch = "x86_64")]
+mod native {
+    use crate::simd::hardware_half::{Arithmetic, arithmetic};
+    pub(super) use crate::simd::hardware_half::{narrow, round, widen};
+    use crate::simd::{Isa, TileFn};
+    use mlx_oxide_ir::Binary;
+
+    pub(super) fn binary(op: Binary, isa: Isa) -> Option<TileFn> {
+        const TABLE: [(Binary, Arithmetic); 4] = [
+            (Binary::Add, Arithmetic::Add),
+            (Binary::Subtract, Arithmetic::Subtract),
+            (Binary::Multiply, Arithmetic::Multiply),
+            (Binary::Divide, Arithmetic::Divide),
+        ];
+        let (_, op) = TABLE.into_iter().find(|(binary, _)| *binary == op)?;
+        arithmetic(op, isa)
+    }
+}
+
+/// There are none for this target.
+#[cfg(not(target_arch = "x86_64"))]
+mod native {
+    use crate::simd::{Isa, TileFn};
+    use mlx_oxide_ir::Binary;
+
+    pub(super) fn widen(_isa: Isa) -> Option<TileFn> {
+        None
+    }
+    pub(super) fn narrow(_isa: Isa) -> Option<TileFn> {
+        None
+    }
+    pub(super) fn round(_isa: Isa) -> Option<TileFn> {
+        None
+    }
+    pub(super) fn binary(_op: Binary, _isa: Isa) -> Option<TileFn> {
+        None
+    }
+}
+
+/// The loop that reads elements of a 16-bit float into lanes.
+pub(in crate::kernels::fused) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        native::widen(isa).unwrap_or_else(|| map1::<Widen<Float16>>(isa))
+    } else {
+        map1::<Widen<Bfloat16>>(isa)
+    }
+}
+
+/// The loop that rounds `f32` to elements of a 16-bit float.
+pub(in crate::kernels::fused) fn narrow(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        native::narrow(isa).unwrap_or_else(|| map1::<Narrow<Float16>>(isa))
+    } else {
+        map1::<Narrow<Bfloat16>>(isa)
+    }
+}
+
+/// The loop that rounds `f32` to lanes of a 16-bit float.
+pub(in crate::kernels::fused) fn round(dtype: Dtype, isa: Isa) -> TileFn {
+    if dtype == Dtype::Float16 {
+        native::round(isa).unwrap_or_else(|| map1::<Round<Float16>>(isa))
+    } else {
+        map1::<Round<Bfloat16>>(isa)
+    }
+}
+
+/// Kernel: a binary operation on elements, computed in single precision.
+struct OnElements<H, const OP: u8>(PhantomData<H>);
+
+impl<H: Half, const OP: u8> Map2 for OnElements<H, OP> {
+    type In = u16;
+    type Out = u16;
+    #[inline(always)]
+    fn apply(lhs: u16, rhs: u16) -> u16 {
+        let op = const { Binary::ALL[OP as usize] };
+        H::narrow(f32::binary(op, H::widen(lhs), H::widen(rhs)))
+    }
+}
+
+/// Looks through operations: `on_elements!(op, isa, Add …)` expands to
+/// `if op == Binary::Add { return Some(map2::<OnElements<Bfloat16, …>>(isa)); }` for each.
+macro_rules! on_elements {
+    ($name:ident, $isa:ident, $($op:ident)*) => {
+        $(if $name == Binary::$op {
+            return Some(map2::<OnElements<Bfloat16, { Binary::$op as u8 }>>($isa));
+        })*
+    };
+}
+
+/// The loop of a binary operation from elements to elements; none if there is no such loop.
+pub(in crate::kernels::fused) fn half_binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
+    if dtype == Dtype::Float16 {
+        return native::binary(op, isa);
+    }
+    on_elements!(op, isa, Add Subtract Multiply Divide Maximum Minimum);
+    None
+}

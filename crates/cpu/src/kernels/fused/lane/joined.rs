@@ -1,0 +1,139 @@
+//! Several operations on floating lanes in one loop, so that what lies between them stays in the
+//! processor's registers. Every operation rounds as it does alone: the results are the same.
+
+use super::real::Real;
+use crate::simd::{Isa, Map3, TileFn, map3};
+use mlx_oxide_ir::{Binary, Dtype, Unary};
+use std::marker::PhantomData;
+
+/// Kernel: `(a FIRST b) SECOND c`, or `c SECOND (a FIRST b)` if swapped.
+struct Chain<T, const FIRST: u8, const SECOND: u8, const SWAPPED: bool>(PhantomData<T>);
+
+impl<T: Real, const FIRST: u8, const SECOND: u8, const SWAPPED: bool> Map3
+    for Chain<T, FIRST, SECOND, SWAPPED>
+{
+    type First = T;
+    type Rest = T;
+    type Out = T;
+    #[inline(always)]
+    fn apply(a: T, b: T, c: T) -> T {
+        let inner = T::binary(const { Binary::ALL[FIRST as usize] }, a, b);
+        let (lhs, rhs) = if SWAPPED { (c, inner) } else { (inner, c) };
+        T::binary(const { Binary::ALL[SECOND as usize] }, lhs, rhs)
+    }
+}
+
+/// What an [`Applied`] loop does after its function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kernels::fused) enum After {
+    /// Nothing.
+    Nothing,
+    /// Adds the third operand.
+    Add,
+    /// Multiplies by the third operand.
+    Multiply,
+}
+
+const ADD: u8 = After::Add as u8;
+const MULTIPLY: u8 = After::Multiply as u8;
+
+/// Kernel: `f(a)` or `f(a·b)` if scaled, then what `AFTER` says about `c`.
+struct Applied<const OP: u8, const SCALED: bool, const AFTER: u8>;
+
+impl<const OP: u8, const SCALED: bool, const AFTER: u8> Map3 for Applied<OP, SCALED, AFTER> {
+    type First = f32;
+    type Rest = f32;
+    type Out = f32;
+    #[inline(always)]
+    fn apply(a: f32, b: f32, c: f32) -> f32 {
+        let argument = if SCALED { a * b } else { a };
+        let value = f32::unary(const { Unary::ALL[OP as usize] }, argument);
+        match AFTER {
+            ADD => value + c,
+            MULTIPLY => value * c,
+            _nothing => value,
+        }
+    }
+}
+
+/// The loop of `(a first b) second c`, or `c second (a first b)` if swapped; none if there is no
+/// such loop.
+pub(in crate::kernels::fused) fn chain(
+    first: Binary,
+    second: Binary,
+    swapped: bool,
+    dtype: Dtype,
+    isa: Isa,
+) -> Option<TileFn> {
+    if dtype == Dtype::Float32 {
+        chain_of::<f32>(first, second, swapped, isa)
+    } else if dtype == Dtype::Float64 {
+        chain_of::<f64>(first, second, swapped, isa)
+    } else {
+        None
+    }
+}
+
+/// Looks through the first and the second operation of a chain:
+/// `chains!(first, second, swapped, isa, Add …)` expands to
+/// `if first == Binary::Add && second == Binary::Add && !swapped { return Some(map3::<Chain<…>>(isa)); }`
+/// for each pair and order, and at last `None`.
+macro_rules! chains {
+    ($first:ident, $second:ident, $swapped:ident, $isa:ident, $($op:ident)*) => {{
+        $(if $first == Binary::$op {
+            chains!(@ $op, $second, $swapped, $isa, Add false, Subtract false, Subtract true,
+                Multiply false, Divide false, Divide true);
+        })*
+        None
+    }};
+    (@ $first:ident, $second:ident, $swapped:ident, $isa:ident, $($op:ident $order:literal),*) => {
+        $(if $second == Binary::$op && $swapped == $order {
+            return Some(map3::<
+                Chain<T, { Binary::$first as u8 }, { Binary::$op as u8 }, $order>,
+            >($isa));
+        })*
+    };
+}
+
+fn chain_of<T: Real>(first: Binary, second: Binary, swapped: bool, isa: Isa) -> Option<TileFn> {
+    // the order does not matter
+    let swapped = swapped && !matches!(second, Binary::Add | Binary::Multiply);
+    chains!(first, second, swapped, isa, Add Subtract Multiply Divide)
+}
+
+/// Looks through the functions: `functions!(op, scaled, after, isa, Exp …)` expands to
+/// `if op == Unary::Exp { return match (scaled, after) { … => Some(map3::<Applied<…>>(isa)) }; }`
+/// for each, and at last `None`.
+macro_rules! functions {
+    ($name:ident, $scaled:ident, $after:ident, $isa:ident, $($op:ident)*) => {{
+        $(if $name == Unary::$op {
+            const OP: u8 = Unary::$op as u8;
+            return match ($scaled, $after) {
+                (false, After::Nothing) => None,
+                (true, After::Nothing) => Some(map3::<Applied<OP, true, 0>>($isa)),
+                (false, After::Add) => Some(map3::<Applied<OP, false, ADD>>($isa)),
+                (true, After::Add) => Some(map3::<Applied<OP, true, ADD>>($isa)),
+                (false, After::Multiply) => Some(map3::<Applied<OP, false, MULTIPLY>>($isa)),
+                (true, After::Multiply) => Some(map3::<Applied<OP, true, MULTIPLY>>($isa)),
+            };
+        })*
+        None
+    }};
+}
+
+/// The loop of `op(a)` or `op(a·b)`, and what comes `after`; none if there is no such loop.
+pub(in crate::kernels::fused) fn applied(
+    op: Unary,
+    scaled: bool,
+    after: After,
+    dtype: Dtype,
+    isa: Isa,
+) -> Option<TileFn> {
+    if dtype != Dtype::Float32 {
+        return None;
+    }
+    functions!(
+        op, scaled, after, isa,
+        Exp Tanh Erf Sigmoid Abs Negative Square Sqrt Rsqrt
+    )
+}
