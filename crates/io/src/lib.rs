@@ -4,6 +4,7 @@
 //! wrong, never an over-read or an allocation that the file's own size does not justify.
 #![forbid(unsafe_code)]
 
+mod elements;
 mod error;
 pub mod gguf;
 pub mod npy;

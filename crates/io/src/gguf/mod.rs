@@ -15,7 +15,7 @@ mod read;
 mod write;
 
 pub use read::{read, read_from};
-pub use write::{write, write_to};
+pub use write::{save, write, write_to};
 
 use crate::error::Error;
 use mlx_oxide_core::Array;

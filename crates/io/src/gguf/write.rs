@@ -2,10 +2,13 @@
 
 use super::kind::{Kind, LIST, TEXT, metadata_number};
 use super::{ALIGNMENT, ALIGNMENT_KEY, MAGIC, OP, Value, malformed};
+use crate::elements::with_elements;
 use crate::error::{Error, Result};
 use mlx_oxide_core::{Array, Dtype};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 /// More axes than readers take.
 const MOST_AXES: usize = 8;
@@ -23,6 +26,21 @@ pub fn write(
     Ok(bytes)
 }
 
+/// Writes a file at a path.
+///
+/// # Errors
+/// As [`write_to`].
+pub fn save(
+    path: &Path,
+    arrays: &BTreeMap<String, Array>,
+    metadata: &BTreeMap<String, Value>,
+) -> Result<()> {
+    // what cannot be written shall not replace an older file
+    let head = head(arrays, metadata)?;
+    let file = File::create(path).map_err(|source| Error::System { op: OP, source })?;
+    write_parts(BufWriter::new(file), &head, arrays)
+}
+
 /// Writes a file with arrays by name and metadata by key.
 ///
 /// # Errors
@@ -30,11 +48,16 @@ pub fn write(
 /// than `bool`, the integers, `float32` and `float64`, or of more than one axis; an alignment
 /// (`general.alignment`) that is not the format's own of 32.
 pub fn write_to(
-    mut file: impl Write,
+    file: impl Write,
     arrays: &BTreeMap<String, Array>,
     metadata: &BTreeMap<String, Value>,
 ) -> Result<()> {
-    let system = |source| Error::System { op: OP, source };
+    let head = head(arrays, metadata)?;
+    write_parts(file, &head, arrays)
+}
+
+/// What comes before the elements.
+fn head(arrays: &BTreeMap<String, Array>, metadata: &BTreeMap<String, Value>) -> Result<Vec<u8>> {
     let mut head = MAGIC.to_vec();
     head.extend(3u32.to_le_bytes());
     head.extend((arrays.len() as u64).to_le_bytes());
@@ -48,17 +71,19 @@ pub fn write_to(
         description(&mut head, name, array, offset)?;
         offset = (offset + array.nbytes() as u64).next_multiple_of(ALIGNMENT);
     }
-    file.write_all(&head).map_err(system)?;
+    Ok(head)
+}
+
+fn write_parts(mut file: impl Write, head: &[u8], arrays: &BTreeMap<String, Array>) -> Result<()> {
+    let system = |source| Error::System { op: OP, source };
+    file.write_all(head).map_err(system)?;
     let mut written = head.len() as u64;
     for array in arrays.values() {
         let padding = written.next_multiple_of(ALIGNMENT) - written;
         file.write_all(&[0; ALIGNMENT as usize][..padding as usize])
             .map_err(system)?;
-        let stored = array.to_contiguous()?;
-        let bytes = &stored.buffer.host_bytes()?[stored.layout.offset * array.itemsize()..];
-        let bytes = &bytes[..array.nbytes()];
-        file.write_all(bytes).map_err(system)?;
-        written += padding + bytes.len() as u64;
+        with_elements(array, |bytes| file.write_all(bytes).map_err(system))?;
+        written += padding + array.nbytes() as u64;
     }
     file.flush().map_err(system)
 }
