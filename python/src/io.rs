@@ -3,12 +3,14 @@
 use crate::arguments::wrong_type;
 use crate::array::{PyArray, from_python};
 use mlx_oxide_core::Array;
-use mlx_oxide_io::{npy, npz, safetensors};
+use mlx_oxide_io::{gguf, npy, npz, safetensors};
 use pyo3::exceptions::{PyIOError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
 
 fn raise(error: mlx_oxide_io::Error) -> PyErr {
     match error {
@@ -16,6 +18,10 @@ fn raise(error: mlx_oxide_io::Error) -> PyErr {
         other => PyRuntimeError::new_err(other.to_string()),
     }
 }
+
+/// A file as readers take it.
+trait Readable: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Readable for T {}
 
 /// Where bytes go to or come from.
 enum File<'py> {
@@ -57,30 +63,72 @@ impl<'py> File<'py> {
         }
     }
 
-    fn read(&self, op: &str) -> PyResult<Vec<u8>> {
+    /// The contents; those of an object from where it stands.
+    fn open(&self, format: &str) -> PyResult<Box<dyn Readable>> {
         match self {
-            File::Path(path) => std::fs::read(path).map_err(|error| {
-                PyRuntimeError::new_err(format!(
-                    "[{op}] failed to open {}: {error}",
-                    path.display()
-                ))
-            }),
-            File::Object(object) => object.call_method0("read")?.extract(),
+            File::Path(path) => match std::fs::File::open(path) {
+                Ok(file) => Ok(Box::new(BufReader::new(file))),
+                Err(error) => {
+                    let message = format!("[load] failed to open {}: {error}", path.display());
+                    // as MLX
+                    Err(match format {
+                        "gguf" => PyValueError::new_err(message),
+                        _ => PyRuntimeError::new_err(message),
+                    })
+                }
+            },
+            File::Object(object) => {
+                let contents = object.call_method0("read")?;
+                match contents.extract::<PyBackedBytes>() {
+                    Ok(bytes) => Ok(Box::new(Cursor::new(bytes))),
+                    Err(_) => Err(wrong_type("load", "a file opened in binary mode", object)),
+                }
+            }
         }
     }
 
-    fn write(&self, py: Python<'_>, op: &str, bytes: &[u8]) -> PyResult<()> {
+    /// Reads the contents without holding the interpreter.
+    fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        format: &str,
+        read: impl FnOnce(Box<dyn Readable>) -> mlx_oxide_io::Result<T> + Send,
+    ) -> PyResult<T> {
+        let file = self.open(format)?;
+        py.detach(|| read(file)).map_err(raise)
+    }
+
+    /// Writes to a path through `save`, to an object what `bytes` returns.
+    fn write(
+        &self,
+        py: Python<'_>,
+        op: &str,
+        save: impl FnOnce(&Path) -> mlx_oxide_io::Result<()> + Send,
+        bytes: impl FnOnce() -> mlx_oxide_io::Result<Vec<u8>> + Send,
+    ) -> PyResult<()> {
         match self {
-            File::Path(path) => std::fs::write(path, bytes).map_err(|error| {
-                PyIOError::new_err(format!(
-                    "[{op}] failed to write {}: {error}",
+            File::Path(path) => py.detach(|| save(path)).map_err(|error| match error {
+                mlx_oxide_io::Error::System { source, .. } => PyIOError::new_err(format!(
+                    "[{op}] failed to write {}: {source}",
                     path.display()
-                ))
+                )),
+                other => raise(other),
             }),
-            File::Object(object) => object
-                .call_method1("write", (PyBytes::new(py, bytes),))
-                .map(|_| ()),
+            File::Object(object) => {
+                let bytes = py.detach(bytes).map_err(raise)?;
+                object
+                    .call_method1("write", (PyBytes::new(py, &bytes),))
+                    .map(|_| ())
+            }
         }
+    }
+}
+
+/// A new file at a path.
+fn create(path: &Path, op: &'static str) -> mlx_oxide_io::Result<BufWriter<std::fs::File>> {
+    match std::fs::File::create(path) {
+        Ok(file) => Ok(BufWriter::new(file)),
+        Err(source) => Err(mlx_oxide_io::Error::System { op, source }),
     }
 }
 
@@ -94,10 +142,13 @@ fn named(arrays: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Array>> {
 /// Saves one array in NumPy's npy format.
 #[pyfunction]
 fn save(py: Python<'_>, file: &Bound<'_, PyAny>, arr: &Bound<'_, PyAny>) -> PyResult<()> {
-    let bytes = npy::write(&from_python(arr, None)?).map_err(raise)?;
-    File::new(file, "save")?
-        .with_extension("npy")
-        .write(py, "save", &bytes)
+    let array = from_python(arr, None)?;
+    File::new(file, "save")?.with_extension("npy").write(
+        py,
+        "save",
+        |path| npy::write_to(create(path, "save")?, &array),
+        || npy::write(&array),
+    )
 }
 
 fn archive(
@@ -118,11 +169,13 @@ fn archive(
             )));
         }
     }
-    let entries = arrays.iter().map(|(name, array)| (name.as_str(), array));
-    let bytes = npz::write(entries, compressed).map_err(raise)?;
-    File::new(file, "savez")?
-        .with_extension("npz")
-        .write(file.py(), "savez", &bytes)
+    let entries = || arrays.iter().map(|(name, array)| (name.as_str(), array));
+    File::new(file, "savez")?.with_extension("npz").write(
+        file.py(),
+        "savez",
+        |path| npz::write_to(create(path, "savez")?, entries(), compressed),
+        || npz::write(entries(), compressed),
+    )
 }
 
 /// Saves arrays in NumPy's npz format.
@@ -160,10 +213,67 @@ fn save_safetensors(
     metadata
         .entry("format".to_owned())
         .or_insert_with(|| "mlx".to_owned());
-    let bytes = safetensors::write(&named(arrays)?, Some(metadata)).map_err(raise)?;
+    let arrays = named(arrays)?;
     File::new(file, "save_safetensors")?
         .with_extension("safetensors")
-        .write(py, "save_safetensors", &bytes)
+        .write(
+            py,
+            "save_safetensors",
+            |path| safetensors::save(path, &arrays, Some(metadata.clone())),
+            || safetensors::write(&arrays, Some(metadata.clone())),
+        )
+}
+
+/// A value of the metadata of a GGUF file: a text, a list of texts, or an array.
+fn metadata_value(value: &Bound<'_, PyAny>) -> PyResult<gguf::Value> {
+    if let Ok(text) = value.extract::<String>() {
+        return Ok(gguf::Value::Text(text));
+    }
+    if let Ok(texts) = value.extract::<Vec<String>>() {
+        return Ok(gguf::Value::Texts(texts));
+    }
+    Ok(gguf::Value::Array(from_python(value, None)?))
+}
+
+/// Saves arrays by name and metadata in the GGUF format. Metadata are texts, lists of texts, and
+/// arrays of at most one axis.
+#[pyfunction]
+#[pyo3(signature = (file, arrays, metadata = None))]
+fn save_gguf(
+    py: Python<'_>,
+    file: &Bound<'_, PyAny>,
+    arrays: &Bound<'_, PyDict>,
+    metadata: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let arrays = named(arrays)?;
+    let metadata = metadata
+        .into_iter()
+        .flat_map(|metadata| metadata.iter())
+        .map(|(key, value)| Ok((key.extract()?, metadata_value(&value)?)))
+        .collect::<PyResult<BTreeMap<String, gguf::Value>>>()?;
+    File::new(file, "save_gguf")?.with_extension("gguf").write(
+        py,
+        "save_gguf",
+        |path| gguf::save(path, &arrays, &metadata),
+        || gguf::write(&arrays, &metadata),
+    )
+}
+
+fn metadata_to_dict(
+    py: Python<'_>,
+    metadata: BTreeMap<String, gguf::Value>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, value) in metadata {
+        match value {
+            gguf::Value::Array(array) => {
+                dict.set_item(key, Bound::new(py, PyArray::from(array))?)?;
+            }
+            gguf::Value::Text(text) => dict.set_item(key, text)?,
+            gguf::Value::Texts(texts) => dict.set_item(key, texts)?,
+        }
+    }
+    Ok(dict)
 }
 
 fn to_dict<'py>(py: Python<'py>, arrays: BTreeMap<String, Array>) -> PyResult<Bound<'py, PyDict>> {
@@ -174,7 +284,8 @@ fn to_dict<'py>(py: Python<'py>, arrays: BTreeMap<String, Array>) -> PyResult<Bo
     Ok(dict)
 }
 
-/// Loads what `save`, `savez` or `save_safetensors` wrote.
+/// Loads what `save`, `savez`, `save_safetensors` or `save_gguf` wrote; with `return_metadata`, the
+/// metadata of the latter two as well.
 #[pyfunction]
 #[pyo3(signature = (file, /, format = None, return_metadata = false, *, stream = None))]
 fn load<'py>(
@@ -189,28 +300,38 @@ fn load<'py>(
     let format = format.or_else(|| file.extension()).ok_or_else(|| {
         PyValueError::new_err("[load] could not infer the file format; give `format`")
     })?;
-    if return_metadata && format != "safetensors" {
+    if return_metadata && ["npy", "npz"].contains(&format.as_str()) {
         return Err(PyValueError::new_err(format!(
             "[load] format {format} has no metadata"
         )));
     }
-    match format.as_str() {
+    let (arrays, metadata) = match format.as_str() {
         "npy" => {
-            let array = npy::read(&file.read("load")?).map_err(raise)?;
-            Ok(Bound::new(py, PyArray::from(array))?.into_any())
+            let array = file.read(py, &format, npy::read_from)?;
+            return Ok(Bound::new(py, PyArray::from(array))?.into_any());
         }
-        "npz" => Ok(to_dict(py, npz::read(&file.read("load")?).map_err(raise)?)?.into_any()),
+        "npz" => {
+            let arrays = file.read(py, &format, npz::read_from)?;
+            return Ok(to_dict(py, arrays)?.into_any());
+        }
         "safetensors" => {
-            let (arrays, metadata) = safetensors::read(&file.read("load")?).map_err(raise)?;
-            let arrays = to_dict(py, arrays)?;
-            match return_metadata {
-                true => Ok((arrays, metadata).into_pyobject(py)?.into_any()),
-                false => Ok(arrays.into_any()),
-            }
+            let (arrays, metadata) = file.read(py, &format, safetensors::read_from)?;
+            (arrays, metadata.into_pyobject(py)?)
         }
-        other => Err(PyValueError::new_err(format!(
-            "[load] unknown file format {other}; expected npy, npz or safetensors"
-        ))),
+        "gguf" => {
+            let contents = file.read(py, &format, gguf::read_from)?;
+            (contents.arrays, metadata_to_dict(py, contents.metadata)?)
+        }
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "[load] unknown file format {other}; expected npy, npz, safetensors or gguf"
+            )));
+        }
+    };
+    let arrays = to_dict(py, arrays)?;
+    match return_metadata {
+        true => Ok((arrays, metadata).into_pyobject(py)?.into_any()),
+        false => Ok(arrays.into_any()),
     }
 }
 
@@ -220,5 +341,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(savez, module)?)?;
     module.add_function(wrap_pyfunction!(savez_compressed, module)?)?;
     module.add_function(wrap_pyfunction!(save_safetensors, module)?)?;
+    module.add_function(wrap_pyfunction!(save_gguf, module)?)?;
     module.add_function(wrap_pyfunction!(load, module)?)
 }

@@ -1,4 +1,5 @@
-//! Random numbers. The key sequence lives in `random.state`, a list with one key, as MLX has it.
+//! Random numbers. Each thread has a key sequence of its own, which `random.state` shows as a
+//! sequence of one key, as MLX has it.
 
 use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape};
 use crate::array::{PyArray, wrap};
@@ -11,23 +12,78 @@ use mlx_oxide_runtime::stream::StreamScope;
 use mlx_oxide_runtime::{Device, Stream};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyList;
+use pyo3::types::{PyIterator, PyList};
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-static STATE: PyOnceLock<Py<PyList>> = PyOnceLock::new();
+thread_local! {
+    /// The list with the key of this thread's sequence.
+    static STATE: OnceCell<Py<PyList>> = const { OnceCell::new() };
+}
 
-/// The list with the key of the sequence.
-pub(crate) fn state(py: Python<'_>) -> PyResult<&Bound<'_, PyList>> {
-    let list = STATE.get_or_try_init(py, || {
-        let time = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |time| time.as_micros() as u64);
-        // finding the default device may open a driver, which an import shall not
-        let _cpu = StreamScope::enter(Stream::default_of(Device::CPU));
-        let key = wrap(random::key(time))?;
-        Ok::<_, PyErr>(PyList::new(py, [Bound::new(py, key)?])?.unbind())
-    })?;
-    Ok(list.bind(py))
+/// How many threads have begun a sequence: no two begin at the same key.
+static SEQUENCES: AtomicU64 = AtomicU64::new(0);
+
+/// The list with the key of this thread's sequence.
+pub(crate) fn state(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    if let Some(list) = STATE.with(|state| state.get().map(|list| list.clone_ref(py))) {
+        return Ok(list.into_bound(py));
+    }
+    let time = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_micros() as u64);
+    let sequence = SEQUENCES.fetch_add(1, Ordering::Relaxed);
+    // finding the default device may open a driver, which an import shall not
+    let _cpu = StreamScope::enter(Stream::default_of(Device::CPU));
+    let key = wrap(random::key(time.wrapping_add(sequence << 52)))?;
+    let list = PyList::new(py, [Bound::new(py, key)?])?;
+    STATE.with(|state| {
+        state.get_or_init(|| list.clone().unbind());
+    });
+    Ok(list)
+}
+
+/// The key sequence of the calling thread, as `random.state` shows it.
+#[pyclass(name = "_RandomState", module = "mlx_oxide.core.random", frozen)]
+pub(crate) struct RandomState;
+
+#[pymethods]
+impl RandomState {
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(state(py)?.len())
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
+        state(py)?.as_any().get_item(index)
+    }
+
+    fn __setitem__(&self, py: Python<'_>, index: isize, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let key = to_array(key, None)?;
+        if key.dtype() != Dtype::Uint32 || key.shape()[..] != [2] {
+            return Err(PyValueError::new_err(format!(
+                "[random] a key of {} and shape {}; expected uint32 and (2,)",
+                key.dtype(),
+                key.shape()
+            )));
+        }
+        let key = Bound::new(py, PyArray::from(key))?;
+        state(py)?.as_any().set_item(index, key)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        state(py)?.try_iter()
+    }
+}
+
+/// The list that an object is to those who walk through trees: itself, or the key sequence.
+pub(crate) fn as_list<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
+    if let Ok(list) = object.cast::<PyList>() {
+        return Ok(Some(list.clone()));
+    }
+    match object.is_instance_of::<RandomState>() {
+        true => state(object.py()).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// The given key, or the next one of the sequence.
@@ -80,6 +136,16 @@ crate::ops::functions! {
         let key = key_or_next(py, key)?;
         let shape = shape_or(shape, Shape::scalar())?;
         wrap(random::normal(shape, dtype, loc.as_ref(), scale.as_ref(), Some(&key)))
+    };
+    /// Vectors of a normal distribution with a mean and a covariance.
+    multivariate_normal[mean, cov, shape = None, dtype = None, key = None](
+        py: Python<'_>, mean: ArrayArgument, cov: ArrayArgument, shape: Option<Axes>,
+        dtype: Option<PyDtype>, key: Option<ArrayArgument>
+    ) -> PyArray = {
+        let key = key_or_next(py, key)?;
+        let shape = shape_or(shape, Shape::scalar())?;
+        let dtype = dtype_or(dtype, Dtype::Float32);
+        wrap(random::multivariate_normal(&mean.0, &cov.0, shape, dtype, Some(&key)))
     };
     /// Numbers of the Laplace distribution.
     laplace[shape = None, dtype = None, loc = 0.0, scale = 1.0, key = None](
@@ -199,5 +265,6 @@ pub(crate) fn register_all(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(key, &module)?)?;
     module.add_function(wrap_pyfunction!(seed, &module)?)?;
     module.add_function(wrap_pyfunction!(bits, &module)?)?;
-    module.add("state", state(parent.py())?)
+    module.add_class::<RandomState>()?;
+    module.add("state", Bound::new(parent.py(), RandomState)?)
 }

@@ -1,6 +1,7 @@
-//! Trees of lists, tuples and dicts with arrays at the leaves.
+//! Trees of lists, tuples and dicts with arrays at the leaves. `random.state` is a list in them.
 
 use crate::array::PyArray;
+use crate::random::as_list;
 use mlx_oxide_core::Array;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -11,7 +12,7 @@ pub(crate) fn map<'py>(
     visit: &mut dyn FnMut(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = tree.py();
-    if let Ok(list) = tree.cast::<PyList>() {
+    if let Some(list) = as_list(tree)? {
         let mapped = list
             .iter()
             .map(|item| map(&item, visit))
@@ -43,7 +44,7 @@ pub(crate) fn for_each<'py>(
     tree: &Bound<'py, PyAny>,
     visit: &mut dyn FnMut(&Bound<'py, PyAny>) -> PyResult<()>,
 ) -> PyResult<()> {
-    if let Ok(list) = tree.cast::<PyList>() {
+    if let Some(list) = as_list(tree)? {
         return list.iter().try_for_each(|item| for_each(&item, visit));
     }
     if let Ok(tuple) = tree.cast::<PyTuple>() {

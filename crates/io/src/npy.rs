@@ -1,13 +1,18 @@
 //! NumPy's npy format.
 
+use crate::elements::with_elements;
 use crate::error::{Error, Result};
+use crate::source::{fill, normalize};
 use mlx_oxide_core::{Array, ArrayType, Dtype, ops};
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 const OP: &str = "npy";
-const MAGIC: &[u8] = b"\x93NUMPY";
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// Longer headers describe records, or nothing.
+const LONGEST_HEADER: usize = 1 << 16;
 
-fn type_code(dtype: Dtype) -> Result<&'static str> {
-    Ok(match dtype {
+fn type_code(dtype: Dtype) -> &'static str {
+    match dtype {
         Dtype::Bool => "|b1",
         Dtype::Uint8 => "|u1",
         Dtype::Uint16 => "<u2",
@@ -22,7 +27,7 @@ fn type_code(dtype: Dtype) -> Result<&'static str> {
         Dtype::Float64 => "<f8",
         Dtype::Bfloat16 => "<V2",
         Dtype::Complex64 => "<c8",
-    })
+    }
 }
 
 fn malformed(reason: impl Into<String>) -> Error {
@@ -34,7 +39,8 @@ fn malformed(reason: impl Into<String>) -> Error {
 
 /// What a header says.
 struct Header {
-    code: String,
+    dtype: Dtype,
+    big_endian: bool,
     column_major: bool,
     shape: Vec<usize>,
 }
@@ -52,85 +58,120 @@ fn field<'a>(header: &'a str, key: &str) -> Result<&'a str> {
         .ok_or_else(|| malformed(format!("the header has no {key}")))
 }
 
-fn parse(header: &str) -> Result<Header> {
-    let code = field(header, "descr")?;
-    let quote = code
-        .chars()
-        .next()
-        .filter(|quote| ['\'', '"'].contains(quote));
-    let code = quote
-        .and_then(|quote| code[1..].split_once(quote))
-        .map(|(code, _)| code.to_owned())
-        .ok_or_else(|| Error::Dtype {
+/// The text in quotation marks with which `rest` begins.
+fn quoted(rest: &str) -> Option<&str> {
+    ['\'', '"']
+        .into_iter()
+        .find_map(|quote| rest.strip_prefix(quote)?.split_once(quote))
+        .map(|(text, _)| text)
+}
+
+impl Header {
+    fn parse(header: &str) -> Result<Self> {
+        let code = quoted(field(header, "descr")?).ok_or_else(|| Error::Dtype {
             op: OP,
             found: "structured records".to_owned(),
         })?;
-    let column_major = field(header, "fortran_order")?.starts_with("True");
-    let shape = field(header, "shape")?;
-    let sizes = shape
-        .strip_prefix('(')
-        .and_then(|rest| rest.split_once(')'))
-        .map(|(sizes, _)| sizes)
-        .ok_or_else(|| malformed("the shape is no tuple"))?;
-    let shape = sizes
-        .split(',')
-        .map(str::trim)
-        .filter(|size| !size.is_empty())
-        .map(|size| {
-            size.parse()
-                .map_err(|_| malformed(format!("size {size:?} in the shape")))
+        let big_endian = code.starts_with('>');
+        let dtype = Dtype::ALL
+            .into_iter()
+            .find(|dtype| {
+                let known = type_code(*dtype);
+                code.strip_prefix(['<', '>', '|', '=']) == known.get(1..)
+            })
+            .ok_or_else(|| Error::Dtype {
+                op: OP,
+                found: code.to_owned(),
+            })?;
+        let sizes = field(header, "shape")?
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .map(|(sizes, _)| sizes)
+            .ok_or_else(|| malformed("the shape is no tuple"))?;
+        let shape = sizes
+            .split(',')
+            .map(str::trim)
+            .filter(|size| !size.is_empty())
+            .map(|size| {
+                size.parse()
+                    .map_err(|_| malformed(format!("size {size:?} in the shape")))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Header {
+            dtype,
+            big_endian,
+            column_major: field(header, "fortran_order")?.starts_with("True"),
+            shape,
         })
-        .collect::<Result<_>>()?;
-    Ok(Header {
-        code,
-        column_major,
-        shape,
-    })
+    }
+
+    /// Reads what comes before the elements.
+    fn read(stream: &mut impl Read) -> Result<Self> {
+        if next(stream)? != *MAGIC {
+            return Err(malformed("no NumPy magic"));
+        }
+        let [version, _] = next(stream)?;
+        let length = match version {
+            1 => usize::from(u16::from_le_bytes(next(stream)?)),
+            2 | 3 => u32::from_le_bytes(next(stream)?) as usize,
+            other => return Err(malformed(format!("unknown version {other}"))),
+        };
+        if length > LONGEST_HEADER {
+            return Err(malformed(format!("a header of {length} bytes")));
+        }
+        let mut header = vec![0; length];
+        fill(OP, stream, &mut header)?;
+        let text = std::str::from_utf8(&header).map_err(|_| malformed("the header is no text"))?;
+        Self::parse(text)
+    }
+
+    /// The type of the elements as they lie in the file, along the last axis first.
+    fn array_type(&self) -> Result<ArrayType> {
+        let mut shape = self.shape.clone();
+        if self.column_major {
+            shape.reverse();
+        }
+        let array_type = ArrayType::new(shape, self.dtype);
+        array_type.shape.clone().checked(OP)?;
+        Ok(array_type)
+    }
 }
 
-/// The array of a file.
-pub fn read(bytes: &[u8]) -> Result<Array> {
-    let rest = bytes
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| malformed("no NumPy magic"))?;
-    let short = || malformed("the header is cut off");
-    let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(short)?;
-    let (length, rest) = match version[0] {
-        1 => {
-            let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(short)?;
-            (u16::from_le_bytes(*length) as usize, rest)
-        }
-        2 | 3 => {
-            let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-            (u32::from_le_bytes(*length) as usize, rest)
-        }
-        other => return Err(malformed(format!("unknown version {other}"))),
+fn next<const N: usize>(stream: &mut impl Read) -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    fill(OP, stream, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Turns the bytes of each number around.
+fn swap(bytes: &mut [u8], dtype: Dtype) {
+    let width = match dtype {
+        Dtype::Complex64 => 4,
+        other => other.size(),
     };
-    let (header, data) = rest.split_at_checked(length).ok_or_else(short)?;
-    let header =
-        parse(std::str::from_utf8(header).map_err(|_| malformed("the header is no text"))?)?;
-    let dtype = Dtype::ALL
-        .into_iter()
-        .find(|dtype| type_code(*dtype).is_ok_and(|code| code[1..] == header.code[1..]))
-        .filter(|_| !header.code.starts_with('>'))
-        .ok_or_else(|| Error::Dtype {
-            op: OP,
-            found: header.code.clone(),
-        })?;
-    let mut shape = header.shape.clone();
-    if header.column_major {
-        shape.reverse();
+    for number in bytes.chunks_exact_mut(width) {
+        number.reverse();
     }
-    let array_type = ArrayType::new(shape, dtype);
-    array_type.shape.clone().checked(OP)?;
-    let elements = data.get(..array_type.bytes()).ok_or_else(|| {
-        malformed(format!(
-            "{} bytes of elements instead of {}",
-            data.len(),
+}
+
+/// The array of a stream of at most `length` bytes, so that no more memory is asked for.
+pub(crate) fn read_stream(stream: &mut impl Read, length: u64) -> Result<Array> {
+    let header = Header::read(stream)?;
+    let array_type = header.array_type()?;
+    if array_type.bytes() as u64 > length {
+        return Err(malformed(format!(
+            "elements of {} bytes in a file of {length}",
             array_type.bytes()
-        ))
+        )));
+    }
+    let array = Array::from_fill(array_type, |bytes| {
+        fill(OP, stream, bytes)?;
+        if header.big_endian {
+            swap(bytes, header.dtype);
+        }
+        normalize(bytes, header.dtype);
+        Ok::<_, Error>(())
     })?;
-    let array = Array::from_bytes(elements, array_type)?;
     Ok(if header.column_major {
         ops::transpose(&array, &[])?
     } else {
@@ -138,11 +179,43 @@ pub fn read(bytes: &[u8]) -> Result<Array> {
     })
 }
 
+/// The array of a file, from its bytes.
+///
+/// # Errors
+/// As [`read_from`].
+pub fn read(bytes: &[u8]) -> Result<Array> {
+    read_from(Cursor::new(bytes))
+}
+
+/// The array of a file.
+///
+/// # Errors
+/// A malformed file; elements that are records, texts or numbers of no dtype.
+pub fn read_from(mut file: impl Read + Seek) -> Result<Array> {
+    let system = |source| Error::System { op: OP, source };
+    let length = file.seek(SeekFrom::End(0)).map_err(system)?;
+    file.rewind().map_err(system)?;
+    read_stream(&mut file, length)
+}
+
 /// The bytes of a file with the array.
+///
+/// # Errors
+/// As [`write_to`].
 pub fn write(array: &Array) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(array.nbytes() + 128);
+    write_to(&mut bytes, array)?;
+    Ok(bytes)
+}
+
+/// Writes a file with the array.
+///
+/// # Errors
+/// An array that cannot be computed; a system that refuses to write.
+pub fn write_to(mut file: impl Write, array: &Array) -> Result<()> {
     let mut header = format!(
         "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-        type_code(array.dtype())?,
+        type_code(array.dtype()),
         array.shape()
     );
     // the elements begin at a multiple of 64
@@ -152,19 +225,15 @@ pub fn write(array: &Array) -> Result<Vec<u8>> {
         unpadded.next_multiple_of(64) - unpadded,
     ));
     header.push('\n');
-    let mut bytes = MAGIC.to_vec();
-    if let Ok(length) = u16::try_from(header.len()) {
-        bytes.extend([1, 0]);
-        bytes.extend(length.to_le_bytes());
-    } else {
-        return Err(malformed("the shape is too long for a header"));
-    }
-    bytes.extend(header.as_bytes());
-    array.with_bytes(|elements| {
-        bytes.extend_from_slice(elements);
-        Ok(())
-    })?;
-    Ok(bytes)
+    let mut head = MAGIC.to_vec();
+    let length =
+        u16::try_from(header.len()).map_err(|_| malformed("the shape is too long for a header"))?;
+    head.extend([1, 0]);
+    head.extend(length.to_le_bytes());
+    head.extend(header.as_bytes());
+    let system = |source| Error::System { op: OP, source };
+    file.write_all(&head).map_err(system)?;
+    with_elements(array, |elements| file.write_all(elements).map_err(system))
 }
 
 #[cfg(test)]
@@ -181,6 +250,24 @@ mod tests {
             assert_eq!(read.shape().to_vec(), shape);
             assert_eq!(read.to_vec::<i32>().unwrap(), values);
         }
+    }
+
+    #[test]
+    fn big_endian_and_column_major_elements_are_turned() {
+        let mut bytes = MAGIC.to_vec();
+        let header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 2), }";
+        bytes.extend([1, 0, header.len() as u8, 0]);
+        bytes.extend(header.as_bytes());
+        bytes.extend([0, 1, 0, 2, 0, 3, 0xff, 0xfc]);
+        let array = read(&bytes).unwrap();
+        assert_eq!(array.shape().to_vec(), [2, 2]);
+        let values: Vec<f64> = array
+            .to_scalars()
+            .unwrap()
+            .iter()
+            .map(|value| value.to_f64())
+            .collect();
+        assert_eq!(values, [1.0, 3.0, 2.0, -4.0]);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The safetensors format.
 
 use crate::error::{Error, Result};
+use crate::source::Source;
 use mlx_oxide_core::{Array, ArrayType, Dtype};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype as FileDtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
+use std::io::{Cursor, Read, Seek};
+use std::path::Path;
 
 const OP: &str = "safetensors";
 
@@ -41,45 +45,111 @@ fn array_dtype(dtype: FileDtype) -> Result<Dtype> {
         })
 }
 
-/// Arrays by name and the file's metadata, from the bytes of a file.
-pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Array>, HashMap<String, String>)> {
-    let malformed = |error: safetensors::SafeTensorError| Error::Malformed {
+/// Longer headers are refused by every reader of the format.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+fn malformed(error: impl ToString) -> Error {
+    Error::Malformed {
         op: OP,
         reason: error.to_string(),
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
-    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+    }
+}
+
+/// Arrays by name and the file's metadata, from the bytes of a file.
+///
+/// # Errors
+/// As [`read_from`].
+pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Array>, HashMap<String, String>)> {
+    read_from(Cursor::new(bytes))
+}
+
+/// Arrays by name and the metadata of a file, read tensor by tensor.
+///
+/// # Errors
+/// A malformed file; elements that are of no dtype.
+pub fn read_from(
+    file: impl Read + Seek,
+) -> Result<(BTreeMap<String, Array>, HashMap<String, String>)> {
+    let mut source = Source::new(OP, file)?;
+    let length = source.exact("the length of the header")?;
+    let size = u64::from_le_bytes(length);
+    if size > LONGEST_HEADER {
+        return Err(source.malformed(format!("a header of {size} bytes")));
+    }
+    let mut head = length.to_vec();
+    head.extend(source.take(size, "a header")?);
+    let (_, header) = SafeTensors::read_metadata(&head).map_err(malformed)?;
+    let start = source.position();
+    // the parser has checked that the tensors lie end to end from the start
+    if header.data_len() as u64 != source.remaining() {
+        return Err(source.malformed(format!(
+            "tensors of {} bytes in {}",
+            header.data_len(),
+            source.remaining()
+        )));
+    }
+    let mut tensors: Vec<_> = header.tensors().into_iter().collect();
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
     let mut arrays = BTreeMap::new();
-    for (name, tensor) in file.tensors() {
-        let array_type = ArrayType::new(tensor.shape().to_vec(), array_dtype(tensor.dtype())?);
-        arrays.insert(name, Array::from_bytes(tensor.data(), array_type)?);
+    for (name, info) in tensors {
+        let array_type = ArrayType::new(&info.shape[..], array_dtype(info.dtype)?);
+        let (from, to) = info.data_offsets;
+        array_type.shape.clone().checked(OP)?;
+        if to - from != array_type.bytes() {
+            return Err(source.malformed(format!("{name:?} has {} bytes", to - from)));
+        }
+        source.seek(start + from as u64)?;
+        arrays.insert(name, source.array(array_type)?);
     }
     Ok((arrays, header.metadata().clone().unwrap_or_default()))
 }
 
 /// The bytes of a file with arrays by name and metadata.
+///
+/// # Errors
+/// An array that cannot be computed.
 pub fn write(
     arrays: &BTreeMap<String, Array>,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<Vec<u8>> {
-    let mut contents = Vec::with_capacity(arrays.len());
-    for (name, array) in arrays {
-        let bytes = array.with_bytes(|bytes| Ok(bytes.to_vec()))?;
-        contents.push((name, array, bytes));
+    with_views(arrays, |views| {
+        safetensors::serialize(views, metadata).map_err(malformed)
+    })
+}
+
+/// Writes a file with arrays by name and metadata, without all its bytes in memory.
+///
+/// # Errors
+/// An array that cannot be computed; a system that refuses to write.
+pub fn save(
+    path: &Path,
+    arrays: &BTreeMap<String, Array>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    with_views(arrays, |views| {
+        safetensors::serialize_to_file(views, metadata, path).map_err(|error| match error {
+            SafeTensorError::IoError(source) => Error::System { op: OP, source },
+            other => malformed(other),
+        })
+    })
+}
+
+fn with_views<R>(
+    arrays: &BTreeMap<String, Array>,
+    write: impl FnOnce(Vec<(&str, TensorView<'_>)>) -> Result<R>,
+) -> Result<R> {
+    let stored = arrays
+        .values()
+        .map(|array| Ok(array.to_contiguous()?))
+        .collect::<Result<Vec<_>>>()?;
+    let mut views = Vec::with_capacity(arrays.len());
+    for ((name, array), stored) in arrays.iter().zip(&stored) {
+        let start = stored.layout.offset * array.itemsize();
+        let bytes = &stored.buffer.host_bytes()?[start..][..array.nbytes()];
+        let view = TensorView::new(file_dtype(array.dtype()), array.shape().to_vec(), bytes);
+        views.push((name.as_str(), view.map_err(malformed)?));
     }
-    let views = contents
-        .iter()
-        .map(|(name, array, bytes)| {
-            TensorView::new(file_dtype(array.dtype()), array.shape().to_vec(), bytes)
-                .map(|view| (name.as_str(), view))
-        })
-        .collect::<std::result::Result<Vec<_>, _>>();
-    views
-        .and_then(|views| safetensors::serialize(views, metadata))
-        .map_err(|error| Error::Malformed {
-            op: OP,
-            reason: error.to_string(),
-        })
+    write(views)
 }
 
 #[cfg(test)]

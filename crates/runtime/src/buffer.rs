@@ -68,6 +68,24 @@ impl Buffer {
         Ok(Self::from_host(Host::Block(block), source.len()))
     }
 
+    /// Host memory that `fill` writes; it finds zeros.
+    ///
+    /// # Errors
+    /// No memory; whatever `fill` returns.
+    pub fn filled<E: From<Error>>(
+        op: &'static str,
+        bytes: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let block = allocator::allocate(op, bytes)?;
+        let start = block.as_mut_ptr();
+        // SAFETY: the block is fresh and has at least that many bytes
+        unsafe { start.write_bytes(0, bytes) };
+        // SAFETY: the same bytes, initialised above and seen by nobody else before `fill` returns
+        fill(unsafe { std::slice::from_raw_parts_mut(start, bytes) })?;
+        Ok(Self::from_host(Host::Block(block), bytes))
+    }
+
     /// Somebody else's host memory, kept alive by the buffer.
     pub fn from_foreign(memory: Box<dyn HostMemory>) -> Self {
         let bytes = memory.as_bytes().len();

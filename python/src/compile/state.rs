@@ -120,8 +120,16 @@ impl<'py> Captured<'py> {
 
 /// Whether an object is somewhere in a tree of containers.
 fn contains(tree: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    if tree.is(object) {
-        return Ok(true);
+    if let Some(list) = random::as_list(tree)? {
+        if list.is(object) {
+            return Ok(true);
+        }
+        for item in list.iter() {
+            if contains(&item, object)? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
     }
     if let Ok(dict) = tree.cast::<PyDict>() {
         for (_, item) in dict.iter() {
@@ -129,9 +137,9 @@ fn contains(tree: &Bound<'_, PyAny>, object: &Bound<'_, PyAny>) -> PyResult<bool
                 return Ok(true);
             }
         }
-    } else if tree.is_instance_of::<PyList>() || tree.is_instance_of::<PyTuple>() {
-        for item in tree.try_iter()? {
-            if contains(&item?, object)? {
+    } else if let Ok(tuple) = tree.cast::<PyTuple>() {
+        for item in tuple.iter() {
+            if contains(&item, object)? {
                 return Ok(true);
             }
         }
@@ -146,6 +154,8 @@ fn replace_in<'a>(
     places: &mut Vec<Place>,
 ) -> PyResult<()> {
     let py = tree.py();
+    let list = random::as_list(tree)?;
+    let tree = list.as_ref().map_or(tree, |list| list.as_any());
     if let Ok(array) = tree.cast::<PyArray>() {
         if let Some(placeholder) = placeholders.next() {
             let original = Bound::new(py, PyArray::from(array.get().get()))?;

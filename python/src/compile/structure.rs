@@ -1,6 +1,7 @@
 //! The structure of arguments and results.
 
 use crate::array::PyArray;
+use crate::random::{RandomState, as_list};
 use mlx_oxide_core::Array;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -65,7 +66,7 @@ impl Flat {
             for item in tuple.iter() {
                 self.add(&item, strict)?;
             }
-        } else if let Ok(list) = value.cast::<PyList>() {
+        } else if let Some(list) = as_list(value)? {
             self.tokens.push(Token::List(list.len()));
             for item in list.iter() {
                 self.add(&item, strict)?;
@@ -138,7 +139,7 @@ impl Template {
             let items = tuple.iter().map(|item| Template::of(&item, arrays));
             return Ok(Template::Tuple(class, items.collect::<PyResult<_>>()?));
         }
-        if let Ok(list) = value.cast::<PyList>() {
+        if let Some(list) = as_list(value)? {
             let items = list.iter().map(|item| Template::of(&item, arrays));
             return Ok(Template::List(items.collect::<PyResult<_>>()?));
         }
@@ -207,7 +208,7 @@ impl Template {
                 Ok(())
             }
             Template::List(items) => {
-                let Ok(list) = container.cast::<PyList>() else {
+                let Some(list) = as_list(container)? else {
                     return Err(changed(container));
                 };
                 for (position, item) in items.iter().enumerate() {
@@ -248,7 +249,9 @@ impl Template {
     /// Whether the object is of the template's kind.
     fn fits(&self, object: &Bound<'_, PyAny>) -> bool {
         match self {
-            Template::List(_) => object.is_instance_of::<PyList>(),
+            Template::List(_) => {
+                object.is_instance_of::<PyList>() || object.is_instance_of::<RandomState>()
+            }
             Template::Dict(_) => object.is_instance_of::<PyDict>(),
             Template::Tuple(_, items) => {
                 object.is_instance_of::<PyTuple>()

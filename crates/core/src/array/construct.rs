@@ -28,6 +28,23 @@ impl Array {
         ))
     }
 
+    /// An array of a type whose bytes, in row-major order and this machine's byte order, `fill`
+    /// writes; it finds zeros.
+    ///
+    /// # Errors
+    /// Too many elements for the memory; whatever `fill` returns.
+    pub fn from_fill<E: From<Error>>(
+        array_type: ArrayType,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Array, E> {
+        array_type.shape.clone().checked("array")?;
+        let buffer = Buffer::filled("array", array_type.bytes(), fill)?;
+        Ok(Self::from_stored(
+            Stored::contiguous(buffer, &array_type),
+            array_type,
+        ))
+    }
+
     /// An array over somebody else's memory, without a copy; `layout` counts in elements.
     pub fn from_foreign(
         memory: Box<dyn HostMemory>,

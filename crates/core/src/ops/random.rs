@@ -4,8 +4,10 @@
 //! Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 
 mod continuous;
+mod jointly_normal;
 
 pub use continuous::{laplace, truncated_normal};
+pub use jointly_normal::multivariate_normal;
 
 use super::{binary, index, join, sort, unary, view};
 use crate::array::Array;
