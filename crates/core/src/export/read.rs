@@ -61,7 +61,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Exported> {
 /// The header and the blob, once the check sum is right.
 fn open(bytes: &[u8]) -> Result<(Header, &[u8])> {
     if !bytes.starts_with(MAGIC) {
-        return Err(malformed("it is no exported function of mlx-oxide"));
+        return Err(malformed(
+            "it is no exported function of mlx-oxide; those of Apple's MLX are not read",
+        ));
     }
     let version = u32::from_le_bytes(number(bytes, 8)?);
     if version != VERSION {
