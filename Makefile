@@ -30,8 +30,8 @@ lint: ## format and lints, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-bench: $(BIN)/.test module ## the Rust microbenchmarks
-	cargo run --release -p mlx-oxide-cpu --example elementwise_bench
+bench: ## every kernel family against the limits of the machine
+	cargo run --release -p mlx-oxide --example roofline
 
 module: ## the Python module, built in place
 	cargo build --release -p mlx-oxide-python
