@@ -4,26 +4,120 @@ mod state;
 mod structure;
 
 use crate::error::{OrRaise, hold};
-use crate::transforms::copy_names;
 use crate::tree;
+use crate::wrapper::wrap;
 use mlx_oxide_core::Array;
-use mlx_oxide_core::compile::{self as core, TraceCache};
+use mlx_oxide_core::compile::{self as core, TraceCache, shapeless};
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
 use state::Captured;
-use std::cell::Cell;
 use structure::{Flat, Template, Tokens};
 
-thread_local! {
-    /// Whether the function that is being traced may have looked at sizes.
-    static SIZES_READ: Cell<bool> = const { Cell::new(false) };
+/// Functions of the module that pass what the caller said on to operations that are noted in
+/// traces for every size; all others may look at sizes first.
+const FOLLOWED: [&str; 86] = [
+    "addmm",
+    "all",
+    "allclose",
+    "any",
+    "argmax",
+    "argmin",
+    "argpartition",
+    "argsort",
+    "astype",
+    "broadcast_arrays",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "contiguous",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "count_nonzero",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "degrees",
+    "divmod",
+    "einsum",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "inner",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "layer_norm",
+    "logcumsumexp",
+    "logical_xor",
+    "logsumexp",
+    "matmul",
+    "matrix_transpose",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "moveaxis",
+    "nan_to_num",
+    "ones_like",
+    "outer",
+    "pad",
+    "partition",
+    "positive",
+    "prod",
+    "radians",
+    "reciprocal",
+    "repeat",
+    "reshape",
+    "rms_norm",
+    "roll",
+    "rope",
+    "round",
+    "scaled_dot_product_attention",
+    "searchsorted",
+    "sort",
+    "split",
+    "squeeze",
+    "stack",
+    "std",
+    "stop_gradient",
+    "sum",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tensordot",
+    "tile",
+    "topk",
+    "transpose",
+    "tril",
+    "triu",
+    "trunc",
+    "unflatten",
+    "var",
+    "vecdot",
+    "view",
+    "where",
+    "zeros_like",
+];
+
+/// Notes that what is traced may depend on the sizes of its inputs, because of `what`.
+pub(crate) fn note_sizes_read(what: &'static str) {
+    shapeless::refuse(what);
 }
 
-/// Notes that a function may depend on the sizes of its inputs: a trace of it does not hold for
-/// others.
-pub(crate) fn note_sizes_read() {
-    SIZES_READ.set(true);
+/// Notes a call of a function of the module.
+pub(crate) fn note_call(name: &'static str) {
+    let name = name.trim_start_matches('_');
+    if shapeless::is_recording() && !FOLLOWED.contains(&name) {
+        shapeless::refuse(name);
+    }
 }
 
 /// What is kept with a trace.
@@ -34,12 +128,22 @@ struct Recorded {
     /// Whether the last output is the next key of `random.state`.
     draws: bool,
     /// Objects that the key refers to by address.
-    _alive: Vec<Py<PyAny>>,
+    alive: Vec<Py<PyAny>>,
+}
+
+impl Recorded {
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.result.traverse(visit)?;
+        if let Some(outputs) = &self.outputs {
+            outputs.traverse(visit)?;
+        }
+        self.alive.iter().try_for_each(|object| visit.call(object))
+    }
 }
 
 /// A function that is traced once for each combination of shapes, dtypes, tree structure and
 /// constants of its arguments, and then replayed.
-#[pyclass(module = "mlx_oxide.core", frozen, dict, weakref)]
+#[pyclass(module = "mlx_oxide.core", frozen, subclass)]
 struct Compiled {
     function: Py<PyAny>,
     inputs: Option<Py<PyAny>>,
@@ -85,7 +189,7 @@ impl Compiled {
                 result,
                 outputs,
                 draws,
-                _alive: flat
+                alive: flat
                     .alive
                     .iter()
                     .map(|object| object.clone_ref(py))
@@ -101,6 +205,29 @@ impl Compiled {
 
 #[pymethods]
 impl Compiled {
+    #[new]
+    fn new(
+        function: Py<PyAny>,
+        inputs: Option<Py<PyAny>>,
+        outputs: Option<Py<PyAny>>,
+        shapeless: bool,
+    ) -> Self {
+        Compiled {
+            function,
+            inputs,
+            outputs,
+            cache: TraceCache::new(shapeless),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.inputs)?;
+        visit.call(&self.outputs)?;
+        self.cache
+            .for_each_data(|recorded| recorded.traverse(&visit))
+    }
+
     #[pyo3(signature = (*arguments, **keywords))]
     fn __call__<'py>(
         &self,
@@ -108,7 +235,8 @@ impl Compiled {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if !core::is_enabled() {
+        // a trace for every size looks into the functions that it calls
+        if !core::is_enabled() || (shapeless::is_recording() && self.inputs.is_none()) {
             return self.function.bind(py).call(arguments, keywords);
         }
         let mut flat = Flat::default();
@@ -118,22 +246,17 @@ impl Compiled {
         }
         flat.arguments = flat.arrays.len();
         let captured = Captured::flatten(py, self.inputs.as_ref(), &mut flat)?;
-        let outer = SIZES_READ.replace(false);
+        note_sizes_read("a compiled function with captured inputs");
         let hidden = || {
             let key = captured.key();
             key.iter().map(|key| key.array_type().clone()).collect()
         };
         let run = |placeholders: &[Array]| {
             let traced = self.trace(py, arguments, keywords, &captured, placeholders, &flat);
-            let (arrays, recorded) = traced.map_err(hold)?;
-            Ok((arrays, recorded, !SIZES_READ.get()))
+            traced.map_err(hold)
         };
         let traced = self.cache.get(&flat.tokens, &flat.arrays, hidden, run);
-        SIZES_READ.set(outer);
         let traced = traced.or_raise()?;
-        if !traced.is_shapeless() {
-            note_sizes_read(); // for a trace around this one
-        }
         if traced.uses_hidden() {
             flat.arrays.extend(captured.key());
         }
@@ -174,7 +297,8 @@ impl Compiled {
 /// A trace belongs to the shapes and dtypes of the arrays among the arguments, the structure of
 /// the trees they come in and all other values among them. `inputs` and `outputs` are containers
 /// (or trees of them) whose arrays the function reads and writes besides its arguments. With
-/// `shapeless`, functions made of elementwise operations are not traced again for other sizes.
+/// `shapeless`, a function is not traced again for other sizes, unless something that it does
+/// holds for one size alone: reading `shape`, say, or a gradient within.
 /// `compiled.trace_count` says how often the function has been traced.
 #[pyfunction]
 #[pyo3(signature = (fun, inputs = None, outputs = None, shapeless = false))]
@@ -183,22 +307,15 @@ fn compile<'py>(
     inputs: Option<Py<PyAny>>,
     outputs: Option<Py<PyAny>>,
     shapeless: bool,
-) -> PyResult<Bound<'py, Compiled>> {
+) -> PyResult<Bound<'py, PyAny>> {
     if !fun.is_callable() {
         return Err(PyTypeError::new_err(format!(
             "[compile] expected a function, got {}",
             fun.get_type()
         )));
     }
-    let compiled = Compiled {
-        function: fun.clone().unbind(),
-        inputs,
-        outputs,
-        cache: TraceCache::new(shapeless),
-    };
-    let wrapped = Bound::new(fun.py(), compiled)?;
-    copy_names(&wrapped, fun)?;
-    Ok(wrapped)
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    wrap::<Compiled>(&CLASS, fun, (fun, inputs, outputs, shapeless))
 }
 
 /// Runs compiled functions as they are written from here on. The environment variable

@@ -56,7 +56,7 @@ fn cond<'py>(
     operands: &Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
     require_callable("cond", &[true_fun, false_fun])?;
-    crate::compile::note_sizes_read();
+    crate::compile::note_sizes_read("cond");
     let operands = all_arrays(operands)?;
     let run = |function: &Bound<'py, PyAny>, arrays: &[Array]| {
         let operands = tree::with_arrays(&operands, arrays)?;
@@ -92,7 +92,7 @@ fn while_loop<'py>(
     init_val: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     require_callable("while_loop", &[cond_fun, body_fun])?;
-    crate::compile::note_sizes_read();
+    crate::compile::note_sizes_read("while_loop");
     let initial = all_arrays(init_val)?;
     let condition = |arrays: &[Array]| {
         let state = tree::with_arrays(&initial, arrays)?;
@@ -127,7 +127,7 @@ fn scan<'py>(
     reverse: bool,
 ) -> PyResult<Bound<'py, PyTuple>> {
     require_callable("scan", &[f])?;
-    crate::compile::note_sizes_read();
+    crate::compile::note_sizes_read("scan");
     let initial = all_arrays(init)?;
     let slices = match xs {
         Some(xs) => all_arrays(xs)?,

@@ -2,14 +2,17 @@
 
 use crate::array::PyArray;
 use crate::error::{OrRaise, hold};
-use crate::transforms::{axes_of, copy_names};
+use crate::transforms::axes_of;
 use crate::tree;
+use crate::wrapper::wrap;
 use mlx_oxide_core::transforms::{self, CustomFunction};
 use mlx_oxide_core::{Array, Batched};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
 use std::sync::Arc;
 
 type Rule = Mutex<Option<Py<PyAny>>>;
@@ -214,6 +217,17 @@ impl PyCustomFunction {
         })
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        for rule in [&self.vjp, &self.jvp, &self.vmap] {
+            // a rule that is being stated is seen the next time
+            if let Some(rule) = rule.try_lock() {
+                visit.call(&*rule)?;
+            }
+        }
+        Ok(())
+    }
+
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__<'py>(
         &self,
@@ -267,13 +281,25 @@ fn check_callable(op: &str, function: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// A function that keeps only its inputs and outputs for the gradient.
-#[pyclass(module = "mlx_oxide.core", frozen, dict)]
+#[pyclass(module = "mlx_oxide.core", frozen, subclass)]
 struct Checkpointed {
     function: Py<PyAny>,
 }
 
 #[pymethods]
 impl Checkpointed {
+    #[new]
+    fn new(function: &Bound<'_, PyAny>) -> PyResult<Self> {
+        check_callable("checkpoint", function)?;
+        Ok(Checkpointed {
+            function: function.clone().unbind(),
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)
+    }
+
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__<'py>(
         &self,
@@ -307,14 +333,9 @@ impl Checkpointed {
 /// A function that computes its intermediates again for the gradient: less memory for more
 /// computation.
 #[pyfunction]
-fn checkpoint<'py>(fun: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Checkpointed>> {
-    check_callable("checkpoint", fun)?;
-    let checkpointed = Checkpointed {
-        function: fun.clone().unbind(),
-    };
-    let wrapped = Bound::new(fun.py(), checkpointed)?;
-    copy_names(&wrapped, fun)?;
-    Ok(wrapped)
+fn checkpoint<'py>(fun: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    wrap::<Checkpointed>(&CLASS, fun, (fun,))
 }
 
 /// Adds both to the module.

@@ -8,6 +8,7 @@ use mlx_oxide_core::graph::{Graph, Value, dot};
 use mlx_oxide_core::{Array, ArrayType};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use std::path::PathBuf;
@@ -87,43 +88,56 @@ fn inputs_of<'py>(
     })
 }
 
-/// Traces a function that returns an array or a sequence of arrays.
-fn trace(function: &Bound<'_, PyAny>, inputs: &Inputs) -> PyResult<Graph> {
+/// Calls a function that returns an array or a sequence of arrays.
+fn call_on(
+    function: &Bound<'_, PyAny>,
+    signature: &Signature,
+    placeholders: &[Array],
+) -> PyResult<Vec<Array>> {
     let py = function.py();
-    let call = |placeholders: &[Array]| -> PyResult<Vec<Array>> {
-        let (positional, named) = placeholders.split_at(inputs.signature.positional);
-        let wrap = |array: &Array| Bound::new(py, PyArray::from(array.clone()));
-        let arguments = positional.iter().map(wrap).collect::<PyResult<Vec<_>>>()?;
-        let keywords = PyDict::new(py);
-        for (name, array) in inputs.signature.keywords.iter().zip(named) {
-            keywords.set_item(name, wrap(array)?)?;
-        }
-        let result = function.call(PyTuple::new(py, arguments)?, Some(&keywords))?;
-        let refused = || {
-            PyValueError::new_err(
-                "[export_function] the function must return an array or a tuple or list of arrays",
-            )
-        };
-        if let Ok(array) = result.cast::<PyArray>() {
-            return Ok(vec![array.get().get()]);
-        }
-        if !is_sequence(&result) {
-            return Err(refused());
-        }
-        let arrays = result
-            .try_iter()?
-            .map(|item| match item?.cast::<PyArray>() {
-                Ok(array) => Ok(array.get().get()),
-                Err(_) => Err(refused()),
-            });
-        arrays.collect()
+    let (positional, named) = placeholders.split_at(signature.positional);
+    let wrap = |array: &Array| Bound::new(py, PyArray::from(array.clone()));
+    let arguments = positional.iter().map(wrap).collect::<PyResult<Vec<_>>>()?;
+    let keywords = PyDict::new(py);
+    for (name, array) in signature.keywords.iter().zip(named) {
+        keywords.set_item(name, wrap(array)?)?;
+    }
+    let result = function.call(PyTuple::new(py, arguments)?, Some(&keywords))?;
+    let refused = || {
+        PyValueError::new_err(
+            "[export_function] the function must return an array or a tuple or list of arrays",
+        )
     };
-    let types: Vec<ArrayType> = inputs
-        .arrays
-        .iter()
-        .map(|array| array.array_type().clone())
-        .collect();
-    Graph::trace(|placeholders| call(placeholders).map_err(hold), &types).or_raise()
+    if let Ok(array) = result.cast::<PyArray>() {
+        return Ok(vec![array.get().get()]);
+    }
+    if !is_sequence(&result) {
+        return Err(refused());
+    }
+    let arrays = result
+        .try_iter()?
+        .map(|item| match item?.cast::<PyArray>() {
+            Ok(array) => Ok(array.get().get()),
+            Err(_) => Err(refused()),
+        });
+    arrays.collect()
+}
+
+impl Inputs {
+    fn types(&self) -> Vec<ArrayType> {
+        let arrays = self.arrays.iter();
+        arrays.map(|array| array.array_type().clone()).collect()
+    }
+
+    /// A trace of the function for these inputs.
+    fn trace(&self, function: &Bound<'_, PyAny>) -> PyResult<Graph> {
+        let call = |placeholders: &[Array]| call_on(function, &self.signature, placeholders);
+        Graph::trace(
+            |placeholders| call(placeholders).map_err(hold),
+            &self.types(),
+        )
+        .or_raise()
+    }
 }
 
 /// Writes functions traced for several inputs into one file.
@@ -138,6 +152,10 @@ struct FunctionExporter {
 
 #[pymethods]
 impl FunctionExporter {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)
+    }
+
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__(
         &self,
@@ -151,11 +169,19 @@ impl FunctionExporter {
             return Err(closed());
         }
         let inputs = inputs_of("export_function", args, kwargs)?;
-        let graph = trace(self.function.bind(py), &inputs)?;
+        let function = self.function.bind(py);
+        let mut added = Exported::default();
+        if self.shapeless {
+            let call = |placeholders: &[Array]| call_on(function, &inputs.signature, placeholders);
+            let function = |placeholders: &[Array]| call(placeholders).map_err(hold);
+            added.add_shapeless(inputs.signature.clone(), function, &inputs.types())
+        } else {
+            added.add(inputs.signature.clone(), inputs.trace(function)?)
+        }
+        .or_raise()?;
+        // the function ran without the lock: it may use the exporter itself
         match &mut *self.exported.lock() {
-            Some(exported) => exported
-                .add(inputs.signature, graph, self.shapeless)
-                .or_raise(),
+            Some(exported) => exported.append(added).or_raise(),
             None => Err(closed()),
         }
     }
@@ -228,7 +254,7 @@ fn export_function(
 ) -> PyResult<()> {
     if file_or_callback.is_callable() {
         let inputs = inputs_of("export_function", args, kwargs)?;
-        let graph = trace(fun, &inputs)?;
+        let graph = inputs.trace(fun)?;
         return describe(file_or_callback, &graph, &inputs.signature);
     }
     let exporter = exporter(file_or_callback.extract()?, fun, shapeless, metadata)?;

@@ -19,6 +19,7 @@ mod random;
 mod transforms;
 mod tree;
 mod vendor;
+mod wrapper;
 
 use pyo3::prelude::*;
 

@@ -4,10 +4,13 @@ use crate::array::{PyArray, wrap_all};
 use crate::compile::note_sizes_read;
 use crate::error::{OrRaise, hold};
 use crate::tree;
+use crate::wrapper::wrap;
 use mlx_oxide_core::{Array, async_eval as core_async_eval, eval as core_eval, transforms};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use std::cell::RefCell;
 
 /// Computes all arrays of the trees now.
@@ -67,13 +70,13 @@ fn wanted(
     }
     Ok(Wanted {
         single: positions.len() == 1,
-        positions,
+        positions: sorted,
         names,
     })
 }
 
 /// The gradient of a function, with or without its value.
-#[pyclass(module = "mlx_oxide.core", frozen, dict)]
+#[pyclass(module = "mlx_oxide.core", frozen, subclass)]
 struct Gradient {
     function: Py<PyAny>,
     wanted: Wanted,
@@ -180,16 +183,20 @@ impl Gradient {
     }
 }
 
-/// The scalar that a gradient is taken of: the function's result or the first of its tuple.
-fn loss_of(op: &str, result: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let first = match result.is_instance_of::<PyTuple>() || result.is_instance_of::<PyList>() {
-        true if result.len()? > 0 => result.get_item(0)?,
+/// The scalar that a gradient is taken of: the function's result or, with the value, the first
+/// of its tuple.
+fn loss_of(op: &str, result: &Bound<'_, PyAny>, with_value: bool) -> PyResult<Array> {
+    let first = match result.cast::<PyTuple>() {
+        Ok(tuple) if with_value && !tuple.is_empty() => tuple.get_item(0)?,
         _ => result.clone(),
     };
     let Ok(loss) = first.cast::<PyArray>() else {
+        let expected = match with_value {
+            true => "a scalar array, or a tuple whose first element is one",
+            false => "a scalar array (value_and_grad takes functions with further results)",
+        };
         return Err(PyValueError::new_err(format!(
-            "[{op}] the function must return a scalar array, or a tuple whose first element is \
-             one; it returned {}",
+            "[{op}] the function must return {expected}; it returned {}",
             result.get_type()
         )));
     };
@@ -205,6 +212,31 @@ fn loss_of(op: &str, result: &Bound<'_, PyAny>) -> PyResult<Array> {
 
 #[pymethods]
 impl Gradient {
+    #[new]
+    fn new(
+        function: &Bound<'_, PyAny>,
+        argnums: Option<&Bound<'_, PyAny>>,
+        argnames: Option<&Bound<'_, PyAny>>,
+        with_value: bool,
+    ) -> PyResult<Self> {
+        let op = if with_value { "value_and_grad" } else { "grad" };
+        if !function.is_callable() {
+            return Err(PyTypeError::new_err(format!(
+                "[{op}] the first argument must be a function"
+            )));
+        }
+        Ok(Gradient {
+            function: function.clone().unbind(),
+            wanted: wanted(op, argnums, argnames)?,
+            with_value,
+            op,
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)
+    }
+
     #[pyo3(signature = (*arguments, **keywords))]
     fn __call__<'py>(
         &self,
@@ -212,7 +244,7 @@ impl Gradient {
         arguments: &Bound<'py, PyTuple>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        note_sizes_read();
+        note_sizes_read(self.op);
         let trees = self.chosen(arguments, keywords)?;
         let counts: Vec<usize> = trees
             .iter()
@@ -246,7 +278,7 @@ impl Gradient {
         let function = |tracers: &[Array]| {
             let result = cut(tracers)
                 .and_then(|replaced| self.call(arguments, keywords, &replaced))
-                .and_then(|result| Ok((loss_of(self.op, &result)?, result)));
+                .and_then(|result| Ok((loss_of(self.op, &result, self.with_value)?, result)));
             let (loss, result) = result.map_err(hold)?;
             value = Some(result);
             Ok(vec![loss])
@@ -267,32 +299,9 @@ fn gradient<'py>(
     argnums: Option<&Bound<'py, PyAny>>,
     argnames: Option<&Bound<'py, PyAny>>,
     with_value: bool,
-) -> PyResult<Bound<'py, Gradient>> {
-    let op = if with_value { "value_and_grad" } else { "grad" };
-    if !function.is_callable() {
-        return Err(PyTypeError::new_err(format!(
-            "[{op}] the first argument must be a function"
-        )));
-    }
-    let gradient = Gradient {
-        function: function.clone().unbind(),
-        wanted: wanted(op, argnums, argnames)?,
-        with_value,
-        op,
-    };
-    let wrapped = Bound::new(function.py(), gradient)?;
-    copy_names(&wrapped, function)?;
-    Ok(wrapped)
-}
-
-/// Gives a wrapper the name and documentation of what it wraps.
-pub(crate) fn copy_names(wrapper: &Bound<'_, PyAny>, function: &Bound<'_, PyAny>) -> PyResult<()> {
-    for name in ["__name__", "__qualname__", "__doc__", "__module__"] {
-        if let Ok(value) = function.getattr(name) {
-            let _ = wrapper.setattr(name, value); // what a wrapper cannot take it does without
-        }
-    }
-    wrapper.setattr("__wrapped__", function)
+) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    wrap::<Gradient>(&CLASS, function, (function, argnums, argnames, with_value))
 }
 
 /// A function that returns the gradient of `fun`.
@@ -302,7 +311,7 @@ fn grad<'py>(
     fun: &Bound<'py, PyAny>,
     argnums: Option<&Bound<'py, PyAny>>,
     argnames: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, Gradient>> {
+) -> PyResult<Bound<'py, PyAny>> {
     gradient(fun, argnums, argnames, false)
 }
 
@@ -313,7 +322,7 @@ fn value_and_grad<'py>(
     fun: &Bound<'py, PyAny>,
     argnums: Option<&Bound<'py, PyAny>>,
     argnames: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, Gradient>> {
+) -> PyResult<Bound<'py, PyAny>> {
     gradient(fun, argnums, argnames, true)
 }
 
@@ -363,7 +372,7 @@ fn vjp(
     primals: &Bound<'_, PyAny>,
     cotangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
-    note_sizes_read();
+    note_sizes_read("vjp");
     let primals = listed(primals, "vjp", "primals")?;
     let cotangents = listed(cotangents, "vjp", "cotangents")?;
     let function = |inputs: &[Array]| call_arrays(fun, inputs, "vjp").map_err(hold);
@@ -378,7 +387,7 @@ fn jvp(
     primals: &Bound<'_, PyAny>,
     tangents: &Bound<'_, PyAny>,
 ) -> PyResult<(Vec<PyArray>, Vec<PyArray>)> {
-    note_sizes_read();
+    note_sizes_read("jvp");
     let primals = listed(primals, "jvp", "primals")?;
     let tangents = listed(tangents, "jvp", "tangents")?;
     let function = |inputs: &[Array]| call_arrays(fun, inputs, "jvp").map_err(hold);
@@ -387,7 +396,7 @@ fn jvp(
 }
 
 /// A function applied to every slice of its inputs at once.
-#[pyclass(module = "mlx_oxide.core", frozen, dict)]
+#[pyclass(module = "mlx_oxide.core", frozen, subclass)]
 struct Mapped {
     function: Py<PyAny>,
     in_axes: Py<PyAny>,
@@ -432,13 +441,34 @@ pub(crate) fn axes_of(
 
 #[pymethods]
 impl Mapped {
+    #[new]
+    fn new(function: &Bound<'_, PyAny>, in_axes: Py<PyAny>, out_axes: Py<PyAny>) -> PyResult<Self> {
+        if !function.is_callable() {
+            return Err(PyTypeError::new_err(format!(
+                "[vmap] expected a function, got {}",
+                function.get_type()
+            )));
+        }
+        Ok(Mapped {
+            function: function.clone().unbind(),
+            in_axes,
+            out_axes,
+        })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.in_axes)?;
+        visit.call(&self.out_axes)
+    }
+
     #[pyo3(signature = (*arguments))]
     fn __call__<'py>(
         &self,
         py: Python<'py>,
         arguments: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        note_sizes_read();
+        note_sizes_read("vmap");
         let inputs = tree::arrays(arguments)?;
         let mut in_axes = Vec::new();
         axes_of(arguments, self.in_axes.bind(py), &mut in_axes)?;
@@ -464,24 +494,33 @@ impl Mapped {
     }
 }
 
+/// A tree of axes, in which `None` is no axis; not given at all it is the first.
+struct AxesTree<'py>(Option<Bound<'py, PyAny>>);
+
+impl<'py> FromPyObject<'_, 'py> for AxesTree<'py> {
+    type Error = PyErr;
+
+    fn extract(axes: pyo3::Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(AxesTree(Some(axes.to_owned())))
+    }
+}
+
 /// A function that maps `fun` over axes of its inputs.
 #[pyfunction]
-#[pyo3(signature = (fun, in_axes = None, out_axes = None))]
+#[pyo3(
+    signature = (fun, in_axes = AxesTree(None), out_axes = AxesTree(None)),
+    text_signature = "(fun, in_axes=0, out_axes=0)"
+)]
 fn vmap<'py>(
     fun: &Bound<'py, PyAny>,
-    in_axes: Option<Bound<'py, PyAny>>,
-    out_axes: Option<Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, Mapped>> {
-    let py = fun.py();
-    let first = 0i64.into_pyobject(py)?.into_any();
-    let mapped = Mapped {
-        function: fun.clone().unbind(),
-        in_axes: in_axes.unwrap_or_else(|| first.clone()).unbind(),
-        out_axes: out_axes.unwrap_or(first).unbind(),
-    };
-    let wrapped = Bound::new(py, mapped)?;
-    copy_names(&wrapped, fun)?;
-    Ok(wrapped)
+    in_axes: AxesTree<'py>,
+    out_axes: AxesTree<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let first = 0i64.into_pyobject(fun.py())?.into_any();
+    let in_axes = in_axes.0.unwrap_or_else(|| first.clone());
+    let out_axes = out_axes.0.unwrap_or(first);
+    wrap::<Mapped>(&CLASS, fun, (fun, in_axes, out_axes))
 }
 
 /// Adds transforms and evaluation to the module.

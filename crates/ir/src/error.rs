@@ -183,6 +183,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A trace that was to serve inputs of all sizes holds for those that it was made with alone.
+    #[error(
+        "[{op}] {operation} depends on the sizes of the inputs, so a shapeless trace would be wrong \
+         for others; make a trace for each size"
+    )]
+    HoldsSizes {
+        /// What was asked for.
+        op: &'static str,
+        /// The operation, or the property that was read.
+        operation: &'static str,
+    },
     /// An imported function was called with inputs that it was not exported for.
     #[error("[import_function] no trace takes {found}; there are traces for:{expected}")]
     NoExportedTrace {
@@ -270,6 +281,7 @@ impl Error {
             | Error::InputCount { .. }
             | Error::NotDifferentiable { .. }
             | Error::NoExportedTrace { .. }
+            | Error::HoldsSizes { .. }
             | Error::ReadWhileTracing { .. } => ErrorClass::Value,
             Error::IndexOutOfBounds { .. } => ErrorClass::Index,
             Error::NoBackend { .. }

@@ -4,7 +4,7 @@ use crate::arrange::elements;
 use crate::coordinates::{direction, from_coordinates, from_scalars, parts};
 use crate::sample::{InputSpec, Sample};
 use crate::values::generate;
-use mlx_oxide_core::Array;
+use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{ArrayType, Dtype, OutputTypes, Result, Scalar, infer};
 
 /// The inputs of a sample.
@@ -51,7 +51,19 @@ fn slice_elements(input: &InputSpec, number: usize, slice: usize) -> Vec<Scalar>
 
 /// The sample's operation.
 pub fn function(sample: &Sample) -> impl Fn(&[Array]) -> Result<Vec<Array>> + '_ {
-    |inputs| Array::apply_all(sample.op.clone(), &inputs.iter().collect::<Vec<_>>())
+    |inputs| {
+        let mut inputs = inputs.to_vec();
+        if sample.hermitian {
+            inputs[0] = hermitian_part(&inputs[0])?;
+        }
+        Array::apply_all(sample.op.clone(), &inputs.iter().collect::<Vec<_>>())
+    }
+}
+
+fn hermitian_part(a: &Array) -> Result<Array> {
+    let transposed = ops::swapaxes(a, -1, -2)?;
+    let sum = ops::add(a, &ops::conjugate(&transposed)?)?;
+    ops::multiply(&sum, &ops::unary::scalar_like(&sum, 0.5)?)
 }
 
 /// The types of a sample's results.

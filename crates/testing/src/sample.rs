@@ -121,12 +121,14 @@ pub struct Sample {
     /// When results count as the same.
     pub agreement: Agreement,
     /// Whether the derivative by every inexact input that is not held can be checked against
-    /// differences here.
+    /// differences here, and its second derivative by differences of the first.
     pub differentiable: bool,
-    /// Whether so can the second derivative.
-    pub second_order: bool,
     /// Inexact inputs that derivatives are not taken by.
     pub held: Vec<usize>,
+    /// Whether the operation reads one triangle of a Hermitian input 0: transforms are then
+    /// checked of the operation after `(A + Aᴴ)/2`, since a derivative by one of two equal
+    /// elements is a convention.
+    pub hermitian: bool,
 }
 
 impl Sample {
@@ -143,8 +145,8 @@ impl Sample {
             tolerance: Tolerance::EXACT,
             agreement: Agreement::Elements,
             differentiable: false,
-            second_order: false,
             held: Vec::new(),
+            hermitian: false,
         }
     }
 
@@ -160,16 +162,15 @@ impl Sample {
         self
     }
 
-    /// The same with first derivatives to check, if the dtypes are precise enough for that.
+    /// The same with derivatives to check, if the dtypes are precise enough for that.
     pub fn differentiable(mut self) -> Self {
         self.differentiable = self.has_differences();
         self
     }
 
-    /// The same with first and second derivatives to check.
-    pub fn smooth(mut self) -> Self {
-        self.differentiable = self.has_differences();
-        self.second_order = self.differentiable;
+    /// The same for Hermitian matrices.
+    pub fn hermitian(mut self) -> Self {
+        self.hermitian = true;
         self
     }
 

@@ -38,7 +38,9 @@ struct Move {
     second: usize,
 }
 
-const KINDS: usize = 34;
+const KINDS: usize = 43;
+/// Values are not joined beyond this size.
+const MOST_ELEMENTS: usize = 64;
 
 fn function_of(numbers: &mut Numbers) -> Vec<Move> {
     let length = 5 + numbers.below(36);
@@ -58,6 +60,12 @@ fn fitting(value: &Array, like: &Array) -> Result<Array> {
         return Ok(value.clone());
     }
     ops::broadcast_to(&ops::mean(value, None, false)?, like.shape().clone())
+}
+
+/// 0, 1, 2, … in the shape of another array.
+fn numbered(like: &Array, dtype: Dtype) -> Result<Array> {
+    let numbers = ops::arange(0.0, like.size() as f64, 1.0, dtype)?;
+    ops::reshape_to(&numbers, like.shape().clone())
 }
 
 fn apply(step: Move, values: &[Array]) -> Result<Array> {
@@ -107,6 +115,31 @@ fn apply(step: Move, values: &[Array]) -> Result<Array> {
             &[a.clone(), b.clone()],
         )
         .map(|mut outputs| outputs.swap_remove(0)),
+        33 => {
+            let weights = ops::remainder(&numbered(a, Dtype::Int32)?, &Array::scalar(3i32)?)?;
+            ops::multiply(a, &ops::astype(&weights, Dtype::Float32)?)
+        }
+        34 => {
+            let bytes = ops::add(&numbered(a, Dtype::Uint8)?, &Array::scalar(200u8)?)?;
+            ops::add(a, &(&ops::astype(&bytes, Dtype::Float32)? * 0.01)?)
+        }
+        35 => {
+            let odd = ops::remainder(&numbered(a, Dtype::Int64)?, &Array::scalar(2i64)?)?;
+            ops::select(&ops::astype(&odd, Dtype::Bool)?, a, b)
+        }
+        36 => {
+            let complex = ops::astype(&(a * 0.3)?, Dtype::Complex64)?;
+            ops::real(&ops::multiply(
+                &ops::exp(&complex)?,
+                &ops::conjugate(&complex)?,
+            )?)
+        }
+        37 => ops::slice_axis(a, 0, 0, a.shape()[0].div_ceil(2)),
+        38 | 39 if a.size() > MOST_ELEMENTS => ops::sigmoid(b),
+        38 => ops::concatenate(&[a, b], 0),
+        39 => ops::concatenate(&[a, b], 1),
+        40 => ops::sum(&(a * 0.2)?, Some(&[0]), true),
+        41 => ops::fast::softmax(a, Some(&[0]), false),
         _ => ops::sort(a, Some(0)),
     }
 }

@@ -63,13 +63,12 @@ fn subscripts(value: &Bound<'_, PyAny>) -> PyResult<Vec<Subscript>> {
 #[pymethods]
 impl PyArray {
     fn __getitem__(&self, arg: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        crate::compile::note_sizes_read();
         let subscripts = subscripts(arg)?;
         wrap(ops::getitem(&self.get(), &subscripts))
     }
 
     fn __setitem__(&self, arg0: &Bound<'_, PyAny>, arg1: &Bound<'_, PyAny>) -> PyResult<()> {
-        crate::compile::note_sizes_read();
+        crate::compile::note_sizes_read("assignment to a part");
         let subscripts = subscripts(arg0)?;
         let array = self.get();
         let value = to_array(arg1, Some(array.dtype()))?;
@@ -83,7 +82,7 @@ impl PyArray {
     /// given twice takes both updates.
     #[getter]
     fn at(&self) -> ArrayAt {
-        crate::compile::note_sizes_read();
+        crate::compile::note_sizes_read("at");
         ArrayAt {
             array: self.get(),
             subscripts: None,
@@ -91,7 +90,7 @@ impl PyArray {
     }
 
     fn __iter__(&self) -> PyResult<ArrayIterator> {
-        crate::compile::note_sizes_read();
+        crate::compile::note_sizes_read("iteration");
         let array = self.get();
         match array.ndim() {
             0 => Err(PyTypeError::new_err("iteration over a 0-d array")),

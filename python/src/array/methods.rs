@@ -75,7 +75,6 @@ impl PyArray {
         shape: &Bound<'_, PyTuple>,
         stream: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyArray> {
-        crate::compile::note_sizes_read();
         let _scope = crate::device::enter(stream)?;
         super::wrap(mlx_oxide_core::ops::reshape(&self.get(), &spread(shape)?))
     }
@@ -87,7 +86,6 @@ impl PyArray {
         axes: &Bound<'_, PyTuple>,
         stream: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyArray> {
-        crate::compile::note_sizes_read();
         let _scope = crate::device::enter(stream)?;
         let none = axes.len() == 1 && axes.get_item(0)?.is_none();
         let axes = if none { Vec::new() } else { spread(axes)? };

@@ -91,7 +91,7 @@ impl PyArray {
     /// Number of elements.
     #[getter]
     fn size(&self) -> usize {
-        note_sizes_read();
+        note_sizes_read("reading `size`");
         self.get().size()
     }
 
@@ -110,14 +110,14 @@ impl PyArray {
     /// Bytes of all elements.
     #[getter]
     fn nbytes(&self) -> usize {
-        note_sizes_read();
+        note_sizes_read("reading `nbytes`");
         self.get().nbytes()
     }
 
     /// Sizes along the axes.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        note_sizes_read();
+        note_sizes_read("reading `shape`");
         PyTuple::new(py, self.current.lock().shape().iter())
     }
 
@@ -142,7 +142,6 @@ impl PyArray {
     /// The array with its axes reversed.
     #[getter(T)]
     fn transposed(&self) -> PyResult<PyArray> {
-        note_sizes_read();
         wrap(ops::transpose(&self.get(), &[]))
     }
 
@@ -197,7 +196,7 @@ impl PyArray {
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        note_sizes_read();
+        note_sizes_read("`len`");
         let array = self.get();
         array
             .shape()

@@ -4,6 +4,7 @@ use crate::array::PyArray;
 use crate::random::{RandomState, as_list};
 use mlx_oxide_core::Array;
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use smallvec::SmallVec;
@@ -239,6 +240,23 @@ impl Template {
                 _ => Err(changed(container)),
             },
             Template::Constant(_) => Ok(()),
+        }
+    }
+
+    /// Shows the objects in it to the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Template::Array => Ok(()),
+            Template::List(items) => items.iter().try_for_each(|item| item.traverse(visit)),
+            Template::Tuple(class, items) => {
+                visit.call(class)?;
+                items.iter().try_for_each(|item| item.traverse(visit))
+            }
+            Template::Dict(items) => items.iter().try_for_each(|(key, item)| {
+                visit.call(key)?;
+                item.traverse(visit)
+            }),
+            Template::Constant(value) => visit.call(value),
         }
     }
 

@@ -5,11 +5,15 @@ use crate::array::{PyArray, from_python, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
-use mlx_oxide_core::ops;
+use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Dtype, Scalar};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
+
+fn cast(a: &Array, dtype: Option<PyDtype>) -> PyResult<Array> {
+    ops::astype(a, dtype_or(dtype, a.dtype())).or_raise()
+}
 
 const FLOAT: Dtype = Dtype::Float32;
 
@@ -40,10 +44,10 @@ mod functions {
         };
         /// Zeros in the shape and dtype of an array.
         zeros_like[a, /, dtype = None, *](a: ArrayArgument, dtype: Option<PyDtype>) -> PyArray =
-            wrap(ops::zeros(a.0.shape(), dtype_or(dtype, a.0.dtype())));
+            wrap(ops::zeros_like(&cast(&a.0, dtype)?));
         /// Ones in the shape and dtype of an array.
         ones_like[a, /, dtype = None, *](a: ArrayArgument, dtype: Option<PyDtype>) -> PyArray =
-            wrap(ops::ones(a.0.shape(), dtype_or(dtype, a.0.dtype())));
+            wrap(ops::ones_like(&cast(&a.0, dtype)?));
         /// A matrix with ones on the diagonal `k`.
         eye[n, m = None, k = 0, dtype = None, *](
             n: usize, m: Option<usize>, k: i64, dtype: Option<PyDtype>

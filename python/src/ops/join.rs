@@ -133,6 +133,7 @@ super::functions! {
                 wrap(ops::pad(&a.0, &widths, &value))
             }
             "edge" | "reflect" | "symmetric" => {
+                crate::compile::note_sizes_read("pad");
                 let empty = widths.iter().zip(a.0.shape().iter()).any(|(width, size)| *size == 0 && *width != (0, 0));
                 if empty {
                     return Err(PyValueError::new_err(format!("[pad] an empty axis cannot be padded by mode {mode}")));

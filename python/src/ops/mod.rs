@@ -41,7 +41,7 @@ macro_rules! functions {
                 $($argument: $kind,)*
                 stream: Option<&pyo3::Bound<'_, pyo3::PyAny>>,
             ) -> pyo3::PyResult<$result> {
-                crate::compile::note_sizes_read();
+                crate::compile::note_call(stringify!($name));
                 let _scope = crate::device::enter(stream)?;
                 $body
             }

@@ -155,6 +155,25 @@ impl Array {
         }
     }
 
+    /// A node of its own for the same elements, which a transform follows and whose expression
+    /// stays.
+    pub(crate) fn tracer_of(&self, trace: &Arc<Trace>) -> Array {
+        let op = Op::View(mlx_oxide_ir::View::Reshape(self.shape().clone()));
+        Array {
+            node: Arc::new(Node {
+                types: smallvec![self.array_type().clone()],
+                stream: self.stream(),
+                trace: Some(trace.clone()),
+                state: Mutex::new(State::Lazy(Expression {
+                    op,
+                    inputs: smallvec![self.clone()],
+                    rules: None,
+                })),
+            }),
+            output: 0,
+        }
+    }
+
     /// Where the elements are, if they are there.
     pub(crate) fn stored(&self) -> Option<Stored> {
         match &*self.node.state.lock() {

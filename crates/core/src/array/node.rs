@@ -2,7 +2,7 @@
 
 use super::Array;
 use crate::rules::batch::Batched;
-use crate::transforms::Trace;
+use crate::transforms::{ControlFlow, Trace};
 use mlx_oxide_ir::{Op, OutputTypes, Result};
 use mlx_oxide_runtime::{Progress, Results, Stream};
 use parking_lot::Mutex;
@@ -63,6 +63,11 @@ pub trait CustomRules: Send + Sync {
     fn evaluate(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let _ = inputs;
         Ok(Vec::new())
+    }
+
+    /// The traced functions that a control structure is made of.
+    fn control_flow(&self) -> Option<ControlFlow<'_>> {
+        None
     }
 
     /// The outputs for batched inputs.

@@ -1,6 +1,6 @@
 //! Traces by the types of their inputs.
 
-use super::shapeless;
+use super::shapeless::{self, Program};
 use crate::array::Array;
 use crate::graph::{Graph, simplify};
 use mlx_oxide_ir::{ArrayType, Result};
@@ -22,8 +22,8 @@ pub struct Traced<K, D> {
     graph: Graph,
     /// For evaluation alone.
     values: Graph,
-    /// Whether the graph holds for inputs of other shapes, too.
-    shapeless: bool,
+    /// The function for inputs of other sizes, if nothing in it depends on these.
+    program: Option<Arc<Program>>,
     /// How many inputs the key covers; hidden ones may follow.
     visible: usize,
     /// Whether some constant belongs to a transform that is under way; such a trace is not kept.
@@ -51,7 +51,7 @@ impl<K, D> Traced<K, D> {
 
     /// Whether the trace holds for inputs of other sizes, too.
     pub fn is_shapeless(&self) -> bool {
-        self.shapeless
+        self.program.is_some()
     }
 
     /// Whether [`replay`](Traced::replay) takes the hidden inputs after the others.
@@ -67,15 +67,9 @@ impl<K, D> Traced<K, D> {
                 .all(|(input, expected)| input.array_type() == expected)
     }
 
-    fn fits_but_for_sizes(&self, inputs: &[Array]) -> bool {
-        self.shapeless
-            && inputs.len() == self.visible
-            && inputs
-                .iter()
-                .zip(&self.graph.inputs)
-                .all(|(input, expected)| {
-                    input.dtype() == expected.dtype && input.ndim() == expected.shape.ndim()
-                })
+    fn fits_but_for_sizes(&self, inputs: &[ArrayType]) -> bool {
+        let takes = |program: &Arc<Program>| program.takes(inputs);
+        self.program.as_ref().is_some_and(takes)
     }
 }
 
@@ -87,9 +81,10 @@ pub struct TraceCache<K, D> {
 }
 
 impl<K: PartialEq + Clone, D> TraceCache<K, D> {
-    /// An empty cache. If `shapeless`, a trace of elementwise operations alone serves inputs of
-    /// other sizes without tracing again; any other function is traced again, because its trace
-    /// holds sizes.
+    /// An empty cache. If `shapeless`, a trace serves inputs of other sizes without tracing
+    /// again, unless something in it holds only for its own sizes: such a function is traced
+    /// again. What a function computes in Rust from [`Array::shape`] goes unnoticed and must say
+    /// so by [`shapeless::refuse`].
     pub fn new(shapeless: bool) -> Self {
         TraceCache {
             traces: Mutex::default(),
@@ -103,9 +98,32 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Visits what callers keep with the traces, as far as nobody but this cache holds it now;
+    /// nothing if the cache is in use.
+    pub fn for_each_data<E>(
+        &self,
+        mut visit: impl FnMut(&D) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let Some(traces) = self.traces.try_lock() else {
+            return Ok(());
+        };
+        let mut seen: Vec<&Arc<D>> = Vec::new();
+        for traced in traces.iter() {
+            // traces of one program for several sizes share their data
+            let is_seen = seen.iter().any(|data| Arc::ptr_eq(data, &traced.data));
+            let holders = traces
+                .iter()
+                .filter(|other| Arc::ptr_eq(&other.data, &traced.data));
+            if !is_seen && holders.count() == Arc::strong_count(&traced.data) {
+                seen.push(&traced.data);
+                visit(&traced.data)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The trace for the inputs. `trace` runs the function on inputs without values where there is
-    /// none yet; it returns the outputs, what the caller keeps, and whether no size of an input
-    /// was read. It also gets inputs of the `hidden` types, which are no part of the key and which
+    /// none yet; it returns the outputs and what the caller keeps. It also gets inputs of the `hidden` types, which are no part of the key and which
     /// a trace that does not use them does without.
     pub fn get<F>(
         &self,
@@ -115,10 +133,11 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
         trace: F,
     ) -> Result<Arc<Traced<K, D>>>
     where
-        F: FnOnce(&[Array]) -> Result<(Vec<Array>, D, bool)>,
+        F: FnOnce(&[Array]) -> Result<(Vec<Array>, D)>,
     {
         let stream = Stream::current();
         let matches = |traced: &Traced<K, D>| traced.stream == stream && traced.key == *key;
+        let mut types: Vec<ArrayType>;
         let similar = {
             let mut traces = self.traces.lock();
             let found = traces
@@ -130,27 +149,31 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
                 }
                 return Ok(traces[0].clone());
             }
+            types = inputs
+                .iter()
+                .map(|input| input.array_type().clone())
+                .collect();
             traces
                 .iter()
-                .find(|traced| traced.fits_but_for_sizes(inputs) && matches(traced))
+                .find(|traced| traced.fits_but_for_sizes(&types) && matches(traced))
                 .cloned()
         };
-        let mut types: Vec<ArrayType> = inputs
-            .iter()
-            .map(|input| input.array_type().clone())
-            .collect();
-        let traced = match similar {
-            Some(similar) => Traced {
-                key: key.clone(),
-                stream,
-                graph: shapeless::resize(&similar.graph, &types)?,
-                values: shapeless::resize(&similar.values, &types)?,
-                shapeless: true,
-                visible: inputs.len(),
-                followed: false,
-                data: similar.data.clone(),
-            },
-            None => {
+        let program = similar.as_ref().and_then(|similar| similar.program.clone());
+        let traced = match (similar, program) {
+            (Some(similar), Some(program)) => {
+                let graph = simplify::simplify(program.resize(&types)?);
+                Traced {
+                    key: key.clone(),
+                    stream,
+                    values: simplify::simplify_for_values(graph.clone()),
+                    graph,
+                    program: Some(program),
+                    visible: inputs.len(),
+                    followed: false,
+                    data: similar.data.clone(),
+                }
+            }
+            _ => {
                 types.extend(hidden());
                 self.trace(key.clone(), stream, &types, inputs.len(), trace)?
             }
@@ -167,29 +190,39 @@ impl<K: PartialEq + Clone, D> TraceCache<K, D> {
         trace: F,
     ) -> Result<Traced<K, D>>
     where
-        F: FnOnce(&[Array]) -> Result<(Vec<Array>, D, bool)>,
+        F: FnOnce(&[Array]) -> Result<(Vec<Array>, D)>,
     {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut kept = None;
-        let graph = Graph::trace(
-            |placeholders| {
-                let (outputs, data, sizes_unread) = trace(placeholders)?;
-                kept = Some((data, sizes_unread));
-                Ok(outputs)
-            },
-            types,
-        )?;
-        let (data, sizes_unread) = kept.expect("the trace ran");
+        let function = |placeholders: &[Array]| {
+            let (outputs, data) = trace(placeholders)?;
+            kept = Some(data);
+            Ok(outputs)
+        };
+        let (graph, program) = match self.shapeless {
+            true => {
+                let (graph, program) = shapeless::trace(function, types)?;
+                (graph, program.ok())
+            }
+            false => (Graph::trace(function, types)?, None),
+        };
+        let data = kept.expect("the trace ran");
         let mut graph = simplify::simplify(graph);
-        if !graph.uses_inputs_from(visible as u32) {
+        let uses_hidden = graph.uses_inputs_from(visible as u32);
+        if !uses_hidden {
             graph.inputs.truncate(visible);
         }
+        // hidden inputs have no place in a program; without them it takes the others alone
+        let program = program.filter(|_| !uses_hidden).map(|mut program| {
+            program.inputs.truncate(visible);
+            Arc::new(program)
+        });
         let followed = graph.followed_constants().next().is_some();
         let values = simplify::simplify_for_values(graph.clone());
         Ok(Traced {
             key,
             stream,
-            shapeless: self.shapeless && sizes_unread && shapeless::holds_no_sizes(&graph),
+            program: program.filter(|_| !followed),
             graph,
             values,
             visible,

@@ -4,13 +4,16 @@
 //! constants that the function brings along.
 
 mod format;
+mod read;
+mod write;
 
-use crate::array::{Array, Role};
-use crate::compile::shapeless;
+use crate::array::{Array, CustomRules, Role};
+use crate::compile::shapeless::{self, Program};
 use crate::graph::{Graph, simplify};
 use mlx_oxide_ir::{ArrayType, Error, Op, Result, Source};
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How a function is called: so many inputs by position, then those with names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +29,10 @@ pub struct Signature {
 pub struct ExportedTrace {
     /// How it is called.
     pub signature: Signature,
-    /// Whether it serves inputs of other sizes, too.
-    pub shapeless: bool,
     /// What it computes.
     pub graph: Graph,
+    /// What it computes for inputs of other sizes, if it serves them.
+    pub(crate) program: Option<Program>,
 }
 
 /// A function as traces for different inputs.
@@ -39,7 +42,7 @@ pub struct ExportedTrace {
 /// let x = Array::from_slice(&[1.0f32, 2.0], [2])?;
 /// let graph = Graph::trace(|x| Ok(vec![ops::exp(&x[0])?]), &[x.array_type().clone()])?;
 /// let mut exported = Exported::default();
-/// exported.add(Signature { positional: 1, keywords: vec![] }, graph, false)?;
+/// exported.add(Signature { positional: 1, keywords: vec![] }, graph)?;
 /// let restored = Exported::from_bytes(&exported.to_bytes()?)?;
 /// let outputs = restored.call(&Signature { positional: 1, keywords: vec![] }, &[x])?;
 /// assert_eq!(outputs[0].shape().to_vec(), [2]);
@@ -64,39 +67,68 @@ impl Exported {
     /// Adds a trace.
     ///
     /// # Errors
-    /// A second trace for the same inputs; operations whose behaviour is the caller's own code; a
-    /// shapeless trace of operations that hold sizes; constants that a transform under way
-    /// follows.
-    pub fn add(&mut self, signature: Signature, graph: Graph, shapeless: bool) -> Result<()> {
-        let graph = simplify::simplify_for_values(graph);
-        graph.steps.iter().try_for_each(|step| match &step.rules {
-            Some(rules) if rules.role() == Role::Computation => Err(invalid(
+    /// A second trace for the same inputs; operations whose behaviour is the caller's own code;
+    /// constants that a transform under way follows.
+    pub fn add(&mut self, signature: Signature, graph: Graph) -> Result<()> {
+        let graph = simplify::simplify_for_files(graph);
+        self.push(ExportedTrace {
+            signature,
+            graph,
+            program: None,
+        })
+    }
+
+    /// Traces a function and adds the trace, which serves inputs of all sizes.
+    ///
+    /// Sizes that the function gives to operations itself stay. What it computes in Rust from
+    /// [`Array::shape`] goes unnoticed and must say so by
+    /// [`refuse`](crate::compile::shapeless::refuse).
+    ///
+    /// # Errors
+    /// [`Error::HoldsSizes`] if something in the trace holds for the sizes of these inputs alone;
+    /// else those of [`add`](Exported::add) and of the function.
+    pub fn add_shapeless<F>(
+        &mut self,
+        signature: Signature,
+        function: F,
+        inputs: &[ArrayType],
+    ) -> Result<()>
+    where
+        F: FnOnce(&[Array]) -> Result<Vec<Array>>,
+    {
+        let (graph, program) = shapeless::trace(function, inputs)?;
+        let program = program.map_err(|operation| Error::HoldsSizes {
+            op: "export_function",
+            operation,
+        })?;
+        self.push(ExportedTrace {
+            signature,
+            graph: simplify::simplify_for_files(graph),
+            program: Some(program),
+        })
+    }
+
+    fn push(&mut self, trace: ExportedTrace) -> Result<()> {
+        let foreign = trace.graph.steps.iter().find(|step| {
+            let computes = |rules: &Arc<dyn CustomRules>| {
+                rules.role() == Role::Computation && rules.control_flow().is_none()
+            };
+            step.rules.as_ref().is_some_and(computes)
+        });
+        if let Some(step) = foreign {
+            return Err(invalid(
                 "function",
                 format!("one with {}", step.op.name()),
-                "a function without loops, branches and operations of its own",
-            )),
-            _ => Ok(()),
-        })?;
-        if graph.followed_constants().next().is_some() {
+                "a function without operations of the caller's own",
+            ));
+        }
+        if trace.graph.followed_constants().next().is_some() {
             return Err(invalid(
                 "function",
                 "one that depends on arrays inside a transform".to_owned(),
                 "a function of its inputs and of constants",
             ));
         }
-        if shapeless && !shapeless::holds_no_sizes(&graph) {
-            return Err(invalid(
-                "shapeless",
-                "true for a function that depends on sizes".to_owned(),
-                "false, or a function of elementwise operations alone; export one trace for each \
-                 size with an exporter",
-            ));
-        }
-        let trace = ExportedTrace {
-            signature,
-            shapeless,
-            graph,
-        };
         let same = |other: &ExportedTrace| {
             other.signature == trace.signature && other.takes(&trace.graph.inputs)
         };
@@ -108,6 +140,17 @@ impl Exported {
         }
         self.traces.push(trace);
         Ok(())
+    }
+
+    /// Adds the traces of another.
+    ///
+    /// # Errors
+    /// A second trace for the same inputs.
+    pub fn append(&mut self, other: Exported) -> Result<()> {
+        other
+            .traces
+            .into_iter()
+            .try_for_each(|trace| self.push(trace))
     }
 
     /// The traces.
@@ -128,10 +171,13 @@ impl Exported {
         let Some(trace) = self.traces.iter().find(fitting) else {
             return Err(self.no_trace(signature, &types));
         };
-        if trace.graph.inputs == types {
-            return trace.graph.replay(inputs);
+        match &trace.program {
+            Some(program) if shapeless::is_recording() => program.run(inputs),
+            Some(program) if trace.graph.inputs != types => {
+                simplify::simplify_for_values(program.resize(&types)?).replay(inputs)
+            }
+            _ => trace.graph.replay(inputs),
         }
-        shapeless::resize(&trace.graph, &types)?.replay(inputs)
     }
 
     fn no_trace(&self, signature: &Signature, types: &[ArrayType]) -> Error {
@@ -155,7 +201,7 @@ impl Exported {
     /// # Errors
     /// A constant that cannot be computed.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        format::encode(self)
+        write::encode(self)
     }
 
     /// The function in a file's content.
@@ -163,7 +209,7 @@ impl Exported {
     /// # Errors
     /// Content that is cut off, damaged, of another version or inconsistent.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        format::decode(bytes)
+        read::decode(bytes)
     }
 
     /// Writes a file.
@@ -193,12 +239,16 @@ impl Exported {
 }
 
 impl ExportedTrace {
+    /// Whether it serves inputs of other sizes, too.
+    pub fn is_shapeless(&self) -> bool {
+        self.program.is_some()
+    }
+
     fn takes(&self, types: &[ArrayType]) -> bool {
-        let fits = |(found, expected): (&ArrayType, &ArrayType)| match self.shapeless {
-            true => found.dtype == expected.dtype && found.shape.ndim() == expected.shape.ndim(),
-            false => found == expected,
-        };
-        types.len() == self.graph.inputs.len() && types.iter().zip(&self.graph.inputs).all(fits)
+        match &self.program {
+            Some(program) => program.takes(types),
+            None => types == self.graph.inputs,
+        }
     }
 }
 

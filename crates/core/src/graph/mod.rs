@@ -9,6 +9,7 @@ mod replay;
 pub mod simplify;
 
 pub use dot::dot;
+pub(crate) use record::Noted;
 
 use crate::array::{Array, CustomRules};
 use mlx_oxide_ir::{ArrayType, Op, OutputTypes};

@@ -2,8 +2,9 @@
 
 use super::{Graph, Step, Value};
 use crate::array::{Array, Expression, Node};
+use crate::compile::shapeless::{self, Call};
 use crate::transforms::Trace;
-use mlx_oxide_ir::{ArrayType, Error, Op, Result, Source};
+use mlx_oxide_ir::{ArrayType, Error, Op, Result, Source, View};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ impl Graph {
     where
         F: FnOnce(&[Array]) -> Result<Vec<Array>>,
     {
+        shapeless::refuse("a traced function");
         let scope = Trace::begin();
         let placeholders: Vec<Array> = inputs
             .iter()
@@ -58,28 +60,52 @@ impl Graph {
         Graph::record_from(inputs, outputs, Some(level))
     }
 
+    /// [`record`](Graph::record) with noted calls in place of what they are made of: steps
+    /// whose operation is a stand-in, each with its call.
+    pub(crate) fn record_noted(
+        inputs: &[Array],
+        outputs: &[Array],
+        level: u32,
+        noted: Noted,
+    ) -> Result<(Graph, Vec<Option<Call>>)> {
+        let mut recorder = Recorder::new(inputs, Some(level));
+        recorder.noted = noted;
+        recorder.record_all(outputs)?;
+        Ok((recorder.graph, recorder.calls))
+    }
+
     fn record_from(inputs: &[Array], outputs: &[Array], level: Option<u32>) -> Result<Graph> {
-        let mut recorder = Recorder {
-            graph: Graph {
-                inputs: inputs
-                    .iter()
-                    .map(|input| input.array_type().clone())
-                    .collect(),
-                ..Graph::default()
-            },
-            known: FxHashMap::default(),
-            level,
-        };
-        for (position, input) in inputs.iter().enumerate() {
-            recorder
-                .known
-                .insert(key(input), Value::Input(position as u32));
-        }
-        for output in outputs {
-            let value = recorder.record(output)?;
-            recorder.graph.outputs.push(value);
-        }
+        let mut recorder = Recorder::new(inputs, level);
+        recorder.record_all(outputs)?;
         Ok(recorder.graph)
+    }
+}
+
+/// Public calls that a trace noted, by their outputs.
+#[derive(Default)]
+pub(crate) struct Noted {
+    calls: Vec<NotedCall>,
+    /// The call that an array is an output of.
+    made: FxHashMap<Key, usize>,
+}
+
+struct NotedCall {
+    call: Call,
+    inputs: Vec<Array>,
+    /// Kept so that their addresses stay their own.
+    outputs: Vec<Array>,
+}
+
+impl Noted {
+    pub(crate) fn add(&mut self, call: Call, inputs: Vec<Array>, outputs: &[Array]) {
+        let number = self.calls.len();
+        self.made
+            .extend(outputs.iter().map(|output| (key(output), number)));
+        self.calls.push(NotedCall {
+            call,
+            inputs,
+            outputs: outputs.to_vec(),
+        });
     }
 }
 
@@ -88,15 +114,42 @@ struct Recorder {
     known: FxHashMap<Key, Value>,
     /// The trace that is followed; without one everything is that is not computed.
     level: Option<u32>,
+    noted: Noted,
+    /// For each step the call that it stands for.
+    calls: Vec<Option<Call>>,
 }
 
 struct Frame {
     node: Arc<Node>,
     expression: Expression,
     next_input: usize,
+    call: Option<usize>,
 }
 
 impl Recorder {
+    fn new(inputs: &[Array], level: Option<u32>) -> Self {
+        let types = inputs.iter().map(|input| input.array_type().clone());
+        let values = (0..inputs.len() as u32).map(Value::Input);
+        Recorder {
+            graph: Graph {
+                inputs: types.collect(),
+                ..Graph::default()
+            },
+            known: inputs.iter().map(key).zip(values).collect(),
+            level,
+            noted: Noted::default(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn record_all(&mut self, outputs: &[Array]) -> Result<()> {
+        for output in outputs {
+            let value = self.record(output)?;
+            self.graph.outputs.push(value);
+        }
+        Ok(())
+    }
+
     /// The value of an array; what it depends on is recorded first, without recursion.
     fn record(&mut self, array: &Array) -> Result<Value> {
         let mut stack: Vec<Frame> = Vec::new();
@@ -123,6 +176,18 @@ impl Recorder {
         if self.known.contains_key(&key(array)) {
             return Ok(None);
         }
+        if let Some(call) = self.noted.made.get(&key(array)) {
+            return Ok(Some(Frame {
+                node: array.node.clone(),
+                expression: Expression {
+                    op: Op::View(View::Contiguous), // a stand-in that nobody runs
+                    inputs: self.noted.calls[*call].inputs.iter().cloned().collect(),
+                    rules: None,
+                },
+                next_input: 0,
+                call: Some(*call),
+            }));
+        }
         let live_level = array.node.live_trace().map(|trace| trace.level());
         let followed = match self.level {
             Some(level) => live_level >= Some(level),
@@ -140,6 +205,7 @@ impl Recorder {
                 node: array.node.clone(),
                 expression,
                 next_input: 0,
+                call: None,
             })),
             _ => {
                 self.constant(array);
@@ -162,13 +228,23 @@ impl Recorder {
             .iter()
             .map(|input| self.known[&key(input)])
             .collect();
-        let address = Arc::as_ptr(&frame.node) as usize;
-        for output in 0..frame.node.types.len() as u32 {
+        let call = frame.call.map(|call| &self.noted.calls[call]);
+        let outputs: SmallVec<[Key; 2]> = match call {
+            Some(noted) => noted.outputs.iter().map(key).collect(),
+            None => {
+                let address = Arc::as_ptr(&frame.node) as usize;
+                (0..frame.node.types.len() as u32)
+                    .map(|output| (address, output))
+                    .collect()
+            }
+        };
+        for (output, key) in (0u32..).zip(outputs) {
             // an output that is an input of the graph stays one
             self.known
-                .entry((address, output))
+                .entry(key)
                 .or_insert(Value::Result { step, output });
         }
+        self.calls.push(call.map(|noted| noted.call.clone()));
         self.graph.steps.push(Step {
             op: frame.expression.op,
             inputs,

@@ -1,8 +1,9 @@
 //! Elementwise operations of two operands.
 
 use super::unary::astype;
-use super::view::broadcast_to;
+use super::view::stretch_to;
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Binary, Dtype, Error, Op, Result, Shape, binary_table, promote_operands};
 
@@ -42,17 +43,23 @@ pub fn apply(binary: Binary, a: &Array, b: &Array) -> Result<Array> {
     if a.dtype() == dtype && b.dtype() == dtype && a.shape() == b.shape() {
         return Array::apply(Op::Binary(binary), &[a, b]);
     }
-    if !binary.domain().contains(dtype) {
-        return Err(Error::DtypeUnsupported {
-            op: binary.name(),
-            dtype,
-            expected: binary.domain().describe(),
-        });
-    }
-    let shape = broadcast_shapes(binary.name(), a.shape(), b.shape())?;
-    let a = convert(a, dtype, &shape)?;
-    let b = convert(b, dtype, &shape)?;
-    Array::apply(Op::Binary(binary), &[&a, &b])
+    shapeless::call(
+        || Call::Binary(binary),
+        &[a, b],
+        || {
+            if !binary.domain().contains(dtype) {
+                return Err(Error::DtypeUnsupported {
+                    op: binary.name(),
+                    dtype,
+                    expected: binary.domain().describe(),
+                });
+            }
+            let shape = broadcast_shapes(binary.name(), a.shape(), b.shape())?;
+            let a = convert(a, dtype, &shape)?;
+            let b = convert(b, dtype, &shape)?;
+            Array::apply(Op::Binary(binary), &[&a, &b])
+        },
+    )
 }
 
 /// The array cast and stretched; the cast comes first, on fewer elements.
@@ -61,7 +68,7 @@ pub(crate) fn convert(a: &Array, dtype: Dtype, shape: &Shape) -> Result<Array> {
     if cast.shape() == shape {
         Ok(cast)
     } else {
-        broadcast_to(&cast, shape.clone())
+        stretch_to(&cast, shape.clone())
     }
 }
 

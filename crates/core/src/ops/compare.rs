@@ -2,18 +2,25 @@
 
 use super::{binary, reduce, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Dtype, Op, Result, result_type};
 
 /// `x` where the condition holds, else `y`; all three broadcast, `x` and `y` promote.
 pub fn select(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
-    let dtype = result_type(x.dtype(), y.dtype());
-    let shape = broadcast_shapes("where", x.shape(), y.shape())?;
-    let shape = broadcast_shapes("where", condition.shape(), &shape)?;
-    let condition = binary::convert(condition, Dtype::Bool, &shape)?;
-    let x = binary::convert(x, dtype, &shape)?;
-    let y = binary::convert(y, dtype, &shape)?;
-    Array::apply(Op::Select, &[&condition, &x, &y])
+    shapeless::call(
+        || Call::Select,
+        &[condition, x, y],
+        || {
+            let dtype = result_type(x.dtype(), y.dtype());
+            let shape = broadcast_shapes("where", x.shape(), y.shape())?;
+            let shape = broadcast_shapes("where", condition.shape(), &shape)?;
+            let condition = binary::convert(condition, Dtype::Bool, &shape)?;
+            let x = binary::convert(x, dtype, &shape)?;
+            let y = binary::convert(y, dtype, &shape)?;
+            Array::apply(Op::Select, &[&condition, &x, &y])
+        },
+    )
 }
 
 /// The elements moved inside the bounds; a bound that is absent does not bind.
@@ -69,7 +76,7 @@ pub fn isneginf(a: &Array) -> Result<Array> {
 }
 
 fn constant(a: &Array, value: bool) -> Result<Array> {
-    view::broadcast_to(&Array::scalar(value)?, a.shape().clone())
+    view::stretch_to(&Array::scalar(value)?, a.shape().clone())
 }
 
 /// Whether each pair is close: `|a - b| ≤ atol + rtol·|b|`, or both the same infinity, or both

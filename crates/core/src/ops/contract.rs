@@ -2,6 +2,7 @@
 
 use super::{binary, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Contract, Dtype, Error, Op, Result, Shape, result_type};
 
@@ -11,9 +12,15 @@ use mlx_oxide_ir::{Contract, Dtype, Error, Op, Result, Shape, result_type};
 /// # Errors
 /// Inner sizes that differ; a scalar operand; integer dtypes.
 pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
-    let (lhs, rhs) = matrices("matmul", a, b)?;
-    let product = Array::apply(Op::Contract(Contract::Matmul), &[&lhs, &rhs])?;
-    drop_vector_axes(&product, a, b)
+    shapeless::call(
+        || Call::Matmul,
+        &[a, b],
+        || {
+            let (lhs, rhs) = matrices("matmul", a, b)?;
+            let product = Array::apply(Op::Contract(Contract::Matmul), &[&lhs, &rhs])?;
+            drop_vector_axes(&product, a, b)
+        },
+    )
 }
 
 impl Array {
@@ -82,7 +89,7 @@ fn align_leading(op: &'static str, lhs: &Array, rhs: &Array) -> Result<(Array, A
     })?;
     let stretch = |array: &Array| {
         let matrix = &array.shape()[array.ndim() - 2..];
-        view::broadcast_to(
+        view::stretch_to(
             array,
             shape.iter().chain(matrix).copied().collect::<Shape>(),
         )
@@ -104,67 +111,95 @@ fn drop_vector_axes(product: &Array, a: &Array, b: &Array) -> Result<Array> {
 
 /// `alpha·(a × b) + beta·c`; `c` broadcasts to the product.
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f64, beta: f64) -> Result<Array> {
-    let dtype = result_type(c.dtype(), product_dtype("addmm", a, b)?);
-    if a.ndim() < 2 || b.ndim() < 2 {
-        let product = unary::astype(&matmul(a, b)?, dtype)?;
-        let scaled = binary::multiply(&product, &unary::scalar_like(&product, alpha)?)?;
-        let c = unary::astype(c, dtype)?;
-        return binary::add(
-            &scaled,
-            &binary::multiply(&c, &unary::scalar_like(&c, beta)?)?,
-        );
-    }
-    let (lhs, rhs) = matrices(
-        "addmm",
-        &unary::astype(a, dtype)?,
-        &unary::astype(b, dtype)?,
-    )?;
-    let mut shape = lhs.shape().clone();
-    let last = shape.ndim() - 1;
-    shape[last] = rhs.shape()[last];
-    let addend = view::broadcast_for("addmm", &unary::astype(c, dtype)?, &shape)?;
-    let op = Contract::Addmm {
-        alpha: alpha.into(),
-        beta: beta.into(),
-    };
-    Array::apply(Op::Contract(op), &[&addend, &lhs, &rhs])
+    shapeless::call(
+        || Call::Addmm(alpha.into(), beta.into()),
+        &[c, a, b],
+        || {
+            let dtype = result_type(c.dtype(), product_dtype("addmm", a, b)?);
+            if a.ndim() < 2 || b.ndim() < 2 {
+                let product = unary::astype(&matmul(a, b)?, dtype)?;
+                let scaled = binary::multiply(&product, &unary::scalar_like(&product, alpha)?)?;
+                let c = unary::astype(c, dtype)?;
+                return binary::add(
+                    &scaled,
+                    &binary::multiply(&c, &unary::scalar_like(&c, beta)?)?,
+                );
+            }
+            let (lhs, rhs) = matrices(
+                "addmm",
+                &unary::astype(a, dtype)?,
+                &unary::astype(b, dtype)?,
+            )?;
+            let mut shape = lhs.shape().clone();
+            let last = shape.ndim() - 1;
+            shape[last] = rhs.shape()[last];
+            let addend = view::broadcast_for("addmm", &unary::astype(c, dtype)?, &shape)?;
+            let op = Contract::Addmm {
+                alpha: alpha.into(),
+                beta: beta.into(),
+            };
+            Array::apply(Op::Contract(op), &[&addend, &lhs, &rhs])
+        },
+    )
 }
 
 /// The inner product: the sum over the last axes of both.
 pub fn inner(a: &Array, b: &Array) -> Result<Array> {
-    if a.ndim() == 0 || b.ndim() == 0 {
-        return binary::multiply(a, b);
-    }
-    pair_axes("inner", a, b, &[-1], &[-1])
+    shapeless::call(
+        || Call::Inner,
+        &[a, b],
+        || {
+            if a.ndim() == 0 || b.ndim() == 0 {
+                return binary::multiply(a, b);
+            }
+            pair_axes("inner", a, b, &[-1], &[-1])
+        },
+    )
 }
 
 /// The outer product of the flat arrays: `a[i]·b[j]`.
 pub fn outer(a: &Array, b: &Array) -> Result<Array> {
-    let column = view::reshape_to(a, [a.size(), 1])?;
-    let row = view::reshape_to(b, [1, b.size()])?;
-    binary::multiply(&column, &row)
+    shapeless::call(
+        || Call::Outer,
+        &[a, b],
+        || {
+            let column = view::reshape_to(a, [a.size(), 1])?;
+            let row = view::reshape_to(b, [1, b.size()])?;
+            binary::multiply(&column, &row)
+        },
+    )
 }
 
 /// The sum of products over the last `count` axes of `a` and the first of `b`.
 pub fn tensordot(a: &Array, b: &Array, count: usize) -> Result<Array> {
-    if count > a.ndim() || count > b.ndim() {
-        return Err(Error::InvalidArgument {
-            op: "tensordot",
-            argument: "axes",
-            value: count.to_string(),
-            expected: "at most the number of axes of both arrays",
-        });
-    }
-    let left: Vec<i64> = (a.ndim() - count..a.ndim())
-        .map(|axis| axis as i64)
-        .collect();
-    let right: Vec<i64> = (0..count as i64).collect();
-    tensordot_axes(a, b, &left, &right)
+    shapeless::call(
+        || Call::Tensordot(count),
+        &[a, b],
+        || {
+            if count > a.ndim() || count > b.ndim() {
+                return Err(Error::InvalidArgument {
+                    op: "tensordot",
+                    argument: "axes",
+                    value: count.to_string(),
+                    expected: "at most the number of axes of both arrays",
+                });
+            }
+            let left: Vec<i64> = (a.ndim() - count..a.ndim())
+                .map(|axis| axis as i64)
+                .collect();
+            let right: Vec<i64> = (0..count as i64).collect();
+            tensordot_axes(a, b, &left, &right)
+        },
+    )
 }
 
 /// The sum of products over axes of `a` paired with axes of `b`.
 pub fn tensordot_axes(a: &Array, b: &Array, left: &[i64], right: &[i64]) -> Result<Array> {
-    pair_axes("tensordot", a, b, left, right)
+    shapeless::call(
+        || Call::TensordotAxes(left.to_vec(), right.to_vec()),
+        &[a, b],
+        || pair_axes("tensordot", a, b, left, right),
+    )
 }
 
 fn pair_axes(op: &'static str, a: &Array, b: &Array, left: &[i64], right: &[i64]) -> Result<Array> {

@@ -2,11 +2,12 @@
 
 use super::{binary, compare, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{Dtype, Error, Op, Result, Scalar, Shape, Source};
 
 /// An array with every element `value`, which is broadcast to `shape`.
 pub fn full(shape: impl Into<Shape>, value: &Array, dtype: Dtype) -> Result<Array> {
-    view::broadcast_to(&unary::astype(value, dtype)?, shape)
+    view::stretch_to(&unary::astype(value, dtype)?, shape)
 }
 
 /// An array with every element `value`.
@@ -32,12 +33,20 @@ pub fn ones(shape: impl Into<Shape>, dtype: Dtype) -> Result<Array> {
 
 /// Zeros of an array's shape and dtype.
 pub fn zeros_like(a: &Array) -> Result<Array> {
-    zeros(a.shape().clone(), a.dtype())
+    shapeless::call(
+        || Call::ZerosLike,
+        &[a],
+        || zeros(a.shape().clone(), a.dtype()),
+    )
 }
 
 /// Ones of an array's shape and dtype.
 pub fn ones_like(a: &Array) -> Result<Array> {
-    ones(a.shape().clone(), a.dtype())
+    shapeless::call(
+        || Call::OnesLike,
+        &[a],
+        || ones(a.shape().clone(), a.dtype()),
+    )
 }
 
 /// The numbers `start, start + step, …` below `stop` (above it where `step` is negative).
@@ -143,14 +152,26 @@ fn row_and_column(rows: usize, columns: usize, k: i64) -> Result<(Array, Array)>
 
 /// The elements on and below the diagonal `k` of the last two axes, else zeros.
 pub fn tril(a: &Array, k: i64) -> Result<Array> {
-    let mask = triangle("tril", a, k)?;
-    compare::select(&mask, a, &unary::scalar_like(a, 0.0)?)
+    shapeless::call(
+        || Call::Tril(k),
+        &[a],
+        || {
+            let mask = triangle("tril", a, k)?;
+            compare::select(&mask, a, &unary::scalar_like(a, 0.0)?)
+        },
+    )
 }
 
 /// The elements on and above the diagonal `k` of the last two axes, else zeros.
 pub fn triu(a: &Array, k: i64) -> Result<Array> {
-    let mask = triangle("triu", a, k - 1)?;
-    compare::select(&mask, &unary::scalar_like(a, 0.0)?, a)
+    shapeless::call(
+        || Call::Triu(k),
+        &[a],
+        || {
+            let mask = triangle("triu", a, k - 1)?;
+            compare::select(&mask, &unary::scalar_like(a, 0.0)?, a)
+        },
+    )
 }
 
 fn triangle(op: &'static str, a: &Array, k: i64) -> Result<Array> {

@@ -8,6 +8,7 @@ pub use gated_delta::{GatedDelta, gated_delta_update};
 
 use super::{binary, create, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{Dtype, Error, Fast, Op, Result, Shape, normalize_axes, result_type};
 
 fn apply(fast: Fast, inputs: &[&Array]) -> Result<Array> {
@@ -16,42 +17,58 @@ fn apply(fast: Fast, inputs: &[&Array]) -> Result<Array> {
 
 /// `exp(x - max)/Σ exp(x - max)` over axes, or all where none are given.
 pub fn softmax(a: &Array, axes: Option<&[i64]>, precise: bool) -> Result<Array> {
-    let real = unary::astype(a, a.dtype().at_least_float())?;
-    let axes = match axes {
-        Some(axes) => normalize_axes("softmax", axes, a.ndim())?,
-        None => (0..a.ndim()).collect(),
-    };
-    if axes.is_empty() {
-        return create::ones_like(&real);
-    }
-    let last = a.ndim() - 1;
-    if axes.as_slice() == [last] {
-        return apply(Fast::Softmax { precise }, &[&real]);
-    }
-    // bring the axes last, join them, and undo both
-    let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
-    let order: mlx_oxide_ir::Axes = kept.iter().chain(&axes).copied().collect();
-    let moved = view::permute(&real, order.clone())?;
-    let mut joined: Shape = kept.iter().map(|&axis| a.shape()[axis]).collect();
-    joined.push(axes.iter().map(|&axis| a.shape()[axis]).product());
-    let rows = view::reshape_to(&moved, joined)?;
-    let result = view::reshape_to(
-        &apply(Fast::Softmax { precise }, &[&rows])?,
-        moved.shape().clone(),
-    )?;
-    let mut inverse = order.clone();
-    for (place, &axis) in order.iter().enumerate() {
-        inverse[axis] = place;
-    }
-    view::permute(&result, inverse)
+    shapeless::call(
+        || Call::Softmax(axes.map(<[i64]>::to_vec), precise),
+        &[a],
+        || {
+            let real = unary::astype(a, a.dtype().at_least_float())?;
+            let axes = match axes {
+                Some(axes) => normalize_axes("softmax", axes, a.ndim())?,
+                None => (0..a.ndim()).collect(),
+            };
+            if axes.is_empty() {
+                return create::ones_like(&real);
+            }
+            let last = a.ndim() - 1;
+            if axes.as_slice() == [last] {
+                return apply(Fast::Softmax { precise }, &[&real]);
+            }
+            // bring the axes last, join them, and undo both
+            let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
+            let order: mlx_oxide_ir::Axes = kept.iter().chain(&axes).copied().collect();
+            let moved = view::permute(&real, order.clone())?;
+            let mut joined: Shape = kept.iter().map(|&axis| a.shape()[axis]).collect();
+            joined.push(axes.iter().map(|&axis| a.shape()[axis]).product());
+            let rows = view::reshape_to(&moved, joined)?;
+            let result = view::reshape_to(
+                &apply(Fast::Softmax { precise }, &[&rows])?,
+                moved.shape().clone(),
+            )?;
+            let mut inverse = order.clone();
+            for (place, &axis) in order.iter().enumerate() {
+                inverse[axis] = place;
+            }
+            view::permute(&result, inverse)
+        },
+    )
 }
 
 /// `x/√(mean(x²) + eps)·weight` over the last axis; without a weight it is one.
 ///
 /// Source: Zhang and Sennrich 2019, "Root Mean Square Layer Normalization".
 pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f64) -> Result<Array> {
-    let (x, weight, _) = parameters("rms_norm", x, weight, None)?;
-    apply(Fast::RmsNorm { eps: eps.into() }, &[&x, &weight])
+    let inputs: Vec<&Array> = std::iter::once(x).chain(weight).collect();
+    shapeless::call(
+        || Call::RmsNorm {
+            weight: weight.is_some(),
+            eps: eps.into(),
+        },
+        &inputs,
+        || {
+            let (x, weight, _) = parameters("rms_norm", x, weight, None)?;
+            apply(Fast::RmsNorm { eps: eps.into() }, &[&x, &weight])
+        },
+    )
 }
 
 /// `(x - mean)/√(var + eps)·weight + bias` over the last axis; without a weight it is one,
@@ -64,8 +81,19 @@ pub fn layer_norm(
     bias: Option<&Array>,
     eps: f64,
 ) -> Result<Array> {
-    let (x, weight, bias) = parameters("layer_norm", x, weight, bias)?;
-    apply(Fast::LayerNorm { eps: eps.into() }, &[&x, &weight, &bias])
+    let inputs: Vec<&Array> = std::iter::once(x).chain(weight).chain(bias).collect();
+    shapeless::call(
+        || Call::LayerNorm {
+            weight: weight.is_some(),
+            bias: bias.is_some(),
+            eps: eps.into(),
+        },
+        &inputs,
+        || {
+            let (x, weight, bias) = parameters("layer_norm", x, weight, bias)?;
+            apply(Fast::LayerNorm { eps: eps.into() }, &[&x, &weight, &bias])
+        },
+    )
 }
 
 fn parameters(

@@ -26,8 +26,8 @@ pub fn gather_mm(
     let left = picks(&lhs, lhs_indices)?;
     let right = picks(&rhs, rhs_indices)?;
     let shape = broadcast_shapes("gather_mm", left.shape(), right.shape())?;
-    let left = view::broadcast_to(&left, shape.clone())?;
-    let right = view::broadcast_to(&right, shape)?;
+    let left = view::stretch_to(&left, shape.clone())?;
+    let right = view::stretch_to(&right, shape)?;
     let op = Contract::GatherMatmul {
         sorted: sorted && (lhs_indices.is_none() || rhs_indices.is_none()),
     };
@@ -145,14 +145,14 @@ fn mask_blocks(matrices: &Array, mask: Option<&Array>, block_size: usize) -> Res
     [down, 1, across, 1]
         .iter()
         .for_each(|&size| apart.push(size));
-    let mask = view::reshape_to(&view::broadcast_to(mask, blocks)?, apart.clone())?;
+    let mask = view::reshape_to(&view::stretch_to(mask, blocks)?, apart.clone())?;
     let spread = apart
         .with(leading + 1, block_size)
         .with(leading + 3, block_size);
     let mut whole: Shape = matrices.shape()[..leading].into();
     whole.push(down * block_size);
     whole.push(across * block_size);
-    let mask = view::reshape_to(&view::broadcast_to(&mask, spread)?, whole)?;
+    let mask = view::reshape_to(&view::stretch_to(&mask, spread)?, whole)?;
     let mask = view::slice_axis(&mask, leading, 0, rows)?;
     let mask = view::slice_axis(&mask, leading + 1, 0, columns)?;
     if mask.dtype() == Dtype::Bool {

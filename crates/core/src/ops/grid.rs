@@ -35,7 +35,7 @@ pub fn meshgrid(vectors: &[&Array], sparse: bool, indexing: Indexing) -> Result<
             if sparse {
                 Ok(thin)
             } else {
-                view::broadcast_to(&thin, full.clone())
+                view::stretch_to(&thin, full.clone())
             }
         })
         .collect()

@@ -2,6 +2,7 @@
 
 use super::{create, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::SliceRange;
 use mlx_oxide_ir::{Axes, Combine, Error, Index, Op, Result, Shape, normalize_axis};
 use smallvec::SmallVec;
@@ -15,49 +16,59 @@ fn apply(index: Index, inputs: &[&Array]) -> Result<Array> {
 /// # Errors
 /// Indices that are no integers; at evaluation, an index out of bounds.
 pub fn take(a: &Array, indices: &Array, axis: i64) -> Result<Array> {
-    let axis = normalize_axis("take", axis, a.ndim())?;
-    if !indices.dtype().is_integer() {
-        return Err(Error::DtypeUnsupported {
-            op: "take",
-            dtype: indices.dtype(),
-            expected: "an integer dtype for indices",
-        });
-    }
-    if indices.size() > 0 && a.shape()[axis] == 0 {
-        return Err(Error::ShapeUnsuitable {
-            op: "take",
-            rule: "cannot take elements of an empty axis",
-            shape: a.shape().clone(),
-        });
-    }
-    if a.shape()[axis] == 0 {
-        // nothing of nothing, of which no slice could be cut
-        let (before, after) = (&a.shape()[..axis], &a.shape()[axis + 1..]);
-        let shape: Shape = before
-            .iter()
-            .chain(&indices.shape()[..])
-            .chain(after)
-            .copied()
-            .collect();
-        return create::zeros(shape, a.dtype());
-    }
-    let slice_sizes = a.shape().with(axis, 1);
-    let gathered = gather(a, &[indices], &[axis as i64], slice_sizes)?;
-    // the slice axes follow the index axes: bring the index axes to the place of `axis`
-    let count = indices.ndim();
-    let mut shape = gathered.shape().clone();
-    shape.remove(count + axis);
-    let squeezed = view::reshape_to(&gathered, shape)?;
-    let order: Axes = (count..count + axis)
-        .chain(0..count)
-        .chain(count + axis..squeezed.ndim())
-        .collect();
-    view::permute(&squeezed, order)
+    shapeless::call(
+        || Call::Take(axis),
+        &[a, indices],
+        || {
+            let axis = normalize_axis("take", axis, a.ndim())?;
+            if !indices.dtype().is_integer() {
+                return Err(Error::DtypeUnsupported {
+                    op: "take",
+                    dtype: indices.dtype(),
+                    expected: "an integer dtype for indices",
+                });
+            }
+            if indices.size() > 0 && a.shape()[axis] == 0 {
+                return Err(Error::ShapeUnsuitable {
+                    op: "take",
+                    rule: "cannot take elements of an empty axis",
+                    shape: a.shape().clone(),
+                });
+            }
+            if a.shape()[axis] == 0 {
+                // nothing of nothing, of which no slice could be cut
+                let (before, after) = (&a.shape()[..axis], &a.shape()[axis + 1..]);
+                let shape: Shape = before
+                    .iter()
+                    .chain(&indices.shape()[..])
+                    .chain(after)
+                    .copied()
+                    .collect();
+                return create::zeros(shape, a.dtype());
+            }
+            let slice_sizes = a.shape().with(axis, 1);
+            let gathered = gather(a, &[indices], &[axis as i64], slice_sizes)?;
+            // the slice axes follow the index axes: bring the index axes to the place of `axis`
+            let count = indices.ndim();
+            let mut shape = gathered.shape().clone();
+            shape.remove(count + axis);
+            let squeezed = view::reshape_to(&gathered, shape)?;
+            let order: Axes = (count..count + axis)
+                .chain(0..count)
+                .chain(count + axis..squeezed.ndim())
+                .collect();
+            view::permute(&squeezed, order)
+        },
+    )
 }
 
 /// The elements of the flat array that `indices` name.
 pub fn take_flat(a: &Array, indices: &Array) -> Result<Array> {
-    take(&view::reshape_to(a, [a.size()])?, indices, 0)
+    shapeless::call(
+        || Call::TakeFlat,
+        &[a, indices],
+        || take(&view::reshape_to(a, [a.size()])?, indices, 0),
+    )
 }
 
 /// Slices of `a`; see [`Index::Gather`].
@@ -95,9 +106,15 @@ fn broadcast_indices(indices: &[&Array]) -> Result<Vec<Array>> {
 
 /// Element `i` along the axis is `a`'s at `indices`' element `i`; the other axes broadcast.
 pub fn take_along_axis(a: &Array, indices: &Array, axis: i64) -> Result<Array> {
-    let axis = normalize_axis("take_along_axis", axis, a.ndim())?;
-    let (a, indices) = align_off_axis("take_along_axis", a, indices, axis)?;
-    apply(Index::TakeAlongAxis { axis }, &[&a, &indices])
+    shapeless::call(
+        || Call::TakeAlongAxis(axis),
+        &[a, indices],
+        || {
+            let axis = normalize_axis("take_along_axis", axis, a.ndim())?;
+            let (a, indices) = align_off_axis("take_along_axis", a, indices, axis)?;
+            apply(Index::TakeAlongAxis { axis }, &[&a, &indices])
+        },
+    )
 }
 
 /// `a` with the places that `indices` name along the axis replaced by, or combined with,
@@ -139,7 +156,7 @@ fn align_off_axis(
         &a.shape().with(axis, 1),
         &indices.shape().with(axis, 1),
     )?;
-    let stretch = |array: &Array| view::broadcast_to(array, common.with(axis, array.shape()[axis]));
+    let stretch = |array: &Array| view::stretch_to(array, common.with(axis, array.shape()[axis]));
     Ok((stretch(a)?, stretch(indices)?))
 }
 
@@ -151,7 +168,7 @@ pub fn slice_update(
     combine: Combine,
 ) -> Result<Array> {
     let part: Shape = ranges.iter().map(|range| range.count).collect();
-    let update = view::broadcast_to(&unary::astype(update, a.dtype())?, part)?;
+    let update = view::stretch_to(&unary::astype(update, a.dtype())?, part)?;
     apply(
         Index::SliceUpdate {
             ranges: SmallVec::from_slice(ranges),

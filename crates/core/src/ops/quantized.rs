@@ -234,7 +234,7 @@ fn product(
     let stretch = |array: &Array| {
         let matrix = &array.shape()[array.ndim().saturating_sub(2)..];
         let shape: Shape = common.iter().chain(matrix).copied().collect();
-        view::broadcast_to(array, shape)
+        view::stretch_to(array, shape)
     };
     apply(&stretch(&x)?, &packed.map(stretch)?)
 }
@@ -304,8 +304,8 @@ fn indices(
     let (lhs, rhs) = (given(lhs)?, given(rhs)?);
     let shape = broadcast_shapes(op, lhs.shape(), rhs.shape())?;
     Ok((
-        view::broadcast_to(&lhs, shape.clone())?,
-        view::broadcast_to(&rhs, shape)?,
+        view::stretch_to(&lhs, shape.clone())?,
+        view::stretch_to(&rhs, shape)?,
     ))
 }
 

@@ -14,9 +14,15 @@ use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Shape};
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::f64::consts::SQRT_2;
 
 static SEQUENCE: Mutex<Option<Array>> = Mutex::new(None);
+
+thread_local! {
+    /// The key of a trace under way on this thread.
+    static TRACED: RefCell<Option<Array>> = const { RefCell::new(None) };
+}
 
 /// The key of a seed.
 pub fn key(seed: u64) -> Result<Array> {
@@ -31,16 +37,57 @@ pub fn seed(seed: u64) -> Result<()> {
 
 /// The next key of the global sequence.
 pub fn next_key() -> Result<Array> {
+    let mut key = None;
+    advance(|current| {
+        let (following, taken) = split_two(current)?;
+        key = Some(taken);
+        Ok(following)
+    })?;
+    key.ok_or(Error::Internal {
+        op: "random",
+        detail: "no key".to_owned(),
+    })
+}
+
+/// Puts the key that `step` makes of the current one in its place; on a failure the current one
+/// stays. Inside a trace that follows the sequence it is the trace's.
+pub(crate) fn advance(step: impl FnOnce(&Array) -> Result<Array>) -> Result<()> {
+    if let Some(current) = TRACED.with_borrow(Clone::clone) {
+        let following = step(&current)?;
+        TRACED.set(Some(following));
+        return Ok(());
+    }
     let mut sequence = SEQUENCE.lock();
-    let current = match sequence.take() {
-        Some(key) => key,
+    let current = match &*sequence {
+        Some(key) => key.clone(),
         None => key(std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |time| time.as_nanos() as u64))?,
     };
-    let (following, key) = split_two(&current)?;
-    *sequence = Some(following);
-    Ok(key)
+    *sequence = Some(step(&current)?);
+    Ok(())
+}
+
+/// Runs a function in which this thread's sequence begins with `key`; returns the key that
+/// follows too, if the function took some.
+pub(crate) fn with_sequence<T>(
+    key: Array,
+    function: impl FnOnce() -> Result<T>,
+) -> Result<(T, Option<Array>)> {
+    let outer = Outer(TRACED.replace(Some(key.clone())));
+    let result = function()?;
+    let following = TRACED.take().filter(|following| !following.is_same(&key));
+    drop(outer);
+    Ok((result, following))
+}
+
+/// Puts the sequence of a trace around this one back.
+struct Outer(Option<Array>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        TRACED.set(self.0.take());
+    }
 }
 
 fn key_or_next(key: Option<&Array>) -> Result<Array> {

@@ -2,6 +2,7 @@
 
 use super::{binary, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{
     ArgReduce, Axes, Dtype, Error, Extreme, Op, Reduce, ReduceKind, Result, Shape, normalize_axes,
     normalize_axis,
@@ -31,18 +32,29 @@ pub(crate) fn reduce_keeping(a: &Array, kind: ReduceKind, axes: Axes) -> Result<
     Array::apply(Op::Reduce(Reduce { kind, axes }), &[a])
 }
 
-fn reduce(a: &Array, kind: ReduceKind, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
-    let op = Reduce {
-        kind,
-        axes: Axes::new(),
-    }
-    .name();
-    let axes = chosen(op, axes, a.ndim())?;
-    if axes.is_empty() && matches!(kind, ReduceKind::Sum | ReduceKind::Prod) {
-        return Ok(a.clone()); // nothing is joined, so nothing needs a wider dtype
-    }
-    let reduced = reduce_keeping(a, kind, axes.clone())?;
-    finish(&reduced, &axes, keepdims)
+pub(crate) fn reduce(
+    a: &Array,
+    kind: ReduceKind,
+    axes: Option<&[i64]>,
+    keepdims: bool,
+) -> Result<Array> {
+    shapeless::call(
+        || Call::Reduce(kind, axes.map(<[i64]>::to_vec), keepdims),
+        &[a],
+        || {
+            let op = Reduce {
+                kind,
+                axes: Axes::new(),
+            }
+            .name();
+            let axes = chosen(op, axes, a.ndim())?;
+            if axes.is_empty() && matches!(kind, ReduceKind::Sum | ReduceKind::Prod) {
+                return Ok(a.clone()); // nothing is joined, so nothing needs a wider dtype
+            }
+            let reduced = reduce_keeping(a, kind, axes.clone())?;
+            finish(&reduced, &axes, keepdims)
+        },
+    )
 }
 
 macro_rules! reductions {
@@ -87,28 +99,40 @@ fn count(a: &Array, axes: &[usize]) -> usize {
 
 /// The mean `Σ x / n` over axes.
 pub fn mean(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
-    let axes = chosen("mean", axes, a.ndim())?;
-    let real = unary::astype(a, a.dtype().at_least_float())?;
-    let sum = reduce_keeping(&real, ReduceKind::Sum, axes.clone())?;
-    let factor = unary::scalar_like(&sum, 1.0 / count(a, &axes) as f64)?;
-    finish(&binary::multiply(&sum, &factor)?, &axes, keepdims)
+    shapeless::call(
+        || Call::Mean(axes.map(<[i64]>::to_vec), keepdims),
+        &[a],
+        || {
+            let axes = chosen("mean", axes, a.ndim())?;
+            let real = unary::astype(a, a.dtype().at_least_float())?;
+            let sum = reduce_keeping(&real, ReduceKind::Sum, axes.clone())?;
+            let factor = unary::scalar_like(&sum, 1.0 / count(a, &axes) as f64)?;
+            finish(&binary::multiply(&sum, &factor)?, &axes, keepdims)
+        },
+    )
 }
 
 /// The variance `Σ |x - mean|² / (n - ddof)` over axes.
 pub fn var(a: &Array, axes: Option<&[i64]>, keepdims: bool, ddof: usize) -> Result<Array> {
-    let axes = chosen("var", axes, a.ndim())?;
-    let real = unary::astype(a, a.dtype().at_least_float())?;
-    let signed: Vec<i64> = axes.iter().map(|axis| *axis as i64).collect();
-    let deviation = binary::subtract(&real, &mean(&real, Some(&signed), true)?)?;
-    let squares = if real.dtype().is_complex() {
-        unary::square(&unary::abs(&deviation)?)?
-    } else {
-        unary::square(&deviation)?
-    };
-    let sum = reduce_keeping(&squares, ReduceKind::Sum, axes.clone())?;
-    let degrees = (count(a, &axes) as f64 - ddof as f64).max(0.0);
-    let variance = binary::multiply(&sum, &unary::scalar_like(&sum, 1.0 / degrees)?)?;
-    finish(&variance, &axes, keepdims)
+    shapeless::call(
+        || Call::Var(axes.map(<[i64]>::to_vec), keepdims, ddof),
+        &[a],
+        || {
+            let axes = chosen("var", axes, a.ndim())?;
+            let real = unary::astype(a, a.dtype().at_least_float())?;
+            let signed: Vec<i64> = axes.iter().map(|axis| *axis as i64).collect();
+            let deviation = binary::subtract(&real, &mean(&real, Some(&signed), true)?)?;
+            let squares = if real.dtype().is_complex() {
+                unary::square(&unary::abs(&deviation)?)?
+            } else {
+                unary::square(&deviation)?
+            };
+            let sum = reduce_keeping(&squares, ReduceKind::Sum, axes.clone())?;
+            let degrees = (count(a, &axes) as f64 - ddof as f64).max(0.0);
+            let variance = binary::multiply(&sum, &unary::scalar_like(&sum, 1.0 / degrees)?)?;
+            finish(&variance, &axes, keepdims)
+        },
+    )
 }
 
 /// The standard deviation, the square root of [`var`].
@@ -116,18 +140,29 @@ pub fn std(a: &Array, axes: Option<&[i64]>, keepdims: bool, ddof: usize) -> Resu
     unary::sqrt(&var(a, axes, keepdims, ddof)?)
 }
 
-fn arg_reduce(a: &Array, extreme: Extreme, axis: Option<i64>, keepdims: bool) -> Result<Array> {
-    let op = ArgReduce { extreme, axis: 0 }.name();
-    let Some(axis) = axis else {
-        let found = arg_reduce(&view::reshape_to(a, [a.size()])?, extreme, Some(0), false)?;
-        return match keepdims {
-            true => view::reshape_to(&found, vec![1; a.ndim()]),
-            false => Ok(found),
-        };
-    };
-    let axis = normalize_axis(op, axis, a.ndim())?;
-    let found = Array::apply(Op::ArgReduce(ArgReduce { extreme, axis }), &[a])?;
-    finish(&found, &[axis], keepdims)
+pub(crate) fn arg_reduce(
+    a: &Array,
+    extreme: Extreme,
+    axis: Option<i64>,
+    keepdims: bool,
+) -> Result<Array> {
+    shapeless::call(
+        || Call::ArgReduce(extreme, axis, keepdims),
+        &[a],
+        || {
+            let op = ArgReduce { extreme, axis: 0 }.name();
+            let Some(axis) = axis else {
+                let found = arg_reduce(&view::reshape_to(a, [a.size()])?, extreme, Some(0), false)?;
+                return match keepdims {
+                    true => view::reshape_to(&found, vec![1; a.ndim()]),
+                    false => Ok(found),
+                };
+            };
+            let axis = normalize_axis(op, axis, a.ndim())?;
+            let found = Array::apply(Op::ArgReduce(ArgReduce { extreme, axis }), &[a])?;
+            finish(&found, &[axis], keepdims)
+        },
+    )
 }
 
 /// The `uint32` index of the first greatest element along an axis, or of the flat array.
@@ -148,36 +183,42 @@ pub fn count_nonzero(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<
 
 /// The median over axes: the middle element, or the mean of the two middle ones.
 pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
-    let axes = chosen("median", axes, a.ndim())?;
-    let size = count(a, &axes);
-    if size == 0 {
-        return Err(Error::ShapeUnsuitable {
-            op: "median",
-            rule: "the median of no elements is undefined",
-            shape: a.shape().clone(),
-        });
-    }
-    let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
-    let order = kept.iter().chain(&axes).copied().collect();
-    let mut flat: Shape = kept.iter().map(|&axis| a.shape()[axis]).collect();
-    flat.push(size);
-    let axis = kept.len();
-    let real = unary::astype(a, a.dtype().at_least_float())?;
-    let rows = view::reshape_to(&view::permute(&real, order)?, flat)?;
-    let sorted = super::sort::sort(&rows, Some(axis as i64))?;
-    let middle = view::slice_axis(&sorted, axis, (size - 1) / 2, size / 2 + 1)?;
-    let median = mean(&middle, Some(&[axis as i64]), false)?;
-    let shape: Shape = match keepdims {
-        true => (0..a.ndim())
-            .map(|axis| {
-                if axes.contains(&axis) {
-                    1
-                } else {
-                    a.shape()[axis]
-                }
-            })
-            .collect(),
-        false => median.shape().clone(),
-    };
-    view::reshape_to(&median, shape)
+    shapeless::call(
+        || Call::Median(axes.map(<[i64]>::to_vec), keepdims),
+        &[a],
+        || {
+            let axes = chosen("median", axes, a.ndim())?;
+            let size = count(a, &axes);
+            if size == 0 {
+                return Err(Error::ShapeUnsuitable {
+                    op: "median",
+                    rule: "the median of no elements is undefined",
+                    shape: a.shape().clone(),
+                });
+            }
+            let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
+            let order = kept.iter().chain(&axes).copied().collect();
+            let mut flat: Shape = kept.iter().map(|&axis| a.shape()[axis]).collect();
+            flat.push(size);
+            let axis = kept.len();
+            let real = unary::astype(a, a.dtype().at_least_float())?;
+            let rows = view::reshape_to(&view::permute(&real, order)?, flat)?;
+            let sorted = super::sort::sort(&rows, Some(axis as i64))?;
+            let middle = view::slice_axis(&sorted, axis, (size - 1) / 2, size / 2 + 1)?;
+            let median = mean(&middle, Some(&[axis as i64]), false)?;
+            let shape: Shape = match keepdims {
+                true => (0..a.ndim())
+                    .map(|axis| {
+                        if axes.contains(&axis) {
+                            1
+                        } else {
+                            a.shape()[axis]
+                        }
+                    })
+                    .collect(),
+                false => median.shape().clone(),
+            };
+            view::reshape_to(&median, shape)
+        },
+    )
 }

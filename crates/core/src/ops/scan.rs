@@ -2,35 +2,47 @@
 
 use super::{unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{Op, Result, Scan, ScanKind, normalize_axis};
 
-fn scan(
+pub(crate) fn scan(
     a: &Array,
     kind: ScanKind,
     axis: Option<i64>,
     reverse: bool,
     inclusive: bool,
 ) -> Result<Array> {
-    let Some(axis) = axis else {
-        let flat = view::reshape_to(a, [a.size()])?;
-        return scan(&flat, kind, Some(0), reverse, inclusive);
-    };
-    let op = Scan {
-        kind,
-        axis: 0,
-        reverse,
-        inclusive,
-    }
-    .name();
-    let axis = normalize_axis(op, axis, a.ndim())?;
-    Array::apply(
-        Op::Scan(Scan {
+    shapeless::call(
+        || Call::Scan {
             kind,
             axis,
             reverse,
             inclusive,
-        }),
+        },
         &[a],
+        || {
+            let Some(axis) = axis else {
+                let flat = view::reshape_to(a, [a.size()])?;
+                return scan(&flat, kind, Some(0), reverse, inclusive);
+            };
+            let op = Scan {
+                kind,
+                axis: 0,
+                reverse,
+                inclusive,
+            }
+            .name();
+            let axis = normalize_axis(op, axis, a.ndim())?;
+            Array::apply(
+                Op::Scan(Scan {
+                    kind,
+                    axis,
+                    reverse,
+                    inclusive,
+                }),
+                &[a],
+            )
+        },
     )
 }
 

@@ -2,6 +2,7 @@
 
 use super::{unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{Error, Op, Result, Sort, normalize_axis, result_type};
 
 /// The array and axis to work on: the flat array where no axis is given.
@@ -14,14 +15,26 @@ fn along(op: &'static str, a: &Array, axis: Option<i64>) -> Result<(Array, usize
 
 /// The elements in ascending order along an axis, or of the flat array; NaN comes last.
 pub fn sort(a: &Array, axis: Option<i64>) -> Result<Array> {
-    let (a, axis) = along("sort", a, axis)?;
-    Array::apply(Op::Sort(Sort::Sort { axis }), &[&a])
+    shapeless::call(
+        || Call::Sort(axis),
+        &[a],
+        || {
+            let (a, axis) = along("sort", a, axis)?;
+            Array::apply(Op::Sort(Sort::Sort { axis }), &[&a])
+        },
+    )
 }
 
 /// The `uint32` positions that sort the elements along an axis, or of the flat array.
 pub fn argsort(a: &Array, axis: Option<i64>) -> Result<Array> {
-    let (a, axis) = along("argsort", a, axis)?;
-    Array::apply(Op::Sort(Sort::Argsort { axis }), &[&a])
+    shapeless::call(
+        || Call::Argsort(axis),
+        &[a],
+        || {
+            let (a, axis) = along("argsort", a, axis)?;
+            Array::apply(Op::Sort(Sort::Argsort { axis }), &[&a])
+        },
+    )
 }
 
 fn position(op: &'static str, kth: i64, size: usize) -> Result<usize> {
@@ -39,35 +52,53 @@ fn position(op: &'static str, kth: i64, size: usize) -> Result<usize> {
 
 /// The element that sorting puts at `kth` along an axis, lesser ones before it, others after.
 pub fn partition(a: &Array, kth: i64, axis: Option<i64>) -> Result<Array> {
-    let (a, axis) = along("partition", a, axis)?;
-    let kth = position("partition", kth, a.shape()[axis])?;
-    Array::apply(Op::Sort(Sort::Partition { axis, kth }), &[&a])
+    shapeless::call(
+        || Call::Partition(kth, axis),
+        &[a],
+        || {
+            let (a, axis) = along("partition", a, axis)?;
+            let kth = position("partition", kth, a.shape()[axis])?;
+            Array::apply(Op::Sort(Sort::Partition { axis, kth }), &[&a])
+        },
+    )
 }
 
 /// The `uint32` positions of such a partition.
 pub fn argpartition(a: &Array, kth: i64, axis: Option<i64>) -> Result<Array> {
-    let (a, axis) = along("argpartition", a, axis)?;
-    let kth = position("argpartition", kth, a.shape()[axis])?;
-    Array::apply(Op::Sort(Sort::Argpartition { axis, kth }), &[&a])
+    shapeless::call(
+        || Call::Argpartition(kth, axis),
+        &[a],
+        || {
+            let (a, axis) = along("argpartition", a, axis)?;
+            let kth = position("argpartition", kth, a.shape()[axis])?;
+            Array::apply(Op::Sort(Sort::Argpartition { axis, kth }), &[&a])
+        },
+    )
 }
 
 /// The `k` greatest elements along an axis, or of the flat array, in no order.
 pub fn topk(a: &Array, k: usize, axis: Option<i64>) -> Result<Array> {
-    let (a, axis) = along("topk", a, axis)?;
-    let size = a.shape()[axis];
-    if k > size {
-        return Err(Error::InvalidArgument {
-            op: "topk",
-            argument: "k",
-            value: format!("{k} for an axis of size {size}"),
-            expected: "at most the size",
-        });
-    }
-    if k == size || k == 0 {
-        return view::slice_axis(&a, axis, 0, k);
-    }
-    let parted = partition(&a, (size - k) as i64, Some(axis as i64))?;
-    view::slice_axis(&parted, axis, size - k, size)
+    shapeless::call(
+        || Call::Topk(k, axis),
+        &[a],
+        || {
+            let (a, axis) = along("topk", a, axis)?;
+            let size = a.shape()[axis];
+            if k > size {
+                return Err(Error::InvalidArgument {
+                    op: "topk",
+                    argument: "k",
+                    value: format!("{k} for an axis of size {size}"),
+                    expected: "at most the size",
+                });
+            }
+            if k == size || k == 0 {
+                return view::slice_axis(&a, axis, 0, k);
+            }
+            let parted = partition(&a, (size - k) as i64, Some(axis as i64))?;
+            view::slice_axis(&parted, axis, size - k, size)
+        },
+    )
 }
 
 /// For each value the `uint32` place where it keeps a sorted vector sorted: before equal

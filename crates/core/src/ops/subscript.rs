@@ -3,6 +3,7 @@
 
 use super::{binary, compare, create, index, unary, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call, Part};
 use mlx_oxide_ir::layout::SliceRange;
 use mlx_oxide_ir::{Axes, Combine, Dtype, Error, Result, Shape};
 use smallvec::SmallVec;
@@ -251,38 +252,52 @@ fn select(a: &Array, subscripts: &[Subscript]) -> Result<Selection> {
 /// # Errors
 /// A position out of bounds (of arrays: at evaluation), too many parts, arrays of floats.
 pub fn getitem(a: &Array, subscripts: &[Subscript]) -> Result<Array> {
-    let selection = select(a, subscripts)?;
-    let part = view::slice(a, &selection.ranges)?;
-    if selection.picked.is_empty() {
-        let shape: Shape = selection
-            .kept
-            .iter()
-            .map(|axis| axis.map_or(1, |axis| part.shape()[axis]))
-            .collect();
-        return view::reshape_to(&part, shape);
-    }
-    let axes: Vec<i64> = selection
-        .picked
-        .iter()
-        .map(|(axis, _)| *axis as i64)
-        .collect();
-    let picks: Vec<&Array> = selection.picked.iter().map(|(_, picks)| picks).collect();
-    let mut sizes = part.shape().clone();
-    for (axis, _) in &selection.picked {
-        sizes[*axis] = 1;
-    }
-    let gathered = index::gather(&part, &picks, &axes, sizes)?;
-    // (picks…, kept…): new axes come in, dropped and picked axes go
-    let leading = gathered.ndim() - a.ndim();
-    let mut shape: Shape = gathered.shape()[..leading].into();
-    for axis in &selection.kept {
-        shape.push(axis.map_or(1, |axis| part.shape()[axis]));
-    }
-    let order: Axes = (leading..leading + selection.place)
-        .chain(0..leading)
-        .chain(leading + selection.place..shape.ndim())
-        .collect();
-    view::permute(&view::reshape_to(&gathered, shape)?, order)
+    let arrays = subscripts.iter().filter_map(|subscript| match subscript {
+        Subscript::Array(array) => Some(array),
+        Subscript::Position(_)
+        | Subscript::Range { .. }
+        | Subscript::NewAxis
+        | Subscript::Ellipsis => None,
+    });
+    let inputs: Vec<&Array> = std::iter::once(a).chain(arrays).collect();
+    shapeless::call(
+        || Call::Getitem(Part::list(subscripts)),
+        &inputs,
+        || {
+            let selection = select(a, subscripts)?;
+            let part = view::slice(a, &selection.ranges)?;
+            if selection.picked.is_empty() {
+                let shape: Shape = selection
+                    .kept
+                    .iter()
+                    .map(|axis| axis.map_or(1, |axis| part.shape()[axis]))
+                    .collect();
+                return view::reshape_to(&part, shape);
+            }
+            let axes: Vec<i64> = selection
+                .picked
+                .iter()
+                .map(|(axis, _)| *axis as i64)
+                .collect();
+            let picks: Vec<&Array> = selection.picked.iter().map(|(_, picks)| picks).collect();
+            let mut sizes = part.shape().clone();
+            for (axis, _) in &selection.picked {
+                sizes[*axis] = 1;
+            }
+            let gathered = index::gather(&part, &picks, &axes, sizes)?;
+            // (picks…, kept…): new axes come in, dropped and picked axes go
+            let leading = gathered.ndim() - a.ndim();
+            let mut shape: Shape = gathered.shape()[..leading].into();
+            for axis in &selection.kept {
+                shape.push(axis.map_or(1, |axis| part.shape()[axis]));
+            }
+            let order: Axes = (leading..leading + selection.place)
+                .chain(0..leading)
+                .chain(leading + selection.place..shape.ndim())
+                .collect();
+            view::permute(&view::reshape_to(&gathered, shape)?, order)
+        },
+    )
 }
 
 /// The array with the part that subscripts name replaced by, or combined with, `value`, which
@@ -325,7 +340,7 @@ fn stretch(value: &Array, shape: &Shape) -> Result<Array> {
     let extra = value.ndim().saturating_sub(shape.ndim());
     if value.shape()[..extra].iter().all(|size| *size == 1) {
         let dropped = view::reshape_to(value, &value.shape()[extra..])?;
-        return view::broadcast_to(&dropped, shape.clone());
+        return view::stretch_to(&dropped, shape.clone());
     }
     Err(Error::BroadcastMismatch {
         op: "setitem",
@@ -350,7 +365,7 @@ fn masked(a: &Array, mask: &Array, value: &Array, combine: Combine) -> Result<Ar
         Combine::Maximum => binary::maximum(a, value)?,
         Combine::Minimum => binary::minimum(a, value)?,
     };
-    let stretched = view::broadcast_to(&combined, a.shape().clone())?;
+    let stretched = view::stretch_to(&combined, a.shape().clone())?;
     compare::select(&view::reshape_to(mask, shape)?, &stretched, a)
 }
 

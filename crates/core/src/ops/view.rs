@@ -1,6 +1,7 @@
 //! The same elements under another shape or order.
 
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::SliceRange;
 use mlx_oxide_ir::{
     AsStrided, Axes, Dtype, Error, Op, Result, Shape, Strides, View, normalize_axes, normalize_axis,
@@ -16,8 +17,14 @@ fn apply(view: View, a: &Array) -> Result<Array> {
 /// # Errors
 /// A shape of another size, more than one -1, other negative sizes.
 pub fn reshape(a: &Array, shape: &[i64]) -> Result<Array> {
-    let target = resolve_shape("reshape", a.size(), shape)?;
-    reshape_to(a, target)
+    shapeless::call(
+        || Call::Reshape(shape.to_vec()),
+        &[a],
+        || {
+            let target = resolve_shape("reshape", a.size(), shape)?;
+            reshape_to(a, target)
+        },
+    )
 }
 
 /// [`reshape`] to a shape without unknown sizes.
@@ -118,7 +125,7 @@ pub fn moveaxis(a: &Array, source: i64, destination: i64) -> Result<Array> {
 
 /// [`broadcast_to`] as a part of another operation, which its error names.
 pub(crate) fn broadcast_for(op: &'static str, a: &Array, shape: &Shape) -> Result<Array> {
-    broadcast_to(a, shape.clone()).map_err(|error| match error {
+    stretch_to(a, shape.clone()).map_err(|error| match error {
         Error::BroadcastMismatch { lhs, rhs, .. } => Error::BroadcastMismatch { op, lhs, rhs },
         other => other,
     })
@@ -126,6 +133,16 @@ pub(crate) fn broadcast_for(op: &'static str, a: &Array, shape: &Shape) -> Resul
 
 /// The array stretched to a shape by NumPy's rule.
 pub fn broadcast_to(a: &Array, shape: impl Into<Shape>) -> Result<Array> {
+    let shape = shape.into();
+    shapeless::call(
+        || Call::BroadcastTo(shape.clone()),
+        &[a],
+        || stretch_to(a, shape.clone()),
+    )
+}
+
+/// [`broadcast_to`] a shape that an operation found, rather than one that its caller gave.
+pub(crate) fn stretch_to(a: &Array, shape: impl Into<Shape>) -> Result<Array> {
     let shape = shape.into();
     if *a.shape() == shape {
         return Ok(a.clone());
@@ -135,78 +152,112 @@ pub fn broadcast_to(a: &Array, shape: impl Into<Shape>) -> Result<Array> {
 
 /// All arrays stretched to one shape.
 pub fn broadcast_arrays(arrays: &[&Array]) -> Result<Vec<Array>> {
-    let mut shape = Shape::scalar();
-    for array in arrays {
-        shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_arrays", &shape, array.shape())?;
-    }
-    arrays
-        .iter()
-        .map(|array| broadcast_to(array, shape.clone()))
-        .collect()
+    shapeless::call_all(
+        || Call::BroadcastArrays,
+        arrays,
+        || {
+            let mut shape = Shape::scalar();
+            for array in arrays {
+                shape = mlx_oxide_ir::layout::broadcast_shapes(
+                    "broadcast_arrays",
+                    &shape,
+                    array.shape(),
+                )?;
+            }
+            arrays
+                .iter()
+                .map(|array| stretch_to(array, shape.clone()))
+                .collect()
+        },
+    )
 }
 
 /// New axes of size 1 at the places `axes` of the result.
 pub fn expand_dims(a: &Array, axes: &[i64]) -> Result<Array> {
-    let ndim = a.ndim() + axes.len();
-    let axes = normalize_axes("expand_dims", axes, ndim)?;
-    let mut shape = a.shape().clone();
-    for &axis in &axes {
-        shape.insert(axis, 1);
-    }
-    reshape_to(a, shape)
+    shapeless::call(
+        || Call::ExpandDims(axes.to_vec()),
+        &[a],
+        || {
+            let ndim = a.ndim() + axes.len();
+            let axes = normalize_axes("expand_dims", axes, ndim)?;
+            let mut shape = a.shape().clone();
+            for &axis in &axes {
+                shape.insert(axis, 1);
+            }
+            reshape_to(a, shape)
+        },
+    )
 }
 
 /// Without the axes of size 1: the given ones, or all where none is given.
 pub fn squeeze(a: &Array, axes: Option<&[i64]>) -> Result<Array> {
-    let axes: Axes = match axes {
-        Some(axes) => normalize_axes("squeeze", axes, a.ndim())?,
-        None => (0..a.ndim()).filter(|&axis| a.shape()[axis] == 1).collect(),
-    };
-    if axes.iter().any(|&axis| a.shape()[axis] != 1) {
-        return Err(Error::ShapeUnsuitable {
-            op: "squeeze",
-            rule: "only axes of size 1 can be squeezed",
-            shape: a.shape().clone(),
-        });
-    }
-    let kept = (0..a.ndim()).filter(|axis| !axes.contains(axis));
-    reshape_to(a, kept.map(|axis| a.shape()[axis]).collect::<Shape>())
+    shapeless::call(
+        || Call::Squeeze(axes.map(<[i64]>::to_vec)),
+        &[a],
+        || {
+            let axes: Axes = match axes {
+                Some(axes) => normalize_axes("squeeze", axes, a.ndim())?,
+                None => (0..a.ndim()).filter(|&axis| a.shape()[axis] == 1).collect(),
+            };
+            if axes.iter().any(|&axis| a.shape()[axis] != 1) {
+                return Err(Error::ShapeUnsuitable {
+                    op: "squeeze",
+                    rule: "only axes of size 1 can be squeezed",
+                    shape: a.shape().clone(),
+                });
+            }
+            let kept = (0..a.ndim()).filter(|axis| !axes.contains(axis));
+            reshape_to(a, kept.map(|axis| a.shape()[axis]).collect::<Shape>())
+        },
+    )
 }
 
 /// The axes from `start_axis` to `end_axis`, both included, made one.
 pub fn flatten(a: &Array, start_axis: i64, end_axis: i64) -> Result<Array> {
-    if a.ndim() == 0 {
-        return reshape_to(a, [1]);
-    }
-    let last = a.ndim() as i64 - 1;
-    let clamp = |axis: i64| if axis < 0 { axis + last + 1 } else { axis };
-    let start = normalize_axis("flatten", clamp(start_axis).max(0), a.ndim())?;
-    let end = normalize_axis("flatten", clamp(end_axis).min(last), a.ndim())?;
-    if start > end {
-        return Err(Error::InvalidArgument {
-            op: "flatten",
-            argument: "start_axis",
-            value: format!("{start_axis} with end_axis {end_axis}"),
-            expected: "a start that is not after the end",
-        });
-    }
-    let mut shape: Shape = a.shape()[..start].into();
-    shape.push(a.shape()[start..=end].iter().product());
-    for &size in &a.shape()[end + 1..] {
-        shape.push(size);
-    }
-    reshape_to(a, shape)
+    shapeless::call(
+        || Call::Flatten(start_axis, end_axis),
+        &[a],
+        || {
+            if a.ndim() == 0 {
+                return reshape_to(a, [1]);
+            }
+            let last = a.ndim() as i64 - 1;
+            let clamp = |axis: i64| if axis < 0 { axis + last + 1 } else { axis };
+            let start = normalize_axis("flatten", clamp(start_axis).max(0), a.ndim())?;
+            let end = normalize_axis("flatten", clamp(end_axis).min(last), a.ndim())?;
+            if start > end {
+                return Err(Error::InvalidArgument {
+                    op: "flatten",
+                    argument: "start_axis",
+                    value: format!("{start_axis} with end_axis {end_axis}"),
+                    expected: "a start that is not after the end",
+                });
+            }
+            let mut shape: Shape = a.shape()[..start].into();
+            shape.push(a.shape()[start..=end].iter().product());
+            for &size in &a.shape()[end + 1..] {
+                shape.push(size);
+            }
+            reshape_to(a, shape)
+        },
+    )
 }
 
 /// One axis split into several; one of their sizes may be -1.
 pub fn unflatten(a: &Array, axis: i64, shape: &[i64]) -> Result<Array> {
-    let axis = normalize_axis("unflatten", axis, a.ndim())?;
-    let inner = resolve_shape("unflatten", a.shape()[axis], shape)?;
-    let mut target: Shape = a.shape()[..axis].into();
-    for &size in inner.iter().chain(&a.shape()[axis + 1..]) {
-        target.push(size);
-    }
-    reshape_to(a, target)
+    shapeless::call(
+        || Call::Unflatten(axis, shape.to_vec()),
+        &[a],
+        || {
+            let axis = normalize_axis("unflatten", axis, a.ndim())?;
+            let inner = resolve_shape("unflatten", a.shape()[axis], shape)?;
+            let mut target: Shape = a.shape()[..axis].into();
+            for &size in inner.iter().chain(&a.shape()[axis + 1..]) {
+                target.push(size);
+            }
+            reshape_to(a, target)
+        },
+    )
 }
 
 /// A part of each axis.
@@ -239,16 +290,22 @@ pub fn slice_axis(a: &Array, axis: usize, start: usize, stop: usize) -> Result<A
 
 /// The elements in reverse order along axes.
 pub fn flip(a: &Array, axes: &[i64]) -> Result<Array> {
-    let axes = normalize_axes("flip", axes, a.ndim())?;
-    let mut ranges: SmallVec<[SliceRange; 4]> = a
-        .shape()
-        .iter()
-        .map(|&size| SliceRange::full(size))
-        .collect();
-    for &axis in &axes {
-        ranges[axis] = SliceRange::from_python(None, None, -1, a.shape()[axis]);
-    }
-    slice(a, &ranges)
+    shapeless::call(
+        || Call::Flip(axes.to_vec()),
+        &[a],
+        || {
+            let axes = normalize_axes("flip", axes, a.ndim())?;
+            let mut ranges: SmallVec<[SliceRange; 4]> = a
+                .shape()
+                .iter()
+                .map(|&size| SliceRange::full(size))
+                .collect();
+            for &axis in &axes {
+                ranges[axis] = SliceRange::from_python(None, None, -1, a.shape()[axis]);
+            }
+            slice(a, &ranges)
+        },
+    )
 }
 
 /// The bytes read as another dtype; the last axis grows or shrinks with the width.

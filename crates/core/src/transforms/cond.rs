@@ -3,6 +3,7 @@
 use super::custom::dense;
 use super::{jvp, vjp, vmap};
 use crate::array::{Array, CustomRules, Role, Site};
+use crate::compile::shapeless;
 use crate::graph::Graph;
 use crate::ops;
 use crate::rules::batch::Batched;
@@ -10,11 +11,24 @@ use mlx_oxide_ir::{ArrayType, Custom, Dtype, Error, Op, Result};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// A traced function of some of the operands.
-pub(super) struct Branch {
-    pub(super) graph: Graph,
+/// A traced function of some of the operands of a control structure.
+pub struct Branch {
+    pub(crate) graph: Graph,
     /// For each input of the graph the operand that it is.
-    pub(super) operands: SmallVec<[usize; 4]>,
+    pub(crate) operands: SmallVec<[usize; 4]>,
+}
+
+/// A control structure as its traced functions.
+pub enum ControlFlow<'a> {
+    /// Of the operands after the condition: if false, if true.
+    Cond(&'a [Branch; 2]),
+    /// Of the state and then arrays that stay the same.
+    While {
+        /// Whether to go on.
+        condition: &'a Branch,
+        /// The next state.
+        body: &'a Branch,
+    },
 }
 
 impl Branch {
@@ -171,6 +185,7 @@ where
     T: FnOnce(&[Array]) -> Result<Vec<Array>>,
     F: FnOnce(&[Array]) -> Result<Vec<Array>>,
 {
+    shapeless::refuse("cond");
     let condition = predicate("cond", condition)?;
     let types: Vec<ArrayType> = operands
         .iter()
@@ -179,21 +194,30 @@ where
     let mut operands = operands.to_vec();
     let on_true = Branch::trace(on_true, &types, &mut operands)?;
     let on_false = Branch::trace(on_false, &types, &mut operands)?;
-    let outputs = on_true.output_types();
+    let (operation, rules) = cond_of([on_false, on_true])?;
+    let Op::Custom(custom) = &operation else {
+        return Ok(Vec::new());
+    };
+    if custom.outputs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let inputs: Vec<&Array> = std::iter::once(&condition).chain(&operands).collect();
+    Array::apply_custom(operation, &inputs, rules)
+}
+
+/// The operation that chooses between two functions: if false, if true.
+pub(crate) fn cond_of(branches: [Branch; 2]) -> Result<(Op, Arc<dyn CustomRules>)> {
+    let outputs = branches[1].output_types();
     same_types(
         "cond",
         "outputs of the branches differ",
         &outputs,
-        &on_false.output_types(),
+        &branches[0].output_types(),
     )?;
     let rules = CondRules {
-        branches: Arc::new([on_false, on_true]),
+        branches: Arc::new(branches),
     };
-    if outputs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let inputs: Vec<&Array> = std::iter::once(&condition).chain(&operands).collect();
-    Array::apply_custom(operation("cond", outputs), &inputs, Arc::new(rules))
+    Ok((operation("cond", outputs), Arc::new(rules)))
 }
 
 /// Inputs: the condition, then the operands.
@@ -212,6 +236,10 @@ impl CustomRules for CondRules {
         let outputs = self.branches[usize::from(chosen)].call(&inputs[1..])?;
         crate::eval(&outputs)?;
         Ok(outputs)
+    }
+
+    fn control_flow(&self) -> Option<ControlFlow<'_>> {
+        Some(ControlFlow::Cond(&self.branches))
     }
 
     fn vjp(&self, site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {

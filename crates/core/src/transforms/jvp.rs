@@ -3,6 +3,7 @@
 use super::tape::{Tape, key};
 use super::trace::Trace;
 use crate::array::Array;
+use crate::compile::shapeless;
 use crate::ops;
 use crate::rules;
 use mlx_oxide_ir::{Error, Result};
@@ -25,6 +26,7 @@ where
 {
     check_tangents(primals, tangents)?;
     let (outputs, tape, tracers) = {
+        shapeless::refuse("jvp");
         let scope = Trace::begin();
         let tracers: Vec<Array> = primals.iter().map(|primal| primal.tracer(&scope)).collect();
         let outputs = function(&tracers)?;

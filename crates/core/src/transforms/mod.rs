@@ -12,7 +12,8 @@ mod vmap;
 mod while_loop;
 
 pub use checkpoint::{checkpoint, depends};
-pub use cond::cond;
+pub(crate) use cond::cond_of;
+pub use cond::{Branch, ControlFlow, cond};
 pub use custom::{BatchRule, CustomFunction, Function, JvpRule, VjpRule};
 pub use jvp::jvp;
 pub use scan::scan;
@@ -20,3 +21,4 @@ pub(crate) use trace::Trace;
 pub use vjp::{grad, value_and_grad, vjp};
 pub use vmap::{vmap, vmap_with};
 pub use while_loop::while_loop;
+pub(crate) use while_loop::while_of;

@@ -2,6 +2,7 @@
 
 use super::cond::same_types;
 use crate::array::Array;
+use crate::compile::shapeless;
 use crate::graph::{Graph, simplify};
 use crate::ops;
 use mlx_oxide_ir::{ArrayType, Error, Result, Scalar};
@@ -26,6 +27,7 @@ pub fn scan<F>(
 where
     F: FnOnce(&[Array], &[Array]) -> Result<(Vec<Array>, Vec<Array>)>,
 {
+    shapeless::refuse("scan");
     let length = length_of(slices, length)?;
     let carried = initial.len();
     let mut types: Vec<ArrayType> = initial

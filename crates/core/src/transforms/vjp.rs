@@ -3,6 +3,7 @@
 use super::tape::{Record, Tape, key};
 use super::trace::Trace;
 use crate::array::Array;
+use crate::compile::shapeless;
 use crate::ops;
 use crate::rules;
 use mlx_oxide_ir::{Error, Result};
@@ -98,6 +99,7 @@ fn trace<F>(function: F, primals: &[Array]) -> Result<(Vec<Array>, Tape, Vec<Arr
 where
     F: FnOnce(&[Array]) -> Result<Vec<Array>>,
 {
+    shapeless::refuse("vjp");
     let scope = Trace::begin();
     let tracers: Vec<Array> = primals.iter().map(|primal| primal.tracer(&scope)).collect();
     let outputs = function(&tracers)?;

@@ -3,6 +3,7 @@
 use super::tape::{Tape, key};
 use super::trace::Trace;
 use crate::array::Array;
+use crate::compile::shapeless;
 use crate::ops;
 use crate::rules::batch::{self, Batched};
 use mlx_oxide_ir::{ArrayType, Error, Result, normalize_axis};
@@ -40,6 +41,7 @@ where
 {
     let (batched, size) = mapped_inputs(inputs, in_axes)?;
     let (outputs, tape, placeholders) = {
+        shapeless::refuse("vmap");
         let scope = Trace::begin();
         let placeholders: Vec<Array> = batched
             .iter()

@@ -1,11 +1,14 @@
 //! Repetition while a condition holds.
 
-use super::cond::{Branch, mapped_size, operation, predicate, same_types, select_slices};
+use super::cond::{
+    Branch, ControlFlow, mapped_size, operation, predicate, same_types, select_slices,
+};
 use super::custom::dense;
 use crate::array::{Array, CustomRules, Role, Site};
+use crate::compile::shapeless;
 use crate::ops;
 use crate::rules::batch::Batched;
-use mlx_oxide_ir::{ArrayType, Error, Result};
+use mlx_oxide_ir::{ArrayType, Error, Op, Result};
 use std::sync::Arc;
 
 /// `body` applied to the state again and again while `condition` of the state is true.
@@ -21,6 +24,7 @@ where
     C: FnOnce(&[Array]) -> Result<Array>,
     B: FnOnce(&[Array]) -> Result<Vec<Array>>,
 {
+    shapeless::refuse("while_loop");
     let types: Vec<ArrayType> = initial
         .iter()
         .map(|state| state.array_type().clone())
@@ -32,18 +36,28 @@ where
         &mut operands,
     )?;
     let body = Branch::trace(body, &types, &mut operands)?;
-    same_types(
-        "while_loop",
-        "the body changes the type of the state",
-        &types,
-        &body.output_types(),
-    )?;
     if types.is_empty() {
         return Ok(Vec::new());
     }
-    let rules = WhileRules(Arc::new(Loop { condition, body }));
+    let (operation, rules) = while_of(&types, condition, body)?;
     let inputs: Vec<&Array> = operands.iter().collect();
-    Array::apply_custom(operation("while_loop", types), &inputs, Arc::new(rules))
+    Array::apply_custom(operation, &inputs, rules)
+}
+
+/// The operation that repeats `body` on a state of these types.
+pub(crate) fn while_of(
+    types: &[ArrayType],
+    condition: Branch,
+    body: Branch,
+) -> Result<(Op, Arc<dyn CustomRules>)> {
+    same_types(
+        "while_loop",
+        "the body changes the type of the state",
+        types,
+        &body.output_types(),
+    )?;
+    let rules = WhileRules(Arc::new(Loop { condition, body }));
+    Ok((operation("while_loop", types.to_vec()), Arc::new(rules)))
 }
 
 struct Loop {
@@ -71,6 +85,13 @@ impl CustomRules for WhileRules {
         }
         operands.truncate(count);
         Ok(operands)
+    }
+
+    fn control_flow(&self) -> Option<ControlFlow<'_>> {
+        Some(ControlFlow::While {
+            condition: &self.0.condition,
+            body: &self.0.body,
+        })
     }
 
     fn vjp(&self, _site: &Site<'_>, _cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {

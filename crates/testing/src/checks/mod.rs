@@ -6,6 +6,7 @@ mod composed;
 mod decomposition;
 mod fusion;
 mod gradient;
+mod replayed;
 mod second_order;
 
 pub use adjoint::adjoint;
@@ -14,6 +15,7 @@ pub use composed::{batched_gradient, gradient_of_batched};
 pub use decomposition::decomposition;
 pub use fusion::{fusion, fusion_of_gradients, same};
 pub use gradient::{gradient, single_precision_gradient};
+pub use replayed::{compiled, exported};
 pub use second_order::second_order;
 
 use crate::coordinates::{coordinates, direction, from_coordinates};

@@ -86,7 +86,7 @@ fn of(op: Binary, dtype: Dtype) -> Vec<Sample> {
     };
     let inside = sample("inside", apart(row.left), apart(row.right));
     let derived = |sample: Sample| match row.order {
-        Order::Smooth => sample.smooth(),
+        Order::Smooth => sample.differentiable(),
         Order::Once => sample.differentiable(),
         Order::None => sample,
     };

@@ -44,7 +44,7 @@ fn products(dtype: Dtype) -> Vec<Sample> {
         let sample = Sample::new(&label, Op::Contract(Contract::Matmul), inputs)
             .within(tolerance(dtype, *inner, 1.0));
         if rows * columns * inner <= 200 {
-            sample.smooth()
+            sample.differentiable()
         } else {
             sample
         }
@@ -71,7 +71,7 @@ fn with_factors(dtype: Dtype) -> Vec<Sample> {
             alpha.abs() + beta.abs(),
         ));
         if rows * columns * inner <= 200 {
-            sample.smooth()
+            sample.differentiable()
         } else {
             sample
         }
@@ -104,8 +104,8 @@ fn gathered(dtype: Dtype) -> Vec<Sample> {
         .within(tolerance(dtype, inner, 1.0))
     };
     vec![
-        of("vector", &[3, 2, 4], &[5, 4, 3], &[6], false).smooth(),
-        of("grid", &[2, 2, 1, 4], &[3, 4, 3], &[2, 5], false).smooth(),
-        of("none", &[3, 2, 4], &[5, 4, 3], &[0], false).smooth(),
+        of("vector", &[3, 2, 4], &[5, 4, 3], &[6], false).differentiable(),
+        of("grid", &[2, 2, 1, 4], &[3, 4, 3], &[2, 5], false).differentiable(),
+        of("none", &[3, 2, 4], &[5, 4, 3], &[0], false).differentiable(),
     ]
 }

@@ -175,5 +175,9 @@ fn of(row: &Row, dtype: Dtype) -> Sample {
         inputs,
     )
     .within(Tolerance::sum(dtype, terms, magnitude));
-    if terms <= 40 { sample.smooth() } else { sample }
+    if terms <= 40 {
+        sample.differentiable()
+    } else {
+        sample
+    }
 }

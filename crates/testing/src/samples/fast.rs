@@ -31,10 +31,10 @@ fn softmax(dtype: Dtype) -> Vec<Sample> {
     let mut samples = Vec::new();
     for precise in [false, true] {
         samples.extend([
-            of("rows", precise, between([2, 3, 7], dtype, -3.0, 3.0)).smooth(),
-            of("vector", precise, between([5], dtype, -3.0, 3.0)).smooth(),
-            of("one", precise, between([4, 1], dtype, -3.0, 3.0)).smooth(),
-            of("nothing", precise, between([4, 0], dtype, -3.0, 3.0)).smooth(),
+            of("rows", precise, between([2, 3, 7], dtype, -3.0, 3.0)).differentiable(),
+            of("vector", precise, between([5], dtype, -3.0, 3.0)).differentiable(),
+            of("one", precise, between([4, 1], dtype, -3.0, 3.0)).differentiable(),
+            of("nothing", precise, between([4, 0], dtype, -3.0, 3.0)).differentiable(),
             of("long", precise, between([3, 1031], dtype, -9.0, 9.0)),
         ]);
     }
@@ -79,7 +79,11 @@ fn norms(dtype: Dtype) -> Vec<Sample> {
         let small = shape.iter().product::<usize>() <= 64;
         samples.extend(pair.into_iter().map(|sample| {
             let sample = sample.within(Tolerance::stages(dtype, 4.0, 4.0));
-            if small { sample.smooth() } else { sample }
+            if small {
+                sample.differentiable()
+            } else {
+                sample
+            }
         }));
     }
     samples
@@ -119,12 +123,12 @@ fn rope(dtype: Dtype) -> Vec<Sample> {
                 of(label, shape, dims, traditional, inverse, offset)
             };
             samples.extend([
-                rows("whole", &[2, 3, 8], 8, offset(&[3.0])).smooth(),
-                rows("part", &[1, 2, 5, 10], 6, offset(&[0.0])).smooth(),
-                rows("offsets", &[2, 2, 3, 4], 4, offset(&[3.0, 11.0])).smooth(),
-                rows("table", &[7, 4], 4, offset(&[1.0])).smooth(),
-                rows("nothing turns", &[2, 3, 4], 0, offset(&[1.0])).smooth(),
-                rows("empty", &[0, 3, 4], 4, offset(&[1.0])).smooth(),
+                rows("whole", &[2, 3, 8], 8, offset(&[3.0])).differentiable(),
+                rows("part", &[1, 2, 5, 10], 6, offset(&[0.0])).differentiable(),
+                rows("offsets", &[2, 2, 3, 4], 4, offset(&[3.0, 11.0])).differentiable(),
+                rows("table", &[7, 4], 4, offset(&[1.0])).differentiable(),
+                rows("nothing turns", &[2, 3, 4], 0, offset(&[1.0])).differentiable(),
+                rows("empty", &[0, 3, 4], 4, offset(&[1.0])).differentiable(),
             ]);
         }
     }
@@ -256,7 +260,7 @@ fn attend(sizes: &Sizes, dtype: Dtype, causal: bool, sinks: bool, mask: Mask) ->
     let sample =
         Sample::new(&label, Op::Fast(op), inputs).within(Tolerance::stages(dtype, 16.0, 2.0));
     if queries * keys <= 20 {
-        sample.smooth()
+        sample.differentiable()
     } else {
         sample
     }

@@ -82,7 +82,7 @@ fn sample(input: &[usize], whole: &[usize], fft: Fft) -> Sample {
     let sample =
         Sample::new(&label, Op::Fft(fft), inputs).within(Tolerance::sum(dtype, terms + 1, 4.0));
     if input.iter().product::<usize>() <= 40 {
-        sample.smooth()
+        sample.differentiable()
     } else {
         sample
     }

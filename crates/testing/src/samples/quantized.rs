@@ -150,7 +150,7 @@ fn unpacked(packing: Packing, dtype: Dtype) -> Vec<Sample> {
         Sample::new(&label, Op::Quantized(op), inputs)
     };
     let mut samples = vec![
-        of(&[3, 2 * size], false).smooth(),
+        of(&[3, 2 * size], false).differentiable(),
         of(&[2, 2, size], false),
         of(&[0, size], false),
     ];

@@ -74,7 +74,7 @@ fn at(scan: Scan, dtype: Dtype, shape: &[usize]) -> Sample {
     .within(tolerance(scan.kind, dtype, shape[scan.axis]));
     match scan.kind {
         _ if shape.len() == 1 => sample, // differences would be slow
-        ScanKind::Sum | ScanKind::Prod | ScanKind::LogAddExp => sample.smooth(),
+        ScanKind::Sum | ScanKind::Prod | ScanKind::LogAddExp => sample.differentiable(),
         ScanKind::Max | ScanKind::Min => sample.differentiable(),
     }
 }

@@ -83,7 +83,7 @@ fn of(op: Unary, dtype: Dtype) -> Vec<Sample> {
         Sample::new(label, Op::Unary(op), vec![input]).within(tolerance(op, dtype, row.steps))
     };
     let derived = |sample: Sample| match row.order {
-        Order::Smooth => sample.smooth(),
+        Order::Smooth => sample.differentiable(),
         Order::Once => sample.differentiable(),
         Order::None => sample,
     };

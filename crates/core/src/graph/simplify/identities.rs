@@ -13,6 +13,8 @@ pub(super) enum Keep {
     Rules,
     /// Evaluation alone.
     Values,
+    /// Evaluation elsewhere, by operations that are data.
+    Data,
 }
 
 /// Lets uses of a step that changes nothing use its input instead.
@@ -84,7 +86,11 @@ fn unchanged(
     keep: Keep,
 ) -> Option<SmallVec<[Value; 1]>> {
     if let Some(rules) = &step.rules {
-        let droppable = keep == Keep::Values && rules.role() == Role::Rules;
+        let droppable = match rules.role() {
+            Role::Rules => keep != Keep::Rules,
+            Role::Order => keep == Keep::Data,
+            Role::Computation => false,
+        };
         let first = step.inputs.len().checked_sub(step.types.len())?;
         return droppable.then(|| step.inputs[first..].iter().copied().collect());
     }
@@ -97,7 +103,7 @@ fn unchanged(
             View::Reshape(_) | View::Broadcast(_) | View::Bitcast(_) => first,
             View::Permute(axes) if axes.is_sorted() => first,
             View::Slice(ranges) if ranges.iter().all(|range| range.step > 0) => first,
-            View::StopGradient if keep == Keep::Values => first,
+            View::StopGradient if keep != Keep::Rules => first,
             View::Permute(_)
             | View::Slice(_)
             | View::AsStrided(_)

@@ -17,6 +17,11 @@ pub fn simplify_for_values(graph: Graph) -> Graph {
     passes(graph, identities::Keep::Values)
 }
 
+/// [`simplify_for_values`] without the order between computations that share no data, either.
+pub(crate) fn simplify_for_files(graph: Graph) -> Graph {
+    passes(graph, identities::Keep::Data)
+}
+
 fn passes(mut graph: Graph, keep: identities::Keep) -> Graph {
     graph = dead::remove(graph);
     let scalars = scalars::fold(&mut graph);

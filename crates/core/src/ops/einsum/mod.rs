@@ -8,6 +8,7 @@ pub use path::Path;
 
 use super::{diagonal, reduce, view};
 use crate::array::Array;
+use crate::compile::shapeless::{self, Call};
 use equation::Equation;
 use mlx_oxide_ir::{Axes, Result};
 
@@ -29,19 +30,25 @@ struct Term {
 /// # Errors
 /// Malformed subscripts, or some that do not fit the operands.
 pub fn einsum(subscripts: &str, operands: &[&Array]) -> Result<Array> {
-    let equation = Equation::parse(subscripts, operands)?;
-    let mut terms: Vec<Term> = operands
-        .iter()
-        .zip(&equation.inputs)
-        .map(|(array, labels)| take_diagonals(array, labels))
-        .collect::<Result<_>>()?;
-    for step in path::greedy(&equation).steps {
-        contract(&equation, &mut terms, &step)?;
-    }
-    match terms.pop() {
-        Some(term) => arrange(term, &equation.output),
-        None => Err(equation::no_operands()),
-    }
+    shapeless::call(
+        || Call::Einsum(subscripts.to_owned()),
+        operands,
+        || {
+            let equation = Equation::parse(subscripts, operands)?;
+            let mut terms: Vec<Term> = operands
+                .iter()
+                .zip(&equation.inputs)
+                .map(|(array, labels)| take_diagonals(array, labels))
+                .collect::<Result<_>>()?;
+            for step in path::greedy(&equation).steps {
+                contract(&equation, &mut terms, &step)?;
+            }
+            match terms.pop() {
+                Some(term) => arrange(term, &equation.output),
+                None => Err(equation::no_operands()),
+            }
+        },
+    )
 }
 
 /// The order in which [`einsum`] contracts, and what it costs.

@@ -98,7 +98,7 @@ fn matrices(a: &Term, b: &Term, groups: Groups) -> Result<Term> {
     // every size of one is stretched, so that axes can be joined
     let stretched = |term: &Term, labels: &[Label], shape: &[usize], joined: [usize; 2]| {
         let full: Shape = shape.iter().copied().collect();
-        let array = view::broadcast_to(&permute(term, labels)?, full)?;
+        let array = view::stretch_to(&permute(term, labels)?, full)?;
         let batch: Shape = shared.iter().copied().chain(joined).collect();
         view::reshape_to(&array, batch)
     };

@@ -39,7 +39,7 @@ pub fn gated_delta_update(operands: &GatedDelta<'_>) -> Result<(Array, Array)> {
     let (gamma, beta) = (wide(operands.gamma)?, wide(operands.beta)?);
     let shape: Shape = [sizes.batch, sizes.heads, sizes.value, sizes.key].into();
     let mut state = match operands.state {
-        Some(state) => view::broadcast_to(&wide(state)?, shape)?,
+        Some(state) => view::stretch_to(&wide(state)?, shape)?,
         None => create::zeros(shape, Dtype::Float32)?,
     };
     let mut outputs = Vec::with_capacity(sizes.steps);

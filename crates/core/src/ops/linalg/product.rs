@@ -102,7 +102,7 @@ pub fn matrix_power(a: &Array, n: i64) -> Result<Array> {
         Some(power) => Ok(power),
         None => {
             let identity = ops::eye(size, size, 0, a.dtype())?;
-            let identity = view::broadcast_to(&identity, a.shape().clone())?;
+            let identity = view::stretch_to(&identity, a.shape().clone())?;
             unary::astype(&identity, a.dtype())
         }
     }

@@ -21,7 +21,7 @@ pub fn inv(a: &Array) -> Result<Array> {
 pub fn tri_inv(a: &Array, upper: bool) -> Result<Array> {
     let size = square_size("linalg.tri_inv", a)?;
     let identity = ops::eye(size, size, 0, a.dtype())?;
-    let identity = view::broadcast_to(&identity, a.shape().clone())?;
+    let identity = view::stretch_to(&identity, a.shape().clone())?;
     let op = Linalg::SolveTriangular {
         upper,
         unit_diagonal: false,
@@ -72,7 +72,7 @@ fn sides(op: &'static str, a: &Array, b: &Array) -> Result<(Array, Array, bool)>
     let stretch = |array: &Array| {
         let matrix = &array.shape()[array.ndim() - 2..];
         let whole: Shape = shape.iter().chain(matrix).copied().collect();
-        view::broadcast_to(array, whole)
+        view::stretch_to(array, whole)
     };
     Ok((stretch(&a)?, stretch(&b)?, is_vector))
 }

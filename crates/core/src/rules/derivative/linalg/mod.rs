@@ -2,6 +2,7 @@
 //! results for forward and reverse mode algorithmic differentiation* (2008), with the extensions
 //! to complex and rectangular matrices that JAX documents. `ᴴ` is the conjugate transpose.
 
+mod adjugate;
 mod factor;
 mod solve;
 mod spectral;

@@ -1,5 +1,6 @@
 //! Inverses, equations and determinants.
 
+use super::adjugate::adjugate;
 use super::{Optional, adjoint, operation, tangent, transpose};
 use crate::array::{Array, Site};
 use crate::ops;
@@ -115,13 +116,15 @@ fn relative_change(site: &Site<'_>, change: &Array) -> Result<Array> {
     ops::sum(&product, Some(&[-1, -2]), false)
 }
 
-/// `d det A = det A·tr(A⁻¹·dA)`.
+/// `d det A = tr(adj A·dA)` (Jacobi), at singular matrices too.
 pub(super) fn determinant(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
-    let change = relative_change(site, tangent(site, tangents)?)?;
-    Ok(vec![Some(ops::multiply(&site.outputs[0], &change)?)])
+    let adjugate = adjugate(&site.inputs[0], &site.outputs[0])?;
+    let product = ops::multiply(&transpose(&adjugate)?, tangent(site, tangents)?)?;
+    Ok(vec![Some(ops::sum(&product, Some(&[-1, -2]), false)?)])
 }
 
 /// With `t = tr(A⁻¹·dA)`: `d ln|det A| = Re t`; of a complex sign `d sign = i·sign·Im t`.
+/// The logarithm has no derivative at a singular matrix: the inverse is an error there.
 pub(super) fn log_determinant(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
     let change = relative_change(site, tangent(site, tangents)?)?;
     if !change.dtype().is_complex() {
