@@ -1,8 +1,8 @@
 //! Continuous distributions beside the uniform and the normal.
 
-use super::{check_floating, uniform};
+use super::{check_floating, normal, uniform};
 use crate::array::Array;
-use crate::ops::{binary, unary};
+use crate::ops::{binary, contract, linalg, unary, view};
 use mlx_oxide_ir::layout::broadcast_shapes;
 use mlx_oxide_ir::{Dtype, Error, Result, Scalar, Shape};
 
@@ -64,4 +64,58 @@ fn lowest_above_minus_one(dtype: Dtype) -> f64 {
         Dtype::Bfloat16 => -0.996_093_75,
         _ => f64::from((-1.0f32).next_up()),
     }
+}
+
+/// `float32` numbers of the normal distribution of a mean `(…, n)` and a covariance `(…, n, n)`,
+/// `mean + z·√cov` with the symmetric root by singular values; of shape `(…, n)`.
+///
+/// The leading axes broadcast; `shape`, if given, is what they broadcast to.
+///
+/// # Errors
+/// A mean without axes, a covariance that is no square matrix of the mean's size, shapes that do
+/// not broadcast.
+pub fn multivariate_normal(
+    mean: &Array,
+    cov: &Array,
+    shape: Option<Shape>,
+    key: Option<&Array>,
+) -> Result<Array> {
+    const OP: &str = "multivariate_normal";
+    let Some(&size) = mean.shape().last() else {
+        return Err(Error::ShapeUnsuitable {
+            op: OP,
+            rule: "the mean must have at least one axis",
+            shape: mean.shape().clone(),
+        });
+    };
+    if cov.ndim() < 2 || cov.shape()[cov.ndim() - 2..] != [size, size] {
+        return Err(Error::ShapeMismatch {
+            op: OP,
+            rule: "the covariance must be a square matrix of the mean's size",
+            lhs: mean.shape().clone(),
+            rhs: cov.shape().clone(),
+        });
+    }
+    let means: Shape = mean.shape()[..mean.ndim() - 1].into();
+    let covariances: Shape = cov.shape()[..cov.ndim() - 2].into();
+    let own = broadcast_shapes(OP, &means, &covariances)?;
+    let mut shape = match shape {
+        None => own,
+        Some(shape) if broadcast_shapes(OP, &shape, &own)? == shape => shape,
+        Some(shape) => {
+            return Err(Error::BroadcastMismatch {
+                op: OP,
+                lhs: own,
+                rhs: shape,
+            });
+        }
+    };
+    shape.push(size);
+    let (u, s, vt) = linalg::svd(&unary::astype(cov, Dtype::Float32)?, true)?;
+    let roots = view::expand_dims(&unary::sqrt(&s)?, &[-2])?;
+    let root = contract::matmul(&binary::multiply(&u, &roots)?, &vt)?;
+    let standard = normal(shape, Dtype::Float32, None, None, key)?;
+    let rows = view::expand_dims(&standard, &[-2])?;
+    let spread = view::squeeze(&contract::matmul(&rows, &root)?, Some(&[-2]))?;
+    binary::add(&unary::astype(mean, Dtype::Float32)?, &spread)
 }
