@@ -1,11 +1,11 @@
 //! Random numbers. Each thread has a key sequence of its own, which `random.state` shows as a
 //! sequence of one key, as MLX has it.
 
-use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape};
+use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_size, wrong_type};
 use crate::array::{PyArray, wrap};
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
-use mlx_oxide_core::ops::{self, random};
+use mlx_oxide_core::ops::random::{self, Draws};
 use mlx_oxide_core::{Array, Scalar};
 use mlx_oxide_ir::{Dtype, Shape};
 use mlx_oxide_runtime::stream::StreamScope;
@@ -180,6 +180,11 @@ crate::ops::functions! {
         py: Python<'_>, p: Option<&Bound<'_, PyAny>>, shape: Option<Axes>, key: Option<ArrayArgument>
     ) -> PyArray = {
         let p = number(p, 0.5)?;
+        if !p.dtype().is_floating() {
+            return Err(PyValueError::new_err(format!(
+                "[bernoulli] dtype {} of p is not supported; expected a real floating dtype", p.dtype()
+            )));
+        }
         let shape = shape_or(shape, p.shape().clone())?;
         let key = key_or_next(py, key)?;
         wrap(random::bernoulli(&p, shape, Some(&key)))
@@ -205,37 +210,46 @@ crate::ops::functions! {
     /// Indices drawn by unnormalised log-probabilities.
     categorical[logits, axis = -1, shape = None, num_samples = None, key = None](
         py: Python<'_>, logits: ArrayArgument, axis: i64, shape: Option<Axes>,
-        num_samples: Option<usize>, key: Option<ArrayArgument>
+        num_samples: Option<i64>, key: Option<ArrayArgument>
     ) -> PyArray = {
         let key = key_or_next(py, key)?;
-        let Some(shape) = shape else {
-            return wrap(random::categorical(&logits.0, axis, num_samples, Some(&key)));
+        mlx_oxide_ir::normalize_axis("categorical", axis, logits.0.ndim()).or_raise()?;
+        let draws = match (shape, num_samples) {
+            (None, None) => Draws::One,
+            (None, Some(count)) => Draws::Each(to_size("categorical", "num_samples", count)?),
+            (Some(shape), None) => Draws::Shaped(to_shape("categorical", shape.list())?),
+            (Some(_), Some(_)) => {
+                return Err(PyValueError::new_err("[categorical] shape and num_samples exclude each other"));
+            }
         };
-        if num_samples.is_some() {
-            return Err(PyValueError::new_err("[categorical] shape and num_samples exclude each other"));
-        }
-        let mut drawn = to_shape("categorical", shape.list())?;
-        let place = mlx_oxide_ir::normalize_axis("categorical", axis, logits.0.ndim()).or_raise()?;
-        let from_end = logits.0.ndim() - place;
-        let last = drawn.ndim() + 1 - from_end.min(drawn.ndim() + 1);
-        drawn.insert(last, logits.0.shape()[place]);
-        let noise = random::gumbel(drawn, Dtype::Float32, Some(&key)).or_raise()?;
-        let scores = ops::add(&logits.0, &noise).or_raise()?;
-        wrap(ops::argmax(&scores, Some(last as i64), false))
+        wrap(random::categorical(&logits.0, axis, draws, Some(&key)))
     };
+}
+
+/// A seed: an integer of 64 bits.
+struct Seed(u64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Seed {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        value
+            .extract()
+            .map(Seed)
+            .map_err(|_| wrong_type("random", "an integer from 0 to 2**64 - 1 as seed", &value))
+    }
 }
 
 /// The key of a seed.
 #[pyfunction]
-fn key(seed: u64) -> PyResult<PyArray> {
-    wrap(random::key(seed))
+fn key(seed: Seed) -> PyResult<PyArray> {
+    wrap(random::key(seed.0))
 }
 
 /// Starts the key sequence anew.
 #[pyfunction]
-fn seed(py: Python<'_>, seed: u64) -> PyResult<()> {
-    let key = Bound::new(py, wrap(random::key(seed))?)?;
-    random::seed(seed).or_raise()?;
+fn seed(py: Python<'_>, seed: Seed) -> PyResult<()> {
+    let key = Bound::new(py, wrap(random::key(seed.0))?)?;
+    random::seed(seed.0).or_raise()?;
     state(py)?.set_item(0, key)
 }
 

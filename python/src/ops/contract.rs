@@ -185,6 +185,16 @@ super::functions! {
     };
     /// The sum of products along an axis, the first operand conjugated.
     vecdot[a, b, /, *, axis = -1](a: ArrayArgument, b: ArrayArgument, axis: i64) -> PyArray = {
+        let sizes = [&a.0, &b.0].map(|operand| {
+            let place = mlx_oxide_ir::normalize_axis("vecdot", axis, operand.ndim())?;
+            Ok(operand.shape()[place])
+        });
+        let [left, right] = sizes;
+        if left.clone().or_raise()? != right.or_raise()? {
+            return Err(PyValueError::new_err(format!(
+                "[vecdot] sizes along axis {axis} differ: {} × {}", a.0.shape(), b.0.shape()
+            )));
+        }
         let product = ops::multiply(&ops::conjugate(&a.0).or_raise()?, &b.0).or_raise()?;
         wrap(ops::sum(&product, Some(&[axis]), false))
     };

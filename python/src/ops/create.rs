@@ -31,16 +31,22 @@ mod functions {
         full[shape, vals, dtype = None, *](
             shape: Axes, vals: &Bound<'_, PyAny>, dtype: Option<PyDtype>
         ) -> PyArray = {
-            let value = to_array(vals, None)?;
-            let dtype = dtype_or(dtype, value.dtype());
+            // a number adapts to the dtype as it does beside an array, which keeps its fraction
+            let value = to_array(vals, dtype.map(|dtype| dtype.0))?;
+            let dtype = match vals.is_instance_of::<PyArray>() {
+                true => dtype_or(dtype, value.dtype()),
+                false => value.dtype(),
+            };
             wrap(ops::full(to_shape("full", shape.list())?, &value, dtype))
         };
         /// Every element the same value, in the shape and dtype of an array.
         full_like[a, vals, dtype = None, *](
             a: ArrayArgument, vals: &Bound<'_, PyAny>, dtype: Option<PyDtype>
         ) -> PyArray = {
-            let value = to_array(vals, Some(a.0.dtype()))?;
-            wrap(ops::full(a.0.shape(), &value, dtype_or(dtype, a.0.dtype())))
+            let dtype = dtype_or(dtype, a.0.dtype());
+            let value = to_array(vals, Some(dtype))?;
+            let shape = mlx_oxide_ir::layout::broadcast_shapes("full_like", a.0.shape(), value.shape());
+            wrap(ops::full(shape.or_raise()?, &value, dtype))
         };
         /// Zeros in the shape and dtype of an array.
         zeros_like[a, /, dtype = None, *](a: ArrayArgument, dtype: Option<PyDtype>) -> PyArray =
@@ -50,15 +56,22 @@ mod functions {
             wrap(ops::ones_like(&cast(&a.0, dtype)?));
         /// A matrix with ones on the diagonal `k`.
         eye[n, m = None, k = 0, dtype = None, *](
-            n: usize, m: Option<usize>, k: i64, dtype: Option<PyDtype>
-        ) -> PyArray = wrap(ops::eye(n, m.unwrap_or(n), k, dtype_or(dtype, FLOAT)));
+            n: i64, m: Option<i64>, k: i64, dtype: Option<PyDtype>
+        ) -> PyArray = {
+            let (n, m) = (to_size("eye", "n", n)?, to_size("eye", "m", m.unwrap_or(n))?);
+            wrap(ops::eye(n, m, k, dtype_or(dtype, FLOAT)))
+        };
         /// The identity matrix.
-        identity[n, dtype = None, *](n: usize, dtype: Option<PyDtype>) -> PyArray =
-            wrap(ops::identity(n, dtype_or(dtype, FLOAT)));
+        identity[n, dtype = None, *](n: i64, dtype: Option<PyDtype>) -> PyArray =
+            wrap(ops::identity(to_size("identity", "n", n)?, dtype_or(dtype, FLOAT)));
         /// Ones on and below the diagonal `k`, else zeros.
         tri[n, m = None, k = 0, dtype = None, *](
-            n: usize, m: Option<usize>, k: i64, dtype: Option<PyDtype>
-        ) -> PyArray = wrap(ops::tri(n, m.unwrap_or(n), k, dtype_or(dtype, FLOAT)));
+            n: i64, m: Option<i64>, k: i64, dtype: Option<PyDtype>
+        ) -> PyArray = {
+            // no rows or columns below zero, as of ranges
+            let (n, m) = (n.max(0) as usize, m.unwrap_or(n).max(0) as usize);
+            wrap(ops::tri(n, m, k, dtype_or(dtype, FLOAT)))
+        };
         /// The elements on and below the diagonal `k`, else zeros.
         tril[x, k = 0, *](x: ArrayArgument, k: i64) -> PyArray = wrap(ops::tril(&x.0, k));
         /// The elements on and above the diagonal `k`, else zeros.

@@ -42,7 +42,11 @@ macro_rules! binary {
                 stream: Option<&Bound<'_, PyAny>>,
             ) -> PyResult<PyArray> {
                 let _scope = device::enter(stream)?;
-                let (a, b) = to_arrays(a, b)?;
+                // truth values need no common dtype, so numbers keep their own
+                let (a, b) = match stringify!($name) {
+                    "logical_and" | "logical_or" => (to_array(a, None)?, to_array(b, None)?),
+                    _ => to_arrays(a, b)?,
+                };
                 wrap(ops::$name(&a, &b))
             }
         )*
@@ -63,6 +67,9 @@ mod others {
         _positive[a, /, *](a: ArrayArgument) -> PyArray = Ok(a.0.into());
         /// The integer part: rounded toward zero.
         trunc[a, /, *](a: ArrayArgument) -> PyArray = {
+            if a.0.dtype().is_complex() {
+                return Err(PyValueError::new_err("[trunc] dtype complex64 is not supported; expected a real dtype"));
+            }
             let zero = ops::unary::scalar_like(&a.0, 0.0).or_raise()?;
             if !a.0.dtype().is_floating() {
                 return Ok(a.0.into());

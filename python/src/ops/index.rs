@@ -20,8 +20,8 @@ super::functions! {
     ) -> PyArray = match axis {
         Some(axis) => wrap(ops::take_along_axis(&a.0, &indices.0, axis)),
         None => {
-            let flat = |a: &ArrayArgument| ops::reshape_to(&a.0, [a.0.size()]).or_raise();
-            wrap(ops::take_along_axis(&flat(&a)?, &flat(&indices)?, 0))
+            let flat = ops::reshape_to(&a.0, [a.0.size()]).or_raise()?;
+            wrap(ops::take_along_axis(&flat, &indices.0, 0))
         }
     };
     /// The array with the places that indices name along the axis replaced.
@@ -30,10 +30,8 @@ super::functions! {
     ) -> PyArray = match axis {
         Some(axis) => wrap(ops::put_along_axis(&a.0, &indices.0, &values.0, axis, Combine::Replace)),
         None => {
-            let flat = |a: &ArrayArgument| ops::reshape_to(&a.0, [a.0.size()]).or_raise();
-            let values = ops::broadcast_to(&values.0, indices.0.shape()).or_raise()?;
-            let values = ops::reshape_to(&values, [values.size()]).or_raise()?;
-            let put = ops::put_along_axis(&flat(&a)?, &flat(&indices)?, &values, 0, Combine::Replace);
+            let flat = ops::reshape_to(&a.0, [a.0.size()]).or_raise()?;
+            let put = ops::put_along_axis(&flat, &indices.0, &values.0, 0, Combine::Replace);
             wrap(ops::reshape_to(&put.or_raise()?, a.0.shape()))
         }
     };

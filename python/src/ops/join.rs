@@ -1,9 +1,10 @@
 //! Joining, splitting, padding and repeating.
 
-use crate::arguments::{ArrayArgument, Axes, to_array, wrong_type};
+use crate::arguments::{ArrayArgument, Axes, to_array, to_size, wrong_type};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::error::OrRaise;
 use mlx_oxide_core::{Array, ops};
+use mlx_oxide_ir::normalize_axis;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -29,6 +30,9 @@ fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usi
             usize::try_from(high).map_err(negative)?,
         ))
     };
+    if ndim == 0 && width.extract::<i64>().is_ok() {
+        return Ok(Vec::new()); // a scalar has no axis to widen
+    }
     if let Ok(one) = width.extract::<i64>() {
         return Ok(vec![pair(one, one)?; ndim]);
     }
@@ -101,15 +105,14 @@ super::functions! {
     /// Arrays joined along an axis, or flat.
     concatenate[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
         match axis {
+            // one array is joined to nothing, along whatever axis
+            Some(_) if arrays.len() == 1 => Ok(arrays[0].0.clone().into()),
             Some(axis) => wrap(ops::concatenate(&references(&arrays), axis)),
             None => wrap(ops::concatenate(&flat(&arrays)?.iter().collect::<Vec<_>>(), 0)),
         };
-    /// Arrays joined along a new axis, or flat.
+    /// Arrays joined along a new axis, the first without one.
     stack[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
-        match axis {
-            Some(axis) => wrap(ops::stack(&references(&arrays), axis)),
-            None => wrap(ops::stack(&flat(&arrays)?.iter().collect::<Vec<_>>(), 0)),
-        };
+        wrap(ops::stack(&references(&arrays), axis.unwrap_or(0)));
     /// The array cut in equal parts, or before positions.
     split[a, /, indices_or_sections, axis = 0, *](
         a: ArrayArgument, indices_or_sections: Axes, axis: i64
@@ -145,8 +148,13 @@ super::functions! {
     };
     /// Each element several times in a row.
     repeat[array, repeats, axis = None, *](
-        array: ArrayArgument, repeats: usize, axis: Option<i64>
-    ) -> PyArray = wrap(ops::repeat(&array.0, repeats, axis));
+        array: ArrayArgument, repeats: i64, axis: Option<i64>
+    ) -> PyArray = {
+        if let Some(axis) = axis {
+            normalize_axis("repeat", axis, array.0.ndim()).or_raise()?;
+        }
+        wrap(ops::repeat(&array.0, to_size("repeat", "repeats", repeats)?, axis))
+    };
     /// The array laid side by side.
     tile[a, reps, /, *](a: ArrayArgument, reps: Axes) -> PyArray = {
         let repetitions = crate::arguments::to_shape("tile", reps.list())?;
@@ -159,15 +167,19 @@ super::functions! {
             let rolled = ops::roll(&flat, shift.list().iter().sum(), 0).or_raise()?;
             return wrap(ops::reshape_to(&rolled, a.0.shape()));
         };
-        let (shifts, axes) = (shift.list(), axes.list());
-        if shifts.len() != axes.len() && shifts.len() != 1 {
-            return Err(PyValueError::new_err(format!(
-                "[roll] {} shifts for {} axes", shifts.len(), axes.len()
-            )));
-        }
+        let shifts = match (&shift, &axes) {
+            (Axes::One(shift), axes) => vec![*shift; axes.list().len()],
+            (Axes::Many(shifts), Axes::One(_)) => vec![shifts.iter().sum()],
+            (Axes::Many(shifts), Axes::Many(axes)) if shifts.len() >= axes.len() => shifts.clone(),
+            (Axes::Many(shifts), Axes::Many(axes)) => {
+                return Err(PyValueError::new_err(format!(
+                    "[roll] {} shifts for {} axes", shifts.len(), axes.len()
+                )));
+            }
+        };
         let mut rolled = a.0;
-        for (number, axis) in axes.iter().enumerate() {
-            rolled = ops::roll(&rolled, shifts[number.min(shifts.len() - 1)], *axis).or_raise()?;
+        for (axis, shift) in axes.list().iter().zip(shifts) {
+            rolled = ops::roll(&rolled, shift, *axis).or_raise()?;
         }
         Ok(rolled.into())
     };

@@ -166,6 +166,8 @@ pub(crate) fn register_all(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = crate::add_submodule(parent, "linalg")?;
     register(&module)?;
     module.add_function(wrap_pyfunction!(svd, &module)?)?;
+    // the main module has the general norm under another name
+    parent.add("matrix_norm", module.getattr("norm")?)?;
     for name in ["matmul", "vecdot", "tensordot"] {
         module.add(name, parent.getattr(name)?)?;
     }

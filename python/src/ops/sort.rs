@@ -2,7 +2,9 @@
 
 use crate::arguments::{ArrayArgument, to_size};
 use crate::array::{PyArray, wrap};
+use crate::error::OrRaise;
 use mlx_oxide_core::ops;
+use mlx_oxide_ir::normalize_axis;
 use pyo3::exceptions::PyValueError;
 
 super::functions! {
@@ -21,8 +23,12 @@ super::functions! {
         a: ArrayArgument, kth: i64, axis: Option<i64>
     ) -> PyArray = wrap(ops::argpartition(&a.0, kth, axis));
     /// The `k` greatest elements, in no order.
-    topk[a, /, k, axis = Some(-1), *](a: ArrayArgument, k: i64, axis: Option<i64>) -> PyArray =
-        wrap(ops::topk(&a.0, to_size("topk", "k", k)?, axis));
+    topk[a, /, k, axis = Some(-1), *](a: ArrayArgument, k: i64, axis: Option<i64>) -> PyArray = {
+        if let Some(axis) = axis {
+            normalize_axis("topk", axis, a.0.ndim()).or_raise()?;
+        }
+        wrap(ops::topk(&a.0, to_size("topk", "k", k)?, axis))
+    };
     /// Where values keep a sorted vector sorted.
     searchsorted[sorted_sequence, values, /, side = "left", *](
         sorted_sequence: ArrayArgument, values: ArrayArgument, side: &str

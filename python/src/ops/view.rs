@@ -7,6 +7,9 @@ use crate::error::OrRaise;
 use mlx_oxide_core::ops;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::normalize_axis;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 super::functions! {
     /// The elements in row-major order under another shape; one size may be -1.
@@ -17,8 +20,12 @@ super::functions! {
         a: ArrayArgument, start_axis: i64, end_axis: i64
     ) -> PyArray = wrap(ops::flatten(&a.0, start_axis, end_axis));
     /// One axis split into several.
-    unflatten[a, /, axis, shape, *](a: ArrayArgument, axis: i64, shape: Vec<i64>) -> PyArray =
-        wrap(ops::unflatten(&a.0, axis, &shape));
+    unflatten[a, /, axis, shape, *](a: ArrayArgument, axis: i64, shape: Vec<i64>) -> PyArray = {
+        if shape.is_empty() {
+            return Err(PyValueError::new_err("[unflatten] shape is (); expected at least one size"));
+        }
+        wrap(ops::unflatten(&a.0, axis, &shape))
+    };
     /// Without axes of size 1.
     squeeze[a, /, axis = None, *](a: ArrayArgument, axis: Option<Axes>) -> PyArray =
         wrap(ops::squeeze(&a.0, list(&axis)));
@@ -28,15 +35,24 @@ super::functions! {
     /// The elements in reverse order along axes, or all.
     flip[a, /, axis = None, *](a: ArrayArgument, axis: Option<Axes>) -> PyArray = {
         let all: Vec<i64> = (0..a.0.ndim() as i64).collect();
-        wrap(ops::flip(&a.0, list(&axis).unwrap_or(&all)))
+        let mut axes: Vec<i64> = Vec::new();
+        for &axis in list(&axis).unwrap_or(&all) {
+            let place = normalize_axis("flip", axis, a.0.ndim()).or_raise()? as i64;
+            if !axes.contains(&place) {
+                axes.push(place); // an axis named twice is reversed once
+            }
+        }
+        wrap(ops::flip(&a.0, &axes))
     };
     /// The slices of an axis, one by one.
-    unstack[x, /, *, axis = 0](x: ArrayArgument, axis: i64) -> Vec<PyArray> = {
+    unstack[x, /, *, axis = 0](
+        py: Python<'_>, x: ArrayArgument, axis: i64
+    ) -> Py<PyTuple> = {
         let place = normalize_axis("unstack", axis, x.0.ndim()).or_raise()?;
         let slices = (0..x.0.shape()[place]).map(|index| {
             ops::squeeze(&ops::slice_axis(&x.0, place, index, index + 1)?, Some(&[place as i64]))
         });
-        wrap_all(slices.collect())
+        Ok(PyTuple::new(py, wrap_all(slices.collect())?)?.unbind())
     };
     /// The axes in another order; reversed without one.
     transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Vec<i64>>) -> PyArray =

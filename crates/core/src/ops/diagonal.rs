@@ -100,9 +100,5 @@ pub fn trace(
         Some(dtype) => unary::astype(&elements, dtype)?,
         None => elements,
     };
-    let sum = reduce::sum(&elements, Some(&[-1]), false)?;
-    match dtype {
-        Some(dtype) => unary::astype(&sum, dtype),
-        None => Ok(sum),
-    }
+    reduce::sum(&elements, Some(&[-1]), false)
 }

@@ -37,6 +37,9 @@ pub fn hadamard_transform(a: &Array, scale: Option<f64>) -> Result<Array> {
             "the last axis must be m·2ᵏ with m one of 1, 12, 20, 28",
         ));
     }
+    if size == 1 && scale.is_none() {
+        return Ok(a.clone()); // the transform of order one
+    }
     let dtype = a.dtype().at_least_float();
     // 16-bit floats would round after each factor
     let working = if dtype.size() == 2 {

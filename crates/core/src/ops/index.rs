@@ -185,6 +185,9 @@ pub fn dynamic_slice(a: &Array, start: &Array, axes: &[i64], shape: Shape) -> Re
 }
 
 /// `a` with the part of `update`'s shape that begins at `start` replaced by it.
+///
+/// Leading axes that the update lacks are of size one where they are among `axes`, and whole
+/// elsewhere.
 pub fn dynamic_slice_update(
     a: &Array,
     update: &Array,
@@ -192,6 +195,18 @@ pub fn dynamic_slice_update(
     axes: &[i64],
 ) -> Result<Array> {
     let axes = checked_axes("slice_update", axes, a.ndim())?;
-    let update = unary::astype(update, a.dtype())?;
+    let mut update = unary::astype(update, a.dtype())?;
+    if let Some(missing) = a
+        .ndim()
+        .checked_sub(update.ndim())
+        .filter(|missing| *missing > 0)
+    {
+        let leading = (0..missing).map(|axis| match axes.contains(&axis) {
+            true => 1,
+            false => a.shape()[axis],
+        });
+        let shape: Shape = leading.chain(update.shape().iter().copied()).collect();
+        update = view::broadcast_to(&update, shape)?;
+    }
     apply(Index::DynamicSliceUpdate { axes }, &[a, &update, start])
 }

@@ -248,8 +248,12 @@ pub fn randint(
         });
     }
     let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
-    let within = binary::maximum(&drawn, &unary::astype(low, Dtype::Float32)?)?;
-    unary::astype(&unary::floor(&within)?, dtype)
+    // rounding may have brought a number onto a bound
+    let drawn = unary::astype(&unary::floor(&drawn)?, dtype)?;
+    let low = unary::astype(low, dtype)?;
+    let high = unary::astype(high, dtype)?;
+    let most = binary::subtract(&high, &unary::scalar_like(&high, 1.0)?)?;
+    binary::maximum(&binary::minimum(&drawn, &most)?, &low)
 }
 
 /// `true` with probability `p`, which broadcasts to the shape.
@@ -278,24 +282,78 @@ pub fn gumbel(shape: impl Into<Shape>, dtype: Dtype, key: Option<&Array>) -> Res
     unary::negative(&unary::log(&unary::negative(&unary::log(&drawn)?)?)?)
 }
 
-/// Indices drawn by unnormalised log-probabilities along an axis, `count` for each.
-pub fn categorical(
-    logits: &Array,
-    axis: i64,
-    count: Option<usize>,
-    key: Option<&Array>,
-) -> Result<Array> {
-    let normal = mlx_oxide_ir::normalize_axis("categorical", axis, logits.ndim())?;
-    let mut shape = logits.shape().clone();
-    let logits = match count {
-        None => logits.clone(),
-        Some(count) => {
-            shape.push(count);
-            view::expand_dims(logits, &[-1])?
+/// How many indices [`categorical`] draws.
+#[derive(Clone, Debug)]
+pub enum Draws {
+    /// One for each distribution.
+    One,
+    /// Several for each distribution, along a new last axis.
+    Each(usize),
+    /// A shape that the shape of the distributions broadcasts to.
+    Shaped(Shape),
+}
+
+/// `uint32` indices drawn from distributions of unnormalised log-probabilities along an axis.
+///
+/// Several draws from one distribution invert its cumulative sum; otherwise the greatest of
+/// Gumbel noise added to the logits is taken, which gives the same distribution.
+///
+/// # Errors
+/// An axis out of bounds; a shape that the distributions' shape does not broadcast to.
+pub fn categorical(logits: &Array, axis: i64, draws: Draws, key: Option<&Array>) -> Result<Array> {
+    let axis = mlx_oxide_ir::normalize_axis("categorical", axis, logits.ndim())?;
+    let mut reduced = logits.shape().clone();
+    let classes = reduced.remove(axis);
+    let shape = match &draws {
+        Draws::One => reduced.clone(),
+        Draws::Each(count) => {
+            let mut shape = reduced.clone();
+            shape.push(*count);
+            shape
+        }
+        Draws::Shaped(shape) => {
+            if broadcast_shapes("categorical", shape, &reduced)? != *shape {
+                return Err(Error::BroadcastMismatch {
+                    op: "categorical",
+                    lhs: reduced,
+                    rhs: shape.clone(),
+                });
+            }
+            shape.clone()
         }
     };
-    let noise = gumbel(shape, Dtype::Float32, key)?;
-    super::reduce::argmax(&binary::add(&logits, &noise)?, Some(normal as i64), false)
+    if classes == logits.size() && shape.ndim() > 0 {
+        return by_inversion(logits, shape, key);
+    }
+    let (logits, noise, axis) = match draws {
+        Draws::One => (logits.clone(), logits.shape().clone(), axis as i64),
+        Draws::Each(count) => {
+            let mut noise = logits.shape().clone();
+            noise.push(count);
+            (view::expand_dims(logits, &[-1])?, noise, axis as i64)
+        }
+        Draws::Shaped(mut shape) => {
+            let from_end = logits.ndim() - axis;
+            let place = shape.ndim() + 1 - from_end;
+            shape.insert(place, classes);
+            (logits.clone(), shape, place as i64)
+        }
+    };
+    let noise = gumbel(noise, Dtype::Float32, key)?;
+    super::reduce::argmax(&binary::add(&logits, &noise)?, Some(axis), false)
+}
+
+/// Draws from one distribution: where a uniform number lies among the cumulative sums.
+fn by_inversion(logits: &Array, shape: Shape, key: Option<&Array>) -> Result<Array> {
+    let logits = unary::astype(&view::flatten(logits, 0, -1)?, Dtype::Float32)?;
+    let greatest = super::reduce::max(&logits, None, false)?;
+    let weights = unary::exp(&binary::subtract(&logits, &greatest)?)?;
+    let sums = super::scan::cumsum(&weights, Some(0), false, true)?;
+    let total = view::slice_axis(&sums, 0, sums.size().saturating_sub(1), sums.size())?;
+    let total = view::reshape_to(&total, Shape::scalar())?;
+    let (zero, one) = (Array::scalar(0.0f32)?, Array::scalar(1.0f32)?);
+    let drawn = uniform(&zero, &one, shape, Dtype::Float32, key)?;
+    sort::searchsorted(&sums, &binary::multiply(&drawn, &total)?, true)
 }
 
 /// Keys of independent streams for each element of a list.

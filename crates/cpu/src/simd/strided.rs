@@ -99,6 +99,9 @@ pub unsafe fn gather(
         unsafe { row(destination, source, 1, width, count.min(1)) };
         return;
     };
+    if count == 0 {
+        return; // an empty layout has no rows to start from
+    }
     let inner_stride = strides[outer.len()];
     let mut index: smallvec::SmallVec<[usize; 4]> = smallvec::SmallVec::from_elem(0, outer.len());
     let (mut rest, mut column) = (start / inner.max(1), start % inner.max(1));

@@ -9,7 +9,15 @@ use crate::shape::Shape;
 
 pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<ArrayType> {
     let name = fast.name();
-    if let Some(first) = inputs.first().filter(|first| !first.dtype.is_inexact()) {
+    let taken = |dtype: Dtype| match fast {
+        Fast::Softmax { .. } => dtype.is_inexact(),
+        // these know no complex numbers: their squares and orders are of real ones
+        Fast::RmsNorm { .. }
+        | Fast::LayerNorm { .. }
+        | Fast::Rope { .. }
+        | Fast::Attention { .. } => dtype.is_floating(),
+    };
+    if let Some(first) = inputs.first().filter(|first| !taken(first.dtype)) {
         return Err(Error::DtypeUnsupported {
             op: name,
             dtype: first.dtype,

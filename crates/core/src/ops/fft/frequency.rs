@@ -4,6 +4,19 @@ use crate::array::Array;
 use crate::ops::{self, view};
 use mlx_oxide_ir::{Axes, Dtype, Error, Op, Result, Source, normalize_axis};
 
+/// Checks that samples do not lie on one place.
+fn spacing(op: &'static str, d: f64) -> Result<()> {
+    if d != 0.0 {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument {
+        op,
+        argument: "d",
+        value: d.to_string(),
+        expected: "a distance other than zero",
+    })
+}
+
 fn positive(op: &'static str, n: i64) -> Result<usize> {
     usize::try_from(n)
         .ok()
@@ -31,9 +44,10 @@ fn multiples(start: f64, count: usize, step: f64) -> Result<Array> {
 /// distance of samples: `0, 1, …, -2, -1` over `n·d`.
 ///
 /// # Errors
-/// `n` that is not positive.
+/// `n` that is not positive; `d` of zero.
 pub fn fftfreq(n: i64, d: f64) -> Result<Array> {
     let n = positive("fftfreq", n)?;
+    spacing("fftfreq", d)?;
     let step = 1.0 / (n as f64 * d);
     let positives = n.div_ceil(2);
     let upper = multiples(0.0, positives, step)?;
@@ -44,9 +58,10 @@ pub fn fftfreq(n: i64, d: f64) -> Result<Array> {
 /// The frequencies of the elements of the spectrum of `n` real samples: `0, 1, …, n/2` over `n·d`.
 ///
 /// # Errors
-/// `n` that is not positive.
+/// `n` that is not positive; `d` of zero.
 pub fn rfftfreq(n: i64, d: f64) -> Result<Array> {
     let n = positive("rfftfreq", n)?;
+    spacing("rfftfreq", d)?;
     multiples(0.0, n / 2 + 1, 1.0 / (n as f64 * d))
 }
 

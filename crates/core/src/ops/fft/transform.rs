@@ -137,6 +137,10 @@ fn transform(
     axes: Option<&[i64]>,
     norm: Norm,
 ) -> Result<Array> {
+    if a.ndim() == 0 {
+        let axis = axes.and_then(|axes| axes.first()).copied().unwrap_or(-1);
+        return Err(Error::AxisOutOfBounds { op, axis, ndim: 0 });
+    }
     let (axes, wanted) = named_axes(op, a, sizes, axes, kind)?;
     let Some(&last) = wanted.last() else {
         return Ok(a.clone());

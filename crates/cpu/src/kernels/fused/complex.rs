@@ -101,14 +101,14 @@ pub(super) fn sqrt(z: Complex64) -> Complex64 {
     }
 }
 
-/// `aᵇ = e^(b·ln a)`. Of a zero base: 1 for the exponent zero, 0 for a positive real one, else
-/// NaN, as in NumPy.
+/// `aᵇ = e^(b·ln a)`. Of a zero base: 1 for the exponent zero, 0 for one of positive real part,
+/// else NaN.
 pub(super) fn power(a: Complex64, b: Complex64) -> Complex64 {
     if b.re == 0.0 && b.im == 0.0 {
         return complex(1.0, 0.0);
     }
     if a.re == 0.0 && a.im == 0.0 {
-        return if b.re > 0.0 && b.im == 0.0 {
+        return if b.re > 0.0 && !b.im.is_nan() {
             complex(0.0, 0.0)
         } else {
             complex(f64::NAN, f64::NAN)
@@ -303,10 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_zero_follow_numpy() {
+    fn powers_of_zero_are_limits() {
         let zero = complex(0.0, 0.0);
         assert_eq!(power(zero, zero), complex(1.0, 0.0));
         assert_eq!(power(zero, complex(1.0, 0.0)), zero);
+        assert_eq!(power(zero, complex(1.0, -2.0)), zero);
         assert!(power(zero, complex(-1.0, 0.0)).re.is_nan());
         near(
             power(complex(1.0, 2.0), complex(2.0, 1.0)),

@@ -142,7 +142,7 @@ fn complex_tan(a: vec2<f32>) -> vec2<f32> {
 fn complex_power(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
     if (!is_nonzero(b.x) && !is_nonzero(b.y)) { return vec2<f32>(1.0, 0.0); }
     if (!is_nonzero(a.x) && !is_nonzero(a.y)) {
-        if (less_real(0.0, b.x) && !is_nonzero(b.y) && !is_nan(b.y)) { return vec2<f32>(0.0, 0.0); }
+        if (less_real(0.0, b.x) && !is_nan(b.y)) { return vec2<f32>(0.0, 0.0); }
         return vec2<f32>(quiet_nan(), quiet_nan());
     }
     return complex_exp(complex_multiply(b, complex_log(a)));
