@@ -8,11 +8,13 @@ pub mod backend;
 pub mod buffer;
 pub mod device;
 pub mod parallel;
+pub mod pieces;
 pub mod progress;
 pub mod stream;
 
 pub use backend::{Backend, Call, InfoValue, Operand, Results, Stored};
 pub use buffer::{Buffer, DeviceMemory, HostMemory};
 pub use device::{Device, DeviceType};
+pub use pieces::Pieces;
 pub use progress::Progress;
 pub use stream::Stream;

@@ -119,7 +119,7 @@ fn needs_output(entry: &Entry, group_of: &[u32], group: Option<u32>) -> bool {
 
 /// Whether somebody outside the plan holds the node: one handle is the plan's, one each
 /// consumer's.
-fn is_held(entry: &Entry) -> bool {
+pub(super) fn is_held(entry: &Entry) -> bool {
     Arc::strong_count(&entry.node) > entry.consumers.len() + 1
 }
 

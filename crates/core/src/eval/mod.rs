@@ -1,10 +1,12 @@
-//! Evaluation: order → fuse → run.
+//! Evaluation: order → fuse → join rows → run.
 //!
 //! `order` claims the nodes that have to be computed and sorts them; `fuse` joins elementwise
-//! ones into programs; `run` gives each step to a backend and publishes the results.
+//! ones into programs; `rows` joins steps that treat every row by itself; `run` gives each step
+//! to a backend and publishes the results.
 
 mod fuse;
 mod order;
+mod rows;
 mod run;
 
 use crate::array::{Array, State};
@@ -27,7 +29,18 @@ static SUBMISSION: Mutex<()> = Mutex::new(());
 /// The first failure of an operation; what had not been computed stays as it was, so that a later
 /// evaluation reports the same failure.
 pub fn eval(arrays: &[Array]) -> Result<()> {
-    if let Some(plan) = plan(arrays) {
+    eval_with(arrays, rows::Limits::USUAL)
+}
+
+/// [`eval`] with all rows joined that can be, one row at a time, however small: what the joining
+/// of rows is checked with.
+#[doc(hidden)]
+pub fn eval_in_rows(arrays: &[Array]) -> Result<()> {
+    eval_with(arrays, rows::Limits::EAGER)
+}
+
+fn eval_with(arrays: &[Array], limits: rows::Limits) -> Result<()> {
+    if let Some(plan) = plan(arrays, limits) {
         run::run(plan)?;
     }
     arrays.iter().try_for_each(wait)
@@ -51,7 +64,7 @@ pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
 /// Starts computing arrays and returns at once. A failure is reported when an array is read.
 pub fn async_eval(arrays: &[Array]) {
     let _submission = SUBMISSION.lock();
-    if let Some(mut plan) = plan(arrays) {
+    if let Some(mut plan) = plan(arrays, rows::Limits::USUAL) {
         plan.detached = true;
         let stream = plan.stream();
         // the failure is not lost: the nodes stay uncomputed, and reading one computes it again
@@ -59,13 +72,14 @@ pub fn async_eval(arrays: &[Array]) {
     }
 }
 
-fn plan(arrays: &[Array]) -> Option<order::Plan> {
+fn plan(arrays: &[Array], limits: rows::Limits) -> Option<order::Plan> {
     if arrays.iter().all(Array::is_evaluated) {
         return None;
     }
     let _planning = PLANNING.lock();
     let mut plan = order::order(arrays);
     fuse::fuse(&mut plan);
+    rows::join(&mut plan, limits);
     (!plan.entries.is_empty()).then_some(plan)
 }
 
@@ -81,7 +95,7 @@ fn wait(array: &Array) -> Result<()> {
             Some(progress) => progress.wait_until(|| !is_running_in(array, &progress)),
             // its evaluation failed elsewhere: find out why here, if nobody else does by now
             None => {
-                if let Some(plan) = plan(std::slice::from_ref(array)) {
+                if let Some(plan) = plan(std::slice::from_ref(array), rows::Limits::USUAL) {
                     run::run(plan)?;
                 }
             }

@@ -1,5 +1,6 @@
 //! Which nodes to compute, each after those it depends on.
 
+use super::rows::Rows;
 use crate::array::{Array, Expression, Node, State};
 use mlx_oxide_runtime::{Progress, Stream};
 use smallvec::SmallVec;
@@ -19,6 +20,19 @@ pub(super) enum Step {
     Single(u32),
     /// Elementwise nodes of one shape, in order.
     Fused(Vec<u32>),
+    /// Steps that run together for a block of rows at a time.
+    Rows(Rows),
+}
+
+impl Step {
+    /// Its entries, in order.
+    pub(super) fn members(&self) -> &[u32] {
+        match self {
+            Step::Single(member) => std::slice::from_ref(member),
+            Step::Fused(members) => members,
+            Step::Rows(rows) => &rows.members,
+        }
+    }
 }
 
 /// Claimed nodes and the steps that compute them.

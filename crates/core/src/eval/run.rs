@@ -2,9 +2,10 @@
 
 use super::fuse::{Fusion, write_program};
 use super::order::{Entry, Plan, Step};
+use super::rows;
 use crate::array::{Array, Expression, Node, Role, State};
 use crate::rules::decompose;
-use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Source, View};
+use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Op, OutputTypes, Result, Source, View};
 use mlx_oxide_runtime::{
     Backend, Call, DeviceType, Operand, Progress, Results, Stored, Stream, backend,
 };
@@ -60,10 +61,7 @@ fn keep(steps: Vec<Step>, positions: &[usize]) -> Vec<Step> {
 
 /// An input of the step that is not computed and is not made by the step itself.
 fn blocker(plan: &Plan, step: &Step) -> Option<Array> {
-    let members = match step {
-        Step::Single(member) => std::slice::from_ref(member),
-        Step::Fused(members) => members,
-    };
+    let members = step.members();
     let own = |input: &Array| {
         members.iter().any(|member| {
             plan.entries[*member as usize]
@@ -118,7 +116,7 @@ fn give_up(plan: &mut Plan) {
     plan.progress.advance();
 }
 
-fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
+pub(super) fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
     match step {
         Step::Single(member) => {
             let Some(entry) = plan.entries[*member as usize].take() else {
@@ -136,11 +134,12 @@ fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
             }
         }
         Step::Fused(members) => run_fused(plan, members),
+        Step::Rows(rows) => rows::run(plan, rows),
     }
 }
 
 /// Publishes the outputs of a node and wakes who waits for it.
-fn publish(node: &Node, outputs: Results, progress: &Progress) {
+pub(super) fn publish(node: &Node, outputs: Results, progress: &Progress) {
     let mut state = node.state.lock();
     let kept = match &mut *state {
         State::Running { expression, .. } => expression.take(),
@@ -157,8 +156,9 @@ fn publish(node: &Node, outputs: Results, progress: &Progress) {
 fn compute(entry: &Entry) -> Result<Results> {
     let Expression { op, inputs, rules } = &entry.expression;
     if let Op::View(view) = op
-        && let Some(stored) = show(view, inputs, &entry.node.types[0])?
+        && let Some(stored) = show(view, &computed(&inputs[0])?, inputs[0].dtype())
     {
+        debug_assert_eq!(stored.layout.shape, entry.node.types[0].shape);
         return Ok(smallvec![stored]);
     }
     if let Op::Source(Source::Placeholder(_)) = op {
@@ -278,7 +278,7 @@ fn dispatch(
 }
 
 /// Runs a kernel; a panic in it becomes an error, or who waits for the result would wait forever.
-fn run_guarded(backend: &dyn Backend, call: Call<'_>) -> Result<Results> {
+pub(super) fn run_guarded(backend: &dyn Backend, call: Call<'_>) -> Result<Results> {
     let op = call.op.name();
     // what a kernel leaves half-done is its outputs, which are dropped
     let run = std::panic::AssertUnwindSafe(|| backend.run(call));
@@ -313,49 +313,43 @@ fn restore_clones(inputs: &[Array], operands: &mut Operands) {
 }
 
 /// The view of an input's memory, where no element has to move.
-fn show(view: &View, inputs: &[Array], result: &ArrayType) -> Result<Option<Stored>> {
-    let stored = inputs[0].stored().ok_or_else(|| Error::Internal {
-        op: view.name(),
-        detail: "input not computed".to_owned(),
-    })?;
-    let layout = match view {
-        View::Reshape(shape) => stored.layout.reshape(shape),
-        View::Permute(axes) => Some(stored.layout.permute(axes)),
-        View::Broadcast(shape) => Some(stored.layout.broadcast(shape)),
-        View::Slice(ranges) => Some(stored.layout.slice(ranges)),
-        View::StopGradient => Some(stored.layout.clone()),
-        View::Contiguous => stored.layout.is_contiguous().then(|| stored.layout.clone()),
-        View::Bitcast(dtype) => {
-            let same_width = dtype.size() == inputs[0].itemsize();
-            same_width.then(|| stored.layout.clone())
-        }
-        View::AsStrided(target) => stored.layout.is_contiguous().then(|| Layout {
+pub(super) fn show(view: &View, input: &Stored, dtype: Dtype) -> Option<Stored> {
+    view_layout(view, &input.layout, dtype).map(|layout| Stored {
+        buffer: input.buffer.clone(),
+        layout,
+    })
+}
+
+/// The layout of a view of elements of a dtype, where no element has to move.
+pub(super) fn view_layout(view: &View, input: &Layout, dtype: Dtype) -> Option<Layout> {
+    match view {
+        View::Reshape(shape) => input.reshape(shape),
+        View::Permute(axes) => Some(input.permute(axes)),
+        View::Broadcast(shape) => Some(input.broadcast(shape)),
+        View::Slice(ranges) => Some(input.slice(ranges)),
+        View::StopGradient => Some(input.clone()),
+        View::Contiguous => input.is_contiguous().then(|| input.clone()),
+        View::Bitcast(to) => (to.size() == dtype.size()).then(|| input.clone()),
+        View::AsStrided(target) => input.is_contiguous().then(|| Layout {
             shape: target.shape.clone(),
             strides: target.strides.clone(),
-            offset: stored.layout.offset + target.offset,
+            offset: input.offset + target.offset,
         }),
-    };
-    debug_assert!(
-        layout
-            .as_ref()
-            .is_none_or(|layout| layout.shape == result.shape)
-    );
-    Ok(layout.map(|layout| Stored {
-        buffer: stored.buffer,
-        layout,
-    }))
+    }
+}
+
+fn computed(input: &Array) -> Result<Stored> {
+    input.stored().ok_or_else(|| Error::Internal {
+        op: "eval",
+        detail: "an input is not computed".to_owned(),
+    })
 }
 
 /// The outputs of a caller's own operation: its last inputs.
 fn identity(inputs: &[Array], outputs: usize) -> Result<Results> {
     inputs[inputs.len().saturating_sub(outputs)..]
         .iter()
-        .map(|input| {
-            input.stored().ok_or_else(|| Error::Internal {
-                op: "custom",
-                detail: "input not computed".to_owned(),
-            })
-        })
+        .map(computed)
         .collect()
 }
 

@@ -5,7 +5,7 @@ use crate::coordinates::parts;
 use crate::graph;
 use crate::sample::Sample;
 use crate::trials::{Failure, Outcome};
-use mlx_oxide_core::{Array, eval, eval_unfused, ops};
+use mlx_oxide_core::{Array, eval, eval_in_rows, eval_unfused, ops};
 use mlx_oxide_ir::{Dtype, Op, Result, Scalar};
 
 /// The operation between elementwise ones, in every way of holding what lies between.
@@ -15,7 +15,14 @@ pub fn fusion(sample: &Sample) -> Result<Outcome, Failure> {
     }
     let expected = surrounded(sample)?.ends;
     eval_unfused(&expected)?;
-    for (way, held) in [("alone", false), ("with everything held", true)] {
+    type Eval = fn(&[Array]) -> Result<()>;
+    let ways: [(&str, bool, Eval); 4] = [
+        ("alone", false, eval),
+        ("with everything held", true, eval),
+        ("row by row", false, eval_in_rows),
+        ("row by row with everything held", true, eval_in_rows),
+    ];
+    for (way, held, eval) in ways {
         let Surrounded { ends, mut between } = surrounded(sample)?;
         if !held {
             between.clear();
@@ -83,11 +90,14 @@ pub fn fusion_of_gradients(sample: &Sample) -> Result<Outcome, Failure> {
         let point = Point::new(sample)?;
         point.pull(&point.values(), &point.cotangents(1)?)
     };
-    let (found, expected): (Vec<Array>, Vec<Array>) = (build()?, build()?);
-    eval(&found)?;
+    let expected: Vec<Array> = build()?;
     eval_unfused(&expected)?;
-    for (found, expected) in found.iter().zip(&expected) {
-        same(found, expected)?;
+    for eval in [eval, eval_in_rows] {
+        let found: Vec<Array> = build()?;
+        eval(&found)?;
+        for (found, expected) in found.iter().zip(&expected) {
+            same(found, expected)?;
+        }
     }
     Ok(Outcome::Passed)
 }

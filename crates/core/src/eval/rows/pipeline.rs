@@ -1,0 +1,491 @@
+//! A block of rows through all the steps of a group.
+
+use super::Rows;
+use super::local::{folds_in_order_of_memory, on_part, takes_whole};
+use crate::array::Array;
+use crate::eval::fuse::{Fusion, is_held, write_program};
+use crate::eval::order::{Plan, Step};
+use crate::eval::run::{publish, run_guarded, run_step, show, view_layout};
+use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Shape, View};
+use mlx_oxide_runtime::{
+    Backend, Call, DeviceType, Operand, Pieces, Results, Stored, Stream, backend, parallel,
+};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
+
+/// Runs the steps of a group and publishes what others need of them.
+pub(in crate::eval) fn run(plan: &mut Plan, rows: &Rows) -> Result<()> {
+    let mut pipeline = Pipeline::new(plan, rows)?;
+    if !pipeline.is_stable(rows.depth) {
+        drop(pipeline);
+        return rows.steps.iter().try_for_each(|step| run_step(plan, step));
+    }
+    pipeline.run()?;
+    let mut results: SmallVec<[(u32, Stored); 2]> = SmallVec::new();
+    for value in std::mem::take(&mut pipeline.values) {
+        if let Some(pieces) = value.pieces {
+            let stored = Stored::contiguous(pieces.finish()?, &value.array_type);
+            results.push((value.member, stored));
+        }
+    }
+    drop(pipeline);
+    for (member, stored) in results {
+        if let Some(entry) = &plan.entries[member as usize] {
+            publish(&entry.node, smallvec![stored], &plan.progress);
+        }
+    }
+    for member in &rows.members {
+        plan.entries[*member as usize] = None;
+    }
+    Ok(())
+}
+
+/// Where an input comes from.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// An array from outside the group.
+    Outside(usize),
+    /// A value of an earlier stage.
+    Value(usize),
+}
+
+/// A step.
+struct Stage {
+    op: Op,
+    backend: &'static dyn Backend,
+    inputs: SmallVec<[Origin; 4]>,
+    /// The values that it makes.
+    outputs: SmallVec<[usize; 2]>,
+    stream: Stream,
+}
+
+/// A result of a stage.
+struct Value {
+    array_type: ArrayType,
+    /// The entry that it belongs to.
+    member: u32,
+    /// The last stage that reads it.
+    last_use: usize,
+    /// Whether it is another view of memory.
+    is_view: bool,
+    /// The whole of it, if somebody outside needs it.
+    pieces: Option<Pieces>,
+}
+
+struct Pipeline {
+    stages: Vec<Stage>,
+    values: Vec<Value>,
+    outside: Vec<(Stored, ArrayType)>,
+    cut: Cut,
+}
+
+/// How the rows are cut into blocks: index by index along the axes before `axis`, and so many at
+/// a time along `axis`.
+struct Cut {
+    /// Sizes of the axes up to `axis`.
+    sizes: Shape,
+    axis: usize,
+    length: usize,
+}
+
+/// One block: its index along the axes before, and its range along the axis.
+struct Block {
+    index: SmallVec<[usize; 4]>,
+    start: usize,
+    length: usize,
+}
+
+impl Cut {
+    fn blocks_a_run(&self) -> usize {
+        self.sizes[self.axis].div_ceil(self.length)
+    }
+
+    fn blocks(&self) -> usize {
+        self.sizes[..self.axis].iter().product::<usize>() * self.blocks_a_run()
+    }
+
+    fn block(&self, number: usize) -> Block {
+        let mut index: SmallVec<[usize; 4]> = smallvec![0; self.axis];
+        let mut run = number / self.blocks_a_run();
+        for axis in (0..self.axis).rev() {
+            index[axis] = run % self.sizes[axis];
+            run /= self.sizes[axis];
+        }
+        let start = number % self.blocks_a_run() * self.length;
+        Block {
+            index,
+            start,
+            length: self.length.min(self.sizes[self.axis] - start),
+        }
+    }
+
+    /// The part of a shape that lies in a block.
+    fn shape(&self, block: &Block, whole: &Shape) -> Shape {
+        let mut shape = whole.clone();
+        shape[..self.axis].fill(1);
+        shape[self.axis] = block.length;
+        shape
+    }
+
+    fn array_type(&self, block: &Block, whole: &ArrayType) -> ArrayType {
+        ArrayType::new(self.shape(block, &whole.shape), whole.dtype)
+    }
+
+    fn layout(&self, block: &Block, whole: &Layout) -> Layout {
+        let indices = block.index.iter().chain([&block.start]);
+        let steps = indices.zip(&whole.strides);
+        let offset: isize = steps.map(|(&index, &stride)| index as isize * stride).sum();
+        Layout {
+            shape: self.shape(block, &whole.shape),
+            strides: whole.strides.clone(),
+            offset: (whole.offset as isize + offset) as usize,
+        }
+    }
+
+    /// Where the blocks of a value start in row-major memory, in bytes.
+    fn bounds(&self, whole: &ArrayType) -> Vec<usize> {
+        let rows: usize = self.sizes.iter().product();
+        let row = whole.bytes() / rows;
+        let runs = rows / self.sizes[self.axis];
+        let starts = (0..runs).flat_map(|run| {
+            let run_start = run * self.sizes[self.axis];
+            let starts = (0..self.sizes[self.axis]).step_by(self.length);
+            starts.map(move |start| (run_start + start) * row)
+        });
+        starts.chain([whole.bytes()]).collect()
+    }
+}
+
+impl Pipeline {
+    fn new(plan: &Plan, rows: &Rows) -> Result<Self> {
+        let mut pipeline = Pipeline {
+            stages: Vec::with_capacity(rows.steps.len()),
+            values: Vec::new(),
+            outside: Vec::new(),
+            cut: Cut {
+                sizes: Shape::scalar(),
+                axis: 0,
+                length: 1,
+            },
+        };
+        let mut value_of: FxHashMap<usize, usize> = FxHashMap::default();
+        let mut outside_of: FxHashMap<(usize, u32), usize> = FxHashMap::default();
+        for step in &rows.steps {
+            let (op, inputs, outputs) = contents(plan, step)?;
+            let number = pipeline.stages.len();
+            let mut origins = SmallVec::new();
+            for input in &inputs {
+                let address = Arc::as_ptr(&input.node) as usize;
+                origins.push(match value_of.get(&address) {
+                    Some(&value) => {
+                        pipeline.values[value].last_use = number;
+                        Origin::Value(value)
+                    }
+                    None => match outside_of.entry((address, input.output)) {
+                        std::collections::hash_map::Entry::Occupied(found) => {
+                            Origin::Outside(*found.get())
+                        }
+                        std::collections::hash_map::Entry::Vacant(vacant) => {
+                            let stored = input.stored();
+                            let stored = stored.ok_or(Error::ReadWhileTracing { op: "eval" })?;
+                            pipeline.outside.push((stored, input.array_type().clone()));
+                            Origin::Outside(*vacant.insert(pipeline.outside.len() - 1))
+                        }
+                    },
+                });
+            }
+            let types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
+            let backend = backend::find(DeviceType::Cpu, &op, &types);
+            let mut stage = Stage {
+                backend: backend.ok_or_else(|| no_backend(&op, &inputs))?,
+                op,
+                inputs: origins,
+                outputs: SmallVec::new(),
+                stream: Stream::current(),
+            };
+            for member in outputs {
+                let Some(entry) = &plan.entries[member as usize] else {
+                    return Err(vanished());
+                };
+                stage.stream = entry.node.stream;
+                stage.outputs.push(pipeline.values.len());
+                value_of.insert(Arc::as_ptr(&entry.node) as usize, pipeline.values.len());
+                pipeline.values.push(Value {
+                    array_type: entry.node.types[0].clone(),
+                    member,
+                    last_use: number,
+                    is_view: matches!(stage.op, Op::View(_)),
+                    pieces: None,
+                });
+            }
+            pipeline.stages.push(stage);
+        }
+        pipeline.choose_blocks(rows);
+        for value in &mut pipeline.values {
+            let entry = plan.entries[value.member as usize].as_ref();
+            let needed = entry.is_some_and(|entry| {
+                let outside = |consumer: &u32| rows.members.binary_search(consumer).is_err();
+                is_held(entry) || entry.consumers.is_empty() || entry.consumers.iter().any(outside)
+            });
+            if needed {
+                let bounds = pipeline.cut.bounds(&value.array_type);
+                value.pieces = Some(Pieces::new("eval", bounds)?);
+            }
+        }
+        Ok(pipeline)
+    }
+
+    /// Whether every reduction and scan finds the elements of a row together in memory. Where rows
+    /// lie through each other it folds them in an order that depends on how many there are.
+    fn is_stable(&self, depth: usize) -> bool {
+        let mut layouts: Vec<Layout> = self
+            .values
+            .iter()
+            .map(|value| Layout::contiguous(value.array_type.shape.clone()))
+            .collect();
+        let together = |layout: &Layout| {
+            let steps = |range: std::ops::Range<usize>| {
+                let loops = range.filter(|axis| layout.shape[*axis] > 1);
+                loops.map(|axis| layout.strides[axis].unsigned_abs())
+            };
+            let longest = steps(depth..layout.shape.ndim()).max().unwrap_or(0);
+            steps(depth..layout.shape.ndim()).all(|step| step > 0)
+                && steps(0..depth).all(|step| step > longest)
+        };
+        self.stages.iter().all(|stage| {
+            let Some(origin) = stage.inputs.first() else {
+                return true;
+            };
+            let (layout, dtype) = match *origin {
+                Origin::Outside(number) => {
+                    let (stored, array_type) = &self.outside[number];
+                    (&stored.layout, array_type.dtype)
+                }
+                Origin::Value(value) => (&layouts[value], self.values[value].array_type.dtype),
+            };
+            if folds_in_order_of_memory(&stage.op) && !together(layout) {
+                return false;
+            }
+            if let Op::View(view) = &stage.op
+                && let Some(seen) = view_layout(view, layout, dtype)
+            {
+                layouts[stage.outputs[0]] = seen;
+            }
+            true
+        })
+    }
+
+    /// Cuts along the first axis at whose single indices everything fits, so that blocks are long.
+    fn choose_blocks(&mut self, rows: &Rows) {
+        let kept: Shape = self.values[0].array_type.shape[..rows.depth].into();
+        let bytes = self.most_bytes();
+        let mut pieces = 1;
+        for (axis, &size) in kept.iter().enumerate() {
+            pieces *= size;
+            let each = (bytes / pieces).max(1);
+            if each <= rows.block || axis + 1 == rows.depth {
+                self.cut = Cut {
+                    sizes: kept[..=axis].into(),
+                    axis,
+                    length: (rows.block / each).clamp(1, size),
+                };
+                return;
+            }
+        }
+    }
+
+    /// The most bytes of whole values that a stage needs at once: what it reads and writes, and
+    /// what later ones read.
+    fn most_bytes(&self) -> usize {
+        let mut live = 0;
+        let mut most = 0;
+        for (position, stage) in self.stages.iter().enumerate() {
+            let is_view = matches!(stage.op, Op::View(_));
+            let outside = stage.inputs.iter().map(|origin| match *origin {
+                Origin::Outside(number) => self.outside[number].1.bytes(),
+                Origin::Value(_) => 0,
+            });
+            let made = stage.outputs.iter().map(|output| match is_view {
+                true => 0,
+                false => self.values[*output].array_type.bytes(),
+            });
+            live += made.sum::<usize>();
+            most = most.max(live + outside.sum::<usize>());
+            let done = |value: &&Value| value.last_use == position && !value.is_view;
+            let freed = self.values.iter().filter(done);
+            live -= freed.map(|value| value.array_type.bytes()).sum::<usize>();
+        }
+        most
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let failure = Mutex::new(None);
+        parallel::for_each(self.cut.blocks(), |number| {
+            if failure.lock().is_some() {
+                return;
+            }
+            if let Err(error) = self.run_block(number) {
+                *failure.lock() = Some(error);
+            }
+        });
+        failure.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn run_block(&self, number: usize) -> Result<()> {
+        let block = self.cut.block(number);
+        let mut values: SmallVec<[Option<Stored>; 16]> = smallvec![None; self.values.len()];
+        for (position, stage) in self.stages.iter().enumerate() {
+            let results = self.run_stage(stage, position, &block, &mut values)?;
+            for (&output, stored) in stage.outputs.iter().zip(results) {
+                let value = &self.values[output];
+                if let Some(pieces) = &value.pieces {
+                    write(pieces, number, &stored, value, stage)?;
+                }
+                values[output] = (value.last_use > position).then_some(stored);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_stage(
+        &self,
+        stage: &Stage,
+        position: usize,
+        block: &Block,
+        values: &mut [Option<Stored>],
+    ) -> Result<Results> {
+        let op = on_part(&stage.op, |shape| self.cut.shape(block, shape));
+        let types: OutputTypes = stage
+            .outputs
+            .iter()
+            .map(|output| self.cut.array_type(block, &self.values[*output].array_type))
+            .collect();
+        let mut operands: SmallVec<[Operand; 4]> = SmallVec::with_capacity(stage.inputs.len());
+        for (place, origin) in stage.inputs.iter().enumerate() {
+            operands.push(match *origin {
+                Origin::Outside(number) => {
+                    let (stored, array_type) = &self.outside[number];
+                    let layout = match takes_whole(&stage.op, place) {
+                        true => stored.layout.clone(),
+                        false => self.cut.layout(block, &stored.layout),
+                    };
+                    Operand {
+                        buffer: stored.buffer.clone(),
+                        layout,
+                        dtype: array_type.dtype,
+                        donatable: false,
+                    }
+                }
+                Origin::Value(value) => {
+                    let read_again = self.values[value].last_use > position
+                        || stage.inputs[place + 1..]
+                            .iter()
+                            .any(|later| matches!(later, Origin::Value(other) if *other == value));
+                    let stored = match read_again {
+                        true => values[value].clone(),
+                        false => values[value].take(),
+                    };
+                    let Stored { buffer, layout } = stored.ok_or_else(vanished)?;
+                    Operand {
+                        buffer,
+                        layout,
+                        dtype: self.values[value].array_type.dtype,
+                        donatable: !read_again,
+                    }
+                }
+            });
+        }
+        if let Op::View(view) = &op
+            && let Some(stored) = show(view, &stored(&operands[0]), operands[0].dtype)
+        {
+            return Ok(smallvec![stored]);
+        }
+        let call = Call {
+            op: &op,
+            inputs: &operands,
+            outputs: &types,
+            stream: stage.stream,
+        };
+        run_guarded(stage.backend, call)
+    }
+}
+
+fn stored(operand: &Operand) -> Stored {
+    Stored {
+        buffer: operand.buffer.clone(),
+        layout: operand.layout.clone(),
+    }
+}
+
+/// The operation of a step, its inputs, and the entries that its outputs belong to.
+fn contents(plan: &Plan, step: &Step) -> Result<(Op, SmallVec<[Array; 4]>, SmallVec<[u32; 2]>)> {
+    match step {
+        Step::Single(member) => {
+            let entry = plan.entries[*member as usize].as_ref();
+            let expression = &entry.ok_or_else(vanished)?.expression;
+            let inputs = expression.inputs.iter().cloned().collect();
+            Ok((expression.op.clone(), inputs, smallvec![*member]))
+        }
+        Step::Fused(members) => {
+            let Fusion {
+                program,
+                inputs,
+                outputs,
+            } = write_program(&plan.entries, members);
+            Ok((Op::Fused(Arc::new(program)), inputs, outputs))
+        }
+        Step::Rows(_) => Err(vanished()),
+    }
+}
+
+/// Writes a block of a value to its place in the whole.
+fn write(
+    pieces: &Pieces,
+    number: usize,
+    stored: &Stored,
+    value: &Value,
+    stage: &Stage,
+) -> Result<()> {
+    let dtype = value.array_type.dtype;
+    let part = ArrayType::new(stored.layout.shape.clone(), dtype);
+    if stored.layout.is_contiguous() {
+        let start = stored.layout.offset * dtype.size();
+        let bytes = stored.buffer.host_bytes()?;
+        return pieces.write(number, &bytes[start..start + part.bytes()]);
+    }
+    let op = Op::View(View::Contiguous);
+    let backend = backend::find(DeviceType::Cpu, &op, &[&part]);
+    let operand = Operand {
+        buffer: stored.buffer.clone(),
+        layout: stored.layout.clone(),
+        dtype,
+        donatable: false,
+    };
+    let call = Call {
+        op: &op,
+        inputs: std::slice::from_ref(&operand),
+        outputs: std::slice::from_ref(&part),
+        stream: stage.stream,
+    };
+    let copied = run_guarded(backend.ok_or_else(vanished)?, call)?;
+    pieces.write(number, &copied[0].buffer.host_bytes()?[..part.bytes()])
+}
+
+fn no_backend(op: &Op, inputs: &[Array]) -> Error {
+    Error::NoBackend {
+        op: op.name(),
+        device: "cpu".to_owned(),
+        dtype: inputs
+            .first()
+            .map_or(mlx_oxide_ir::Dtype::Float32, Array::dtype),
+    }
+}
+
+fn vanished() -> Error {
+    Error::Internal {
+        op: "eval",
+        detail: "a value of a joined step is missing".to_owned(),
+    }
+}
