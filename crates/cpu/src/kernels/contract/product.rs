@@ -1,31 +1,14 @@
-//! One matrix product, by the `gemm` crate.
+//! One product of complex matrices, by the `gemm` crate.
 
 use num_complex::Complex32;
 
 /// Element types of products.
 pub(super) trait Number: Copy + Send + Sync + Default + bytemuck::Pod {
-    /// The factor one.
-    const ONE: Self;
     /// The nearest element.
     fn of(value: f64) -> Self;
 }
 
-impl Number for f32 {
-    const ONE: f32 = 1.0;
-    fn of(value: f64) -> f32 {
-        value as f32
-    }
-}
-
-impl Number for f64 {
-    const ONE: f64 = 1.0;
-    fn of(value: f64) -> f64 {
-        value
-    }
-}
-
 impl Number for Complex32 {
-    const ONE: Complex32 = Complex32::ONE;
     fn of(value: f64) -> Complex32 {
         Complex32::new(value as f32, 0.0)
     }

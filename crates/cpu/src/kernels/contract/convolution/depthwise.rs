@@ -65,7 +65,17 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
             partial.at(part * size + (line * axes[2].places + x) * groups)
         };
         // SAFETY: by the caller's promise; each part has sums of its own
-        unsafe { convolve(problem, (&input, &weight), &axes, 0..lines, taps, groups, to) };
+        unsafe {
+            convolve(
+                problem,
+                (&input, &weight),
+                &axes,
+                0..lines,
+                taps,
+                groups,
+                to,
+            )
+        };
     });
     parallel::for_each_range(size / groups, (PASS / groups).max(1), |first, end| {
         for place in first..end {
@@ -209,7 +219,13 @@ unsafe fn convolve<T: Number>(
                 };
                 let from = [item as isize, from_z as isize, from_y as isize, 0, channel];
                 let at = |axis: &Axis, tap: usize| (axis.first_tap + tap * axis.tap_step) as isize;
-                let by = [0, at(&axes[0], tap_z), at(y_axis, tap_y), at(x_axis, 0), channel];
+                let by = [
+                    0,
+                    at(&axes[0], tap_z),
+                    at(y_axis, tap_y),
+                    at(x_axis, 0),
+                    channel,
+                ];
                 table.push((input.place(from), weight.place(by)));
             }
             let line = Line {

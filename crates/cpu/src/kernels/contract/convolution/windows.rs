@@ -25,7 +25,6 @@ const TASK_ROWS: usize = 128;
 const TASKS: usize = 24;
 
 /// How windows fall into segments.
-#[derive(Clone, Copy)]
 struct Segments {
     axes: [Axis; 3],
     /// Whether a segment has all taps of a line.
@@ -34,6 +33,9 @@ struct Segments {
     count: usize,
     /// Terms of a segment.
     length: usize,
+    /// Places of a line whose segments are inside of the input: for each tap of a line, or once
+    /// for whole lines.
+    inside: Vec<Range<usize>>,
 }
 
 impl Segments {
@@ -46,11 +48,19 @@ impl Segments {
             true => (z.taps * y.taps, x.taps * channels),
             false => (z.taps * y.taps * x.taps, channels),
         };
+        let inside = match lines {
+            true => {
+                let (first, last) = (places(&x, 0), places(&x, x.taps - 1));
+                vec![first.start.min(last.end)..last.end]
+            }
+            false => (0..x.taps).map(|tap| places(&x, tap)).collect(),
+        };
         Segments {
             axes,
             lines,
             count: if length == 0 { 0 } else { count },
             length,
+            inside,
         }
     }
 
@@ -67,6 +77,15 @@ impl Segments {
         };
         [rest / y.taps, rest % y.taps, tap]
     }
+}
+
+/// The places at which a tap is inside of the input.
+fn places(axis: &Axis, tap: usize) -> Range<usize> {
+    let first = axis.position(0, tap);
+    let before = usize::try_from(-first).unwrap_or(0).div_ceil(axis.stride);
+    let end = usize::try_from(axis.size as isize - first).unwrap_or(0);
+    let end = end.div_ceil(axis.stride).min(axis.places);
+    before.min(end)..end
 }
 
 /// Whether dot products are faster than columns in vectors, most of whose lanes would be empty.
@@ -156,6 +175,7 @@ impl<T: Number> Weight<T> {
         let (loops, geometry) = (problem.loops, &problem.geometry);
         let panels = Panels::new(geometry.features, loops.lanes, loops.vectors);
         let weight = Weight::allocate(problem, segments, panels, panels.padded())?;
+        let segments = &weight.segments;
         let count = panels.count();
         parallel::for_each(geometry.groups * count * segments.count, |task| {
             let (segment, rest) = (task % segments.count, task / segments.count);
@@ -197,6 +217,7 @@ impl<T: Number> Weight<T> {
         let geometry = &problem.geometry;
         let panels = Panels::new(1, 1, 1);
         let weight = Weight::allocate(problem, segments, panels, geometry.features)?;
+        let segments = &weight.segments;
         parallel::for_each(geometry.row(), |feature| {
             let to = weight.start.at(feature * segments.terms());
             let taps = if segments.lines {
@@ -257,15 +278,18 @@ impl<T: Number> Table<T> {
         let tiles = rows.len().div_ceil(tile);
         let mut pointers = vec![zeros.as_ptr(); tiles * segments.count * tile];
         let mut outputs = vec![spare.as_mut_ptr(); tiles * tile];
-        let taps: Vec<_> = (0..segments.count).map(|segment| segments.tap(segment)).collect();
-        // of each place of a line the taps inside, where that matters
-        let valid: Vec<_> = match segments.lines {
-            true => (0..axes[2].places).map(|x| axes[2].valid(x)).collect(),
-            false => Vec::new(),
+        let taps: Vec<_> = (0..segments.count)
+            .map(|segment| segments.tap(segment))
+            .collect();
+        // a line of taps may be partly inside
+        let valid = |x: usize| match segments.lines && !segments.inside[0].contains(&x) {
+            true => axes[2].valid(x),
+            false => 0..0,
         };
-        let whole = |x: usize| valid[x].len() == axes[2].taps;
-        let cut = |x: usize| segments.lines && !whole(x) && !valid[x].is_empty();
-        let cuts = rows.clone().filter(|row| cut(row % axes[2].places)).count();
+        let cuts = rows
+            .clone()
+            .filter(|row| !valid(row % axes[2].places).is_empty())
+            .count();
         let mut borders = vec![T::default(); cuts * segments.count * segments.length];
         let mut border = borders.chunks_exact_mut(segments.length.max(1));
         let first = rows.start;
@@ -286,32 +310,48 @@ impl<T: Number> Table<T> {
                     continue;
                 };
                 let start = axes[2].position(0, tap[2]);
-                let from = [item as isize, from_z as isize, from_y as isize, start, channel];
+                let from = [
+                    item as isize,
+                    from_z as isize,
+                    from_y as isize,
+                    start,
+                    channel,
+                ];
                 let from = problem.input.place(from);
                 let step = axes[2].stride as isize * problem.input.steps[3];
                 let to = |at: usize| {
                     let (tile_index, lane) = (index(at) / tile, index(at) % tile);
-                    (tile_index * segments.count + segment) * tile + lane
+                    ((tile_index * segments.count + segment) * tile, lane)
                 };
-                for at in line.clone() {
-                    let from = from.wrapping_offset(at as isize * step);
-                    let inside = match segments.lines {
-                        true => whole(at),
-                        false => axes[2].inside(at, tap[2]).is_some(),
-                    };
-                    if inside {
-                        pointers[to(at)] = from;
-                    } else if cut(at)
+                let inside = &segments.inside[tap[2]];
+                let end = line.end.min(inside.end).max(line.start);
+                let inside = line.start.max(inside.start).min(end)..end;
+                let (mut start, mut lane) = to(inside.start);
+                for at in inside.clone() {
+                    pointers[start + lane] = from.wrapping_offset(at as isize * step);
+                    lane += 1;
+                    if lane == tile {
+                        (start, lane) = (start + segments.count * tile, 0);
+                    }
+                }
+                if !segments.lines {
+                    continue;
+                }
+                for at in (line.start..inside.start).chain(inside.end..line.end) {
+                    let valid = valid(at);
+                    if !valid.is_empty()
                         && let Some(copy) = border.next()
                     {
-                        let (valid, channels) = (&valid[at], geometry.channels);
+                        let channels = geometry.channels;
                         let part = &mut copy[valid.start * channels..valid.end * channels];
+                        let from = from.wrapping_offset(at as isize * step);
                         let from = from.wrapping_add(valid.start * channels);
                         // SAFETY: by the caller's promise; these taps are inside of the input
                         part.copy_from_slice(unsafe {
                             std::slice::from_raw_parts(from, part.len())
                         });
-                        pointers[to(at)] = copy.as_ptr();
+                        let (start, lane) = to(at);
+                        pointers[start + lane] = copy.as_ptr();
                     }
                 }
             }

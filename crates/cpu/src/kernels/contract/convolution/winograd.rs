@@ -247,37 +247,48 @@ fn less<T: Number>(a: T, b: T) -> T {
     a + b * T::of(-1.0)
 }
 
+/// The first pair of points; the second is its inverse.
+const POINT: f64 = std::f64::consts::FRAC_1_SQRT_2;
+/// The second pair of points.
+const INVERSE: f64 = std::f64::consts::SQRT_2;
+
 /// `Bᵀ d`.
 #[inline(always)]
 fn spread_input<T: Number>(d: [T; 6]) -> [T; 6] {
-    let (four, five) = (T::of(4.0), T::of(5.0));
-    let (a, b) = (less(d[4], four * d[2]), less(d[3], four * d[1]));
-    let c = less(d[4], d[2]);
-    let e = T::of(2.0) * less(d[3], d[1]);
+    let (half, two, middle) = (T::of(0.5), T::of(2.0), T::of(2.5));
+    let even = [less(d[4], two * d[2]), less(d[4], half * d[2])];
+    let odd = [
+        T::of(POINT) * less(d[3], two * d[1]),
+        T::of(INVERSE) * less(d[3], half * d[1]),
+    ];
     [
-        less(four * d[0], five * d[2]) + d[4],
-        a + b,
-        less(a, b),
-        c + e,
-        less(c, e),
-        less(four * d[1], five * d[3]) + d[5],
+        less(d[0] + d[4], middle * d[2]),
+        even[0] + odd[0],
+        less(even[0], odd[0]),
+        even[1] + odd[1],
+        less(even[1], odd[1]),
+        less(d[1] + d[5], middle * d[3]),
     ]
 }
 
 /// `G g`.
 #[inline(always)]
 fn spread_weight<T: Number>(g: [T; 3]) -> [T; 6] {
-    let (sixth, twelfth) = (T::of(1.0 / 6.0), T::of(1.0 / 12.0));
-    let outer = T::of(-1.0 / 6.0) * (g[0] + g[2]);
-    let inner = sixth * g[1];
-    let even = T::of(1.0 / 24.0) * g[0] + sixth * g[2];
-    let odd = twelfth * g[1];
+    let third = T::of(1.0 / 3.0);
+    let even = [
+        T::of(-2.0 / 3.0) * g[0] + T::of(-1.0 / 3.0) * g[2],
+        T::of(1.0 / 6.0) * g[0] + third * g[2],
+    ];
+    let odd = [
+        T::of(-2.0 / 3.0 * POINT) * g[1],
+        T::of(INVERSE / 6.0) * g[1],
+    ];
     [
-        T::of(0.25) * g[0],
-        less(outer, inner),
-        outer + inner,
-        even + odd,
-        less(even, odd),
+        g[0],
+        even[0] + odd[0],
+        less(even[0], odd[0]),
+        even[1] + odd[1],
+        less(even[1], odd[1]),
         g[2],
     ]
 }
@@ -285,13 +296,16 @@ fn spread_weight<T: Number>(g: [T; 3]) -> [T; 6] {
 /// `Aᵀ m`.
 #[inline(always)]
 fn gather_sums<T: Number>(m: [T; 6]) -> [T; 4] {
-    let (s, q) = (m[1] + m[2], less(m[1], m[2]));
-    let (u, v) = (m[3] + m[4], less(m[3], m[4]));
+    let even = [m[1] + m[2], m[3] + m[4]];
+    let odd = [
+        T::of(POINT) * less(m[1], m[2]),
+        T::of(INVERSE) * less(m[3], m[4]),
+    ];
     [
-        m[0] + s + u,
-        q + T::of(2.0) * v,
-        s + T::of(4.0) * u,
-        q + T::of(8.0) * v + m[5],
+        m[0] + even[0] + even[1],
+        odd[0] + odd[1],
+        T::of(0.5) * even[0] + T::of(2.0) * even[1],
+        T::of(0.5) * odd[0] + T::of(2.0) * odd[1] + m[5],
     ]
 }
 
