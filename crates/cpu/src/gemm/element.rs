@@ -26,6 +26,11 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     const WIDE: bool;
     /// Whether it is `bf16`.
     const BRAIN: bool = false;
+    /// The kernels of an instruction set, which this machine has, and how many terms a packed
+    /// element holds for them: one, as a sum's type, or a pair of 16-bit elements as they are.
+    fn packed_kernels(isa: Isa) -> (&'static Kernels<Self::Sum>, usize) {
+        (Self::Sum::kernels(isa), 1)
+    }
     /// The value.
     fn widen(self) -> Self::Sum;
     /// The nearest element.
@@ -93,6 +98,13 @@ impl Element for bf16 {
     type Sum = f32;
     const WIDE: bool = false;
     const BRAIN: bool = true;
+    fn packed_kernels(isa: Isa) -> (&'static Kernels<f32>, usize) {
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512 && std::arch::is_x86_feature_detected!("avx512bf16") {
+            return (&kernel::x86::AVX512_PAIRS, 2);
+        }
+        (f32::kernels(isa), 1)
+    }
     #[inline(always)]
     fn widen(self) -> f32 {
         bf16_to_f32(self.to_bits())

@@ -187,6 +187,7 @@ macro_rules! kernels {
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {
     //! Kernels for the vectors of x86-64.
+    use super::super::vector::Pairs;
     use super::*;
     use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
@@ -205,6 +206,15 @@ pub(crate) mod x86 {
         f64,
         __m512d,
         "avx512f,avx512dq,avx512bw,avx512vl",
+        8,
+        3
+    );
+    kernels!(
+        avx512_pairs,
+        AVX512_PAIRS,
+        f32,
+        Pairs,
+        "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16",
         8,
         3
     );

@@ -20,6 +20,23 @@ pub(crate) struct Piece<T> {
     pub(crate) padded: usize,
 }
 
+impl<T> Piece<T> {
+    /// The same elements, which have 16 bits, as bits.
+    pub(crate) fn bits(&self) -> Piece<u16> {
+        debug_assert_eq!(size_of::<T>(), 2);
+        Piece {
+            source: Matrix {
+                start: self.source.start.cast(),
+                row_stride: self.source.row_stride,
+                column_stride: self.source.column_stride,
+            },
+            terms: self.terms,
+            size: self.size,
+            padded: self.padded,
+        }
+    }
+}
+
 compiled! {
     /// Copies a piece, row after row without gaps.
     ///
@@ -27,6 +44,81 @@ compiled! {
     /// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
     /// machine has the instruction set.
     pub(crate) fn pack<T: Element>(piece: &Piece<T>, to: *mut T::Sum) by portable
+}
+
+compiled! {
+    /// Copies a piece of 16-bit elements, row after row of pairs of terms without gaps. After an
+    /// odd number of terms comes zero.
+    ///
+    /// # Safety
+    /// The source reaches all terms and elements; `to` has room for `padded` elements for every
+    /// pair of terms; this machine has the instruction set.
+    pub(crate) fn pack_pairs(piece: &Piece<u16>, to: *mut u32) by pairs
+}
+
+/// # Safety
+/// As for [`pack_pairs`].
+#[inline(always)]
+unsafe fn pairs(piece: &Piece<u16>, to: *mut u32) {
+    let whole = match piece.source.row_stride {
+        1 => piece.terms / TURN * TURN,
+        _ => 0,
+    };
+    for first in (0..whole).step_by(TURN) {
+        for index in 0..piece.size {
+            let from = piece.source.place(first, index).cast::<[u32; TURN / 2]>();
+            // SAFETY: by the promise of `pack_pairs`; `TURN` terms lie side by side
+            let pairs = unsafe { from.read_unaligned() };
+            for (pair, value) in pairs.into_iter().enumerate() {
+                let value = u32::from_le(value);
+                // SAFETY: by the promise of `pack_pairs`
+                unsafe {
+                    to.add((first / 2 + pair) * piece.padded + index)
+                        .write(value)
+                };
+            }
+        }
+    }
+    for term in (whole..piece.terms).step_by(2) {
+        let row = to.wrapping_add(term / 2 * piece.padded);
+        let (step, is_single) = (piece.source.column_stride, term + 1 == piece.terms);
+        let low = piece.source.place(term, 0);
+        let high = match is_single {
+            true => low,
+            false => piece.source.place(term + 1, 0),
+        };
+        let keep = if is_single { 0 } else { u32::MAX };
+        if step == 1 {
+            for index in 0..piece.size {
+                // SAFETY: by the promise of `pack_pairs`
+                unsafe {
+                    let (low, high) = (low.add(index).read(), high.add(index).read());
+                    row.add(index).write(pair(low, high, keep));
+                }
+            }
+        } else {
+            for index in 0..piece.size {
+                let place = index as isize * step;
+                // SAFETY: by the promise of `pack_pairs`
+                unsafe {
+                    let (low, high) = (low.offset(place).read(), high.offset(place).read());
+                    row.add(index).write(pair(low, high, keep));
+                }
+            }
+        }
+    }
+    for term in 0..piece.terms.div_ceil(2) {
+        for index in piece.size..piece.padded {
+            // SAFETY: by the promise of `pack_pairs`
+            unsafe { to.add(term * piece.padded + index).write(0) };
+        }
+    }
+}
+
+/// Two elements as one, the second in the bits that `keep` has.
+#[inline(always)]
+fn pair(low: u16, high: u16, keep: u32) -> u32 {
+    u32::from(low) | (u32::from(high) << 16) & keep
 }
 
 /// # Safety

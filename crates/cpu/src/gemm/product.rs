@@ -2,7 +2,7 @@
 
 use super::INNER;
 use super::compiled::compiled;
-use super::element::{Element, Scalar};
+use super::element::Element;
 use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
@@ -155,7 +155,9 @@ struct Product<T: Element> {
     column_panels: Panels,
     pack_lhs: bool,
     pack_rhs: bool,
-    /// Terms whose packed operands are in memory at a time, a multiple of [`INNER`].
+    /// Terms that a packed element holds.
+    each: usize,
+    /// Rows of packed operands that are in memory at a time, a multiple of [`INNER`].
     chunk: usize,
 }
 
@@ -176,7 +178,7 @@ impl<T: Element> Product<T> {
         output: Matrix<T>,
         finish: Option<Finish<T>>,
     ) -> Self {
-        let kernels = T::Sum::kernels(isa);
+        let (kernels, each) = T::packed_kernels(isa);
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
@@ -186,7 +188,8 @@ impl<T: Element> Product<T> {
         let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
-        let chunk = (terms / INNER * INNER).clamp(INNER, inner.next_multiple_of(INNER).max(INNER));
+        let most = inner.div_ceil(each).next_multiple_of(INNER).max(INNER);
+        let chunk = (terms / INNER * INNER).clamp(INNER, most);
         Product {
             isa,
             kernels,
@@ -199,14 +202,21 @@ impl<T: Element> Product<T> {
             column_panels,
             pack_lhs,
             pack_rhs,
+            each,
             chunk,
         }
+    }
+
+    /// Rows of packed operands, one for each group of terms that an element holds.
+    fn depth(&self) -> usize {
+        self.sizes.1.div_ceil(self.each)
     }
 
     /// # Safety
     /// As for [`multiply`].
     unsafe fn run(&self, op: &'static str, shared: bool) -> Result<()> {
-        let (rows, inner, columns) = self.sizes;
+        let (rows, _, columns) = self.sizes;
+        let inner = self.depth();
         if rows == 0 || columns == 0 {
             return Ok(());
         }
@@ -276,11 +286,12 @@ impl<T: Element> Product<T> {
             unsafe {
                 if task < lhs_tasks {
                     let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.lhs.transposed().at(first, 0);
+                    let piece = self.lhs.transposed();
                     let (panels, padded) = (&self.row_panels, self.sizes.0);
                     let to = workspace.lhs.start.cast_mut();
                     self.pack(
                         piece,
+                        first,
                         terms,
                         block,
                         lhs_groups.get(group),
@@ -291,11 +302,12 @@ impl<T: Element> Product<T> {
                 } else {
                     let task = task - lhs_tasks;
                     let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.rhs.at(first, 0);
+                    let piece = self.rhs;
                     let (panels, padded) = (&self.column_panels, self.column_panels.padded());
                     let to = workspace.rhs.start.cast_mut();
                     self.pack(
                         piece,
+                        first,
                         terms,
                         block,
                         rhs_groups.get(group),
@@ -308,7 +320,7 @@ impl<T: Element> Product<T> {
         });
         let down = Groups::new(&self.row_panels, TASK_ROWS);
         let across = Groups::new(&self.column_panels, TASK_COLUMNS);
-        let last = first + terms >= self.sizes.1;
+        let last = first + terms >= self.depth();
         each(shared, down.count() * across.count(), |task| {
             let (row_group, column_group) = (task / across.count(), task % across.count());
             let (rows, columns) = (down.get(row_group), across.get(column_group));
@@ -322,14 +334,14 @@ impl<T: Element> Product<T> {
         });
     }
 
-    /// Packs some panels of one block of terms; the matrix begins at the pass's first term and
-    /// has one row a term.
+    /// Packs some panels of one block of a pass's terms; the matrix has one row a term.
     ///
     /// # Safety
     /// As for [`Product::pass`].
     unsafe fn pack(
         &self,
         matrix: Matrix<T>,
+        pass: usize,
         terms: usize,
         block: usize,
         group: std::ops::Range<usize>,
@@ -339,17 +351,23 @@ impl<T: Element> Product<T> {
     ) {
         let first = block * INNER;
         let terms = INNER.min(terms - first);
+        let term = (pass + first) * self.each;
         for panel in group {
             let panel = panels.get(panel);
             let piece = Piece {
-                source: matrix.at(first, panel.first),
-                terms,
+                source: matrix.at(term, panel.first),
+                terms: (terms * self.each).min(self.sizes.1 - term),
                 size: panel.size,
                 padded: panels.width(&panel),
             };
             let to = to.wrapping_add(first * padded + panel.first * terms);
-            // SAFETY: by the caller's promise
-            unsafe { pack::pack(self.isa, &piece, to) };
+            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+            unsafe {
+                match self.each {
+                    1 => pack::pack(self.isa, &piece, to),
+                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                }
+            };
         }
     }
 

@@ -139,7 +139,15 @@ fn check_all<T: Element + PartialEq + std::fmt::Debug>() {
         }
         for lhs in ORDERS {
             for rhs in ORDERS {
-                for inner in [0, 1, INNER - 1, INNER, INNER + 1, 2 * INNER + 3] {
+                for inner in [
+                    0,
+                    1,
+                    INNER - 1,
+                    INNER,
+                    INNER + 1,
+                    2 * INNER - 1,
+                    2 * INNER + 3,
+                ] {
                     check::<T>(isa, (9, inner, 50), (lhs, rhs), None);
                 }
                 check::<T>(isa, (13, 21, 35), (lhs, rhs), Some((2.0, -1.0)));

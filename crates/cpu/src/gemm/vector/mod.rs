@@ -6,10 +6,14 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod portable;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{F32x4, F64x2};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use pairs::Pairs;
 pub(crate) use portable::Portable;
 
 /// A register of elements.
