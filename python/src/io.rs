@@ -72,7 +72,7 @@ impl<'py> File<'py> {
                     let message = format!("[load] failed to open {}: {error}", path.display());
                     // as MLX
                     Err(match format {
-                        "gguf" => PyValueError::new_err(message),
+                        "gguf" | "npz" => PyValueError::new_err(message),
                         _ => PyRuntimeError::new_err(message),
                     })
                 }

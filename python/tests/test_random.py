@@ -1,8 +1,13 @@
 """Random numbers: the same keys give the same numbers as Apple's MLX gives."""
 
+import threading
+
+import mlx.core as apple
 import numpy as np
 import pytest
 from differential import same
+
+import mlx_oxide.core as mx
 
 EXACT = [
     "key(0)",
@@ -69,6 +74,26 @@ CLOSE = [
     "laplace(key=key)",
 ]
 
+# Through singular values and vectors.
+JOINTLY_NORMAL = [
+    "mx.zeros(2), mx.eye(2)",
+    "mx.array([10.0, 20]), mx.array([[2, 0.5], [0.5, 1]]), (5,)",
+    "mx.array([1, 2]), mx.array([[2, 0.5], [0.5, 1]]), (5, 3)",
+    "mx.zeros(2), mx.array([[1.0, 1], [1, 1]]), (4,)",
+    "mx.zeros((3, 2)), mx.eye(2)",
+    "mx.zeros((3, 2)), mx.eye(2), (4, 3)",
+    "mx.zeros((4, 1, 2)), mx.broadcast_to(mx.eye(2), (3, 2, 2)), (5, 4, 3)",
+    "mx.zeros(2), mx.broadcast_to(mx.eye(2), (3, 2, 2)), (1,)",
+    "mx.zeros(3, dtype=mx.float16), mx.diag(mx.array([1.0, 4, 9])), (7,)",
+    "mx.zeros(3), mx.eye(3), dtype=None",
+    "mx.zeros((3, 2)), mx.eye(2), (4,)",
+    "mx.zeros(2), mx.eye(3)",
+    "mx.zeros(2), mx.zeros((2, 3))",
+    "mx.array(1.0), mx.eye(2)",
+    "mx.zeros(2), mx.zeros(2)",
+    "mx.zeros(2), mx.eye(2), dtype=mx.float16",
+]
+
 
 def draw(source):
     code = compile(f"mx.random.{source}", "<case>", "eval")
@@ -86,6 +111,78 @@ def test_numbers_are_the_same(source):
     tolerance = 1e-2 if "float16" in source or "bfloat16" in source else 2e-6
     for key in ([0, 0], [3, 9], [2**32 - 1, 7]):
         same(draw(source), (np.array(key), "uint32"), note=source, rtol=tolerance, atol=tolerance / 8)
+
+
+@pytest.mark.parametrize("arguments", JOINTLY_NORMAL)
+def test_jointly_normal_vectors_are_the_same(arguments):
+    source = f"multivariate_normal({arguments}, key=key)"
+    for key in ([0, 0], [3, 9]):
+        same(draw(source), (np.array(key), "uint32"), note=source, rtol=1e-5, atol=1e-5)
+
+
+def test_jointly_normal_vectors_have_the_covariance():
+    covariance = np.array([[2, 0.9, 0], [0.9, 1, -0.3], [0, -0.3, 0.5]], np.float32)
+    mean = np.array([1, -2, 3], np.float32)
+    drawn = np.array(mx.random.multivariate_normal(mx.array(mean), mx.array(covariance), (100_000,)))
+    np.testing.assert_allclose(drawn.mean(0), mean, atol=0.03)
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.05)
+
+
+def test_the_state_is_a_sequence_of_one_key():
+    for core in (apple, mx):
+        state = core.random.state
+        assert type(state) is core.random._RandomState
+        assert len(state) == 1
+        assert [key.shape for key in state] == [(2,)]
+        assert core.array_equal(state[-1], state[0])
+        assert core.random.state is state
+        with pytest.raises(IndexError):
+            state[1]
+        with pytest.raises(TypeError):
+            type(state)()
+        core.eval(state, [state])
+
+
+def test_the_state_can_be_set():
+    mx.random.state[0] = mx.random.key(5)
+    first = mx.random.uniform(shape=(3,))
+    mx.random.seed(5)
+    assert mx.array_equal(mx.random.uniform(shape=(3,)), first)
+    for wrong in (mx.array([1.0, 2.0]), mx.array([1, 2, 3], dtype=mx.uint32), 3):
+        with pytest.raises(ValueError, match="key"):
+            mx.random.state[0] = wrong
+
+
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: [state], lambda state: {"a": (state,)}])
+def test_compiled_functions_draw_on(wrap):
+    def run(core):
+        core.random.seed(3)
+        state = wrap(core.random.state)
+        f = core.compile(lambda x: x + core.random.uniform(shape=(2,)), inputs=state, outputs=state)
+        return [f(core.zeros(2)), f(core.zeros(2)), core.random.state[0]]
+
+    same(run)
+
+
+def test_a_thread_has_its_own_sequence():
+    for core in (apple, mx):
+        core.random.seed(3)
+        before = np.array(core.random.state[0])
+        found = []
+
+        def draw_there(core=core, found=found):
+            found.append(np.array(core.random.state[0]))
+            core.eval(core.random.uniform(shape=(3,)))
+            core.random.seed(9)
+            found.append(np.array(core.random.state[0]))
+
+        threads = [threading.Thread(target=draw_there) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        assert np.array_equal(np.array(core.random.state[0]), before)
+        assert np.array_equal(found[1], found[3])
+        assert not np.array_equal(found[0], before)
 
 
 def test_the_sequence_after_a_seed_is_the_same():

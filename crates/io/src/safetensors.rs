@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::source::Source;
 use mlx_oxide_core::{Array, ArrayType, Dtype};
 use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype as FileDtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype as FileDtype, Metadata, TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
@@ -76,29 +76,31 @@ pub fn read_from(
     if size > LONGEST_HEADER {
         return Err(source.malformed(format!("a header of {size} bytes")));
     }
-    let mut head = length.to_vec();
-    head.extend(source.take(size, "a header")?);
-    let (_, header) = SafeTensors::read_metadata(&head).map_err(malformed)?;
-    let start = source.position();
-    // the parser has checked that the tensors lie end to end from the start
-    if header.data_len() as u64 != source.remaining() {
-        return Err(source.malformed(format!(
-            "tensors of {} bytes in {}",
-            header.data_len(),
-            source.remaining()
-        )));
-    }
+    let header: Metadata =
+        serde_json::from_slice(&source.take(size, "a header")?).map_err(malformed)?;
     let mut tensors: Vec<_> = header.tensors().into_iter().collect();
     tensors.sort_by_key(|(_, info)| info.data_offsets);
-    let mut arrays = BTreeMap::new();
-    for (name, info) in tensors {
+    let mut types = Vec::with_capacity(tensors.len());
+    // tensors lie end to end: none shares bytes with another
+    let mut end = 0;
+    for (name, info) in &tensors {
         let array_type = ArrayType::new(&info.shape[..], array_dtype(info.dtype)?);
-        let (from, to) = info.data_offsets;
         array_type.shape.clone().checked(OP)?;
-        if to - from != array_type.bytes() {
-            return Err(source.malformed(format!("{name:?} has {} bytes", to - from)));
+        let (from, to) = info.data_offsets;
+        if from != end || to.checked_sub(from) != Some(array_type.bytes()) {
+            return Err(source.malformed(format!(
+                "{name:?} of {} bytes is at bytes {from} to {to}, after {end}",
+                array_type.bytes()
+            )));
         }
-        source.seek(start + from as u64)?;
+        end = to;
+        types.push(array_type);
+    }
+    if end as u64 != source.remaining() {
+        return Err(source.malformed(format!("tensors of {end} bytes in {}", source.remaining())));
+    }
+    let mut arrays = BTreeMap::new();
+    for ((name, _), array_type) in tensors.into_iter().zip(types) {
         arrays.insert(name, source.array(array_type)?);
     }
     Ok((arrays, header.metadata().clone().unwrap_or_default()))

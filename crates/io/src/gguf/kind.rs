@@ -1,7 +1,7 @@
 //! The types of tensors and of metadata.
 
 use super::affine::Affine;
-use super::blocks::{codebook, legacy, small_float, super_block, ternary};
+use super::blocks::{codebook, lattice, legacy, small_float, super_block, ternary};
 use mlx_oxide_core::Dtype;
 
 /// What a block's bytes are.
@@ -47,13 +47,20 @@ impl Kind {
             13 => ("Q5_K", 256, 176, Blocks(super_block::q5_k)),
             14 => ("Q6_K", 256, 210, Blocks(super_block::q6_k)),
             15 => ("Q8_K", 256, 292, Blocks(super_block::q8_k)),
+            16 => ("IQ2_XXS", 256, 66, Blocks(lattice::iq2_xxs)),
+            17 => ("IQ2_XS", 256, 74, Blocks(lattice::iq2_xs)),
+            18 => ("IQ3_XXS", 256, 98, Blocks(lattice::iq3_xxs)),
+            19 => ("IQ1_S", 256, 50, Blocks(lattice::iq1_s)),
             20 => ("IQ4_NL", 32, 18, Blocks(codebook::iq4_nl)),
+            21 => ("IQ3_S", 256, 110, Blocks(lattice::iq3_s)),
+            22 => ("IQ2_S", 256, 82, Blocks(lattice::iq2_s)),
             23 => ("IQ4_XS", 256, 136, Blocks(codebook::iq4_xs)),
             24 => ("I8", 1, 1, Plain(Dtype::Int8)),
             25 => ("I16", 1, 2, Plain(Dtype::Int16)),
             26 => ("I32", 1, 4, Plain(Dtype::Int32)),
             27 => ("I64", 1, 8, Plain(Dtype::Int64)),
             28 => ("F64", 1, 8, Plain(Dtype::Float64)),
+            29 => ("IQ1_M", 256, 56, Blocks(lattice::iq1_m)),
             30 => ("BF16", 1, 2, Plain(Dtype::Bfloat16)),
             34 => ("TQ1_0", 256, 54, Blocks(ternary::tq1_0)),
             35 => ("TQ2_0", 256, 66, Blocks(ternary::tq2_0)),

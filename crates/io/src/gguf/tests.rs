@@ -106,11 +106,7 @@ fn other_blocks_become_half_precision() {
 fn hostile_headers_are_errors() {
     let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
     let huge = u64::MAX;
-    assert!(
-        message(&tensor(0, huge, 2, &[])).contains("too many"),
-        "{}",
-        message(&tensor(0, huge, 2, &[]))
-    );
+    assert!(message(&tensor(0, huge, 2, &[])).contains("too large"));
     assert!(message(&tensor(0, 1 << 40, 1, &[])).contains("of 4398046511104 bytes"));
     assert!(message(&tensor(2, 31, 1, &[0; 18])).contains("rows of 31 elements"));
     assert!(message(&tensor(99, 32, 1, &[0; 18])).contains("type 99"));

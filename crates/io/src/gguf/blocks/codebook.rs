@@ -1,4 +1,4 @@
-//! Blocks whose elements are places in a table ("IQ").
+//! Blocks whose elements are places in a table ("IQ4").
 
 use super::{half_at, nibbles};
 

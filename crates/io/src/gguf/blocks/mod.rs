@@ -2,6 +2,7 @@
 //! as many as the type's row in [`Kind`](super::kind::Kind) says, in single precision.
 
 pub(super) mod codebook;
+pub(super) mod lattice;
 pub(super) mod legacy;
 pub(super) mod small_float;
 pub(super) mod super_block;
