@@ -259,8 +259,9 @@ fn check(seed: u64) {
     let inputs = [input(&mut numbers), input(&mut numbers)];
     let plain = run(&steps, &inputs).expect("the function is well-formed");
     let compiled = compile(|inputs: &[Array]| run(&steps, inputs));
-    // transposes that cancel are dropped, and kernels may sum in another order on another layout
-    let moves_axes = |step: &Move| matches!(step.kind, 16 | 17 | 22);
+    // transposes that cancel and casts that change nothing are dropped, and kernels may sum in
+    // another order on another layout, such as a softmax over the first axis leaves
+    let moves_axes = |step: &Move| matches!(step.kind, 16 | 17 | 22 | 41);
     let exact = !steps.iter().any(moves_axes);
     for _ in 0..2 {
         let found = compiled.call(&inputs).expect("the function is well-formed");
