@@ -28,12 +28,11 @@ fn error(found: f32, exact: f64) -> f64 {
             f64::INFINITY
         };
     }
-    if exact.is_infinite() || (exact == 0.0) {
-        return if nearest.to_bits() == found.to_bits() {
-            0.0
-        } else {
-            f64::INFINITY
-        };
+    if nearest.to_bits() == found.to_bits() && (nearest.is_infinite() || nearest == 0.0) {
+        return 0.0;
+    }
+    if exact.is_infinite() || exact == 0.0 {
+        return f64::INFINITY;
     }
     // an infinity that rounding may give is the power of two that it stands for
     let value = if found.is_infinite() {
