@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODULE := python/mlx_oxide/core.abi3.so
+TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 ifeq ($(shell uname),Darwin)
@@ -13,7 +14,7 @@ else
   LIBRARY := $(TARGET)/release/libcore.so
 endif
 
-.PHONY: demo test test-rust test-python bench lint generate module clean
+.PHONY: demo test test-rust test-python deny bench lint generate module clean
 
 demo: $(BIN)/.demo module ## train on scikit-learn's digits; writes demo-output/
 	PYTHONPATH=python $(BIN)/python examples/digits.py --out demo-output
@@ -29,6 +30,12 @@ test-python: $(BIN)/.test module
 lint: ## format and lints, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+deny: $(TOOLS)/bin/cargo-deny ## licences, sources and bans of dependencies
+	$(TOOLS)/bin/cargo-deny check licenses bans sources
+
+$(TOOLS)/bin/cargo-deny:
+	cargo install -q cargo-deny --locked --root $(TOOLS)
 
 bench: ## every kernel family against the limits of the machine
 	cargo run --release -p mlx-oxide --example roofline

@@ -26,7 +26,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // as it is now: a build cache may serve several checkouts
+    let Some(manifest) = std::env::var_os("CARGO_MANIFEST_DIR") else {
+        eprintln!("run it through cargo: `cargo xtask generate`");
+        return ExitCode::from(2);
+    };
+    let root = Path::new(&manifest).join("..");
     let mut stale = false;
     for (name, content) in files(&root) {
         let path = root.join(name);
