@@ -70,6 +70,8 @@ def test_files_cross_between_the_libraries(tmp_path, form, dtype):
         pytest.skip("a dtype that Apple's GGUF refuses")
     if form in ("npy", "npz") and dtype == "bfloat16":
         pytest.skip("a dtype that NumPy's format has no name for")
+    if form == "safetensors" and dtype == "float64":
+        pytest.skip("a dtype that Apple's safetensors refuses")
     path = str(tmp_path / f"a.{form}")
     for writer, reader in ((mx, apple), (apple, mx)):
         array = writer.array([[0, 1, 2], [3, 0, 5]]).astype(getattr(writer, dtype))

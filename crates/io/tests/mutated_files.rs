@@ -88,13 +88,13 @@ fn arrays() -> BTreeMap<String, Array> {
     BTreeMap::from([
         (
             "layer.weight".to_owned(),
-            Array::from_slice(&[1.5f32; 24], [2, 3, 4]).unwrap(),
+            Array::from_slice(&[1.5f32; 24], [2, 3, 4]).expect("memory"),
         ),
         (
             "count".to_owned(),
-            Array::from_slice(&[1i32, -2, 3], [3]).unwrap(),
+            Array::from_slice(&[1i32, -2, 3], [3]).expect("memory"),
         ),
-        ("scalar".to_owned(), Array::scalar(2i16).unwrap()),
+        ("scalar".to_owned(), Array::scalar(2i16).expect("memory")),
     ])
 }
 

@@ -6,7 +6,7 @@ use super::half_at;
 fn digit(byte: u8, place: usize) -> f32 {
     const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
     let rest = byte.wrapping_mul(POWERS[place]);
-    f32::from((u16::from(rest) * 3 >> 8) as u8)
+    f32::from(((u16::from(rest) * 3) >> 8) as u8)
 }
 
 /// Five elements a byte: 48 bytes, the first 32 of them holding five layers of 32 elements and the

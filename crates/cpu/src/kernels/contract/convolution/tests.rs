@@ -182,11 +182,8 @@ fn run(
     (shape.to_vec(), bytes[..outputs[0].bytes()].to_vec())
 }
 
-/// The greatest difference from the sums of the definition.
-fn difference<T: Number>(isa: Isa, case: &Case, orders: (Order, Order)) -> f64
-where
-    T: Into<f64>,
-{
+/// The greatest difference from the sums of the definition, as a part of the sum of magnitudes.
+fn difference<T: Number + Into<f64>>(isa: Isa, case: &Case, orders: (Order, Order)) -> f64 {
     let dtype = match size_of::<T>() {
         4 => Dtype::Float32,
         _ => Dtype::Float64,
@@ -200,12 +197,16 @@ where
     let found: Vec<T> = bytemuck::pod_collect_to_vec(&bytes);
     let mut worst = 0.0f64;
     for (index, found) in found.into_iter().enumerate() {
-        let expected: f64 = pairs(case, &shape, index)
-            .into_iter()
+        let products = pairs(case, &shape, index).into_iter();
+        let (expected, magnitude) = products
             .map(|(from, by)| elements[from].into() * factors[by].into())
-            .sum();
+            .fold((0.0, 0.0), |(sum, magnitude): (f64, f64), product| {
+                (sum + product, magnitude + product.abs())
+            });
         let found: f64 = found.into();
-        worst = worst.max((found - expected).abs());
+        if found != expected {
+            worst = worst.max((found - expected).abs() / magnitude);
+        }
         assert!(!found.is_nan(), "{case:?} {orders:?} {isa:?}");
     }
     worst
@@ -355,15 +356,17 @@ fn tiles() -> [Case; 3] {
     ]
 }
 
-/// Sums are up to a few thousand here; the greatest error seen is 1.0e-3, and that of plain sums of
-/// numbers that are not integers 2e-4.
 #[test]
 fn winograd_tiles_are_nearly_exact() {
     for case in tiles() {
         for isa in available() {
             let wrong = difference::<f32>(isa, &case, (Order::Rows, Order::Rows));
             assert!(wrong > 0.0, "{case:?} took no tiles");
-            assert!(wrong < 3e-3, "{case:?} {isa:?}: {wrong}");
+            assert!(
+                wrong < 16.0 * f64::from(f32::EPSILON),
+                "{case:?} {isa:?}: {wrong}"
+            );
+            println!("{isa:?} {wrong:e}");
         }
     }
 }

@@ -51,7 +51,7 @@ impl Segments {
         let inside = match lines {
             true => {
                 let (first, last) = (places(&x, 0), places(&x, x.taps - 1));
-                vec![first.start.min(last.end)..last.end]
+                std::iter::once(first.start.min(last.end)..last.end).collect()
             }
             false => (0..x.taps).map(|tap| places(&x, tap)).collect(),
         };

@@ -388,6 +388,7 @@ unsafe fn weight_loop<T: Number>(tiles: &Tiles<'_, T>, panel: usize, channels: R
         for first in (0..width).step_by(LANES) {
             let exist = LANES.min(panel.size.saturating_sub(first));
             let mut columns = [[[T::default(); LANES]; 3]; REACH];
+            #[expect(clippy::needless_range_loop, reason = "columns of a transposed tile")]
             for x in 0..3 {
                 let g: [[T; LANES]; 3] = from_fn(|y| {
                     let from = problem.weight_at(panel.first + first, &tiles.axes, [0, y, x]);
@@ -458,6 +459,7 @@ unsafe fn sums_loop<T: Number>(result: Results<'_, T>) {
     let mut check = [T::default(); LANES];
     for first in (0..result.features).step_by(LANES) {
         let mut columns = [[[T::default(); LANES]; REACH]; SIDE];
+        #[expect(clippy::needless_range_loop, reason = "columns of a transposed tile")]
         for x in 0..REACH {
             let m: [[T; LANES]; REACH] = from_fn(|y| {
                 let from = (y * REACH + x) * result.step + first;
