@@ -102,6 +102,8 @@ def main() -> None:
         "",
         "## Above 1",
         "",
+        "Reasons are what the code suggests, not yet profiled; *again* is the ratio in a second run of these\ncases.",
+        "",
     ]
     for case, value in sorted(slower.items(), key=lambda item: -item[1]):
         lines.append(f"- `{case}` ({value:.2f}): {reasons.get(case, 'not looked into yet')}.")
