@@ -37,7 +37,7 @@ deny: $(TOOLS)/bin/cargo-deny ## licences, sources and bans of dependencies
 $(TOOLS)/bin/cargo-deny:
 	cargo install -q cargo-deny --locked --root $(TOOLS)
 
-bench: ## every kernel family against the limits of the machine
+bench: ## bytes and operations a second of every kernel family
 	cargo run --release -p mlx-oxide --example roofline
 
 module: ## the Python module, built in place
