@@ -1,6 +1,6 @@
 //! The tile of a result that lives in registers.
 
-use super::vector::Vector;
+use super::vector::{Vector, prefetch};
 
 /// One tile: `output ← lhs × rhs`, or added to the output.
 #[derive(Clone, Copy)]
@@ -42,12 +42,18 @@ pub(crate) struct Kernels<T> {
     pub(crate) choose: fn(rows: usize, vectors: usize, packed: bool) -> TileKernel<T>,
 }
 
-/// Adds one term to every sum.
+/// Adds one term to every sum. All columns exist if the tile is `WHOLE`.
 ///
 /// # Safety
 /// As for [`tile`].
 #[inline(always)]
-unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+unsafe fn step<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const PACKED: bool,
+    const WHOLE: bool,
+>(
     sums: &mut [[V; VECTORS]; ROWS],
     lhs: *const V::Element,
     lhs_row: isize,
@@ -59,10 +65,10 @@ unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const PACKED:
         let mut right = sums[0];
         for (index, right) in right.iter_mut().enumerate() {
             let place = rhs.wrapping_add(index * V::LANES);
-            *right = if index + 1 == VECTORS {
-                V::load_part(place, mask)
-            } else {
+            *right = if WHOLE || index + 1 < VECTORS {
                 V::load(place)
+            } else {
+                V::load_part(place, mask)
             };
         }
         for (row, sums) in sums.iter_mut().enumerate() {
@@ -79,6 +85,46 @@ unsafe fn step<V: Vector, const ROWS: usize, const VECTORS: usize, const PACKED:
     }
 }
 
+/// The sums over a tile's terms, in order.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn sums<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const PACKED: bool,
+    const WHOLE: bool,
+>(
+    tile: &Tile<V::Element>,
+    mask: V::Mask,
+) -> [[V; VECTORS]; ROWS]
+where
+    V::Element: Default,
+{
+    // SAFETY: by the caller's promise
+    unsafe {
+        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
+        let mut rhs = tile.rhs;
+        let mut lhs = tile.lhs;
+        let lhs_step = if PACKED { ROWS } else { 1 };
+        for _ in 0..tile.inner / 4 {
+            for _ in 0..4 {
+                step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
+                lhs = lhs.wrapping_add(lhs_step);
+                rhs = rhs.wrapping_offset(tile.rhs_row);
+            }
+        }
+        for _ in 0..tile.inner % 4 {
+            step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
+            lhs = lhs.wrapping_add(lhs_step);
+            rhs = rhs.wrapping_offset(tile.rhs_row);
+        }
+        sums
+    }
+}
+
 /// The tile's sums in registers, term by term.
 ///
 /// # Safety
@@ -92,23 +138,19 @@ pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, co
     // SAFETY: `Tile` reaches all rows, terms and columns; only the last vector may be partial,
     // which the mask respects
     unsafe {
-        let mask = V::mask(tile.columns - (VECTORS - 1) * V::LANES);
-        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
-        let mut rhs = tile.rhs;
-        let mut lhs = tile.lhs;
-        let lhs_step = if PACKED { ROWS } else { 1 };
-        for _ in 0..tile.inner / 4 {
-            for _ in 0..4 {
-                step::<V, ROWS, VECTORS, PACKED>(&mut sums, lhs, tile.lhs_row, rhs, mask);
-                lhs = lhs.wrapping_add(lhs_step);
-                rhs = rhs.wrapping_offset(tile.rhs_row);
+        if tile.accumulate {
+            for row in 0..ROWS {
+                let to = tile.output.wrapping_offset(row as isize * tile.output_row);
+                prefetch(to);
+                prefetch(to.wrapping_add(tile.columns - 1));
             }
         }
-        for _ in 0..tile.inner % 4 {
-            step::<V, ROWS, VECTORS, PACKED>(&mut sums, lhs, tile.lhs_row, rhs, mask);
-            lhs = lhs.wrapping_add(lhs_step);
-            rhs = rhs.wrapping_offset(tile.rhs_row);
-        }
+        let mask = V::mask(tile.columns - (VECTORS - 1) * V::LANES);
+        // a mask for every term costs time and a register
+        let sums = match tile.columns == VECTORS * V::LANES {
+            true => sums::<V, ROWS, VECTORS, PACKED, true>(tile, mask),
+            false => sums::<V, ROWS, VECTORS, PACKED, false>(tile, mask),
+        };
         for (row, sums) in sums.iter().enumerate() {
             let to = tile.output.wrapping_offset(row as isize * tile.output_row);
             for (index, sum) in sums.iter().enumerate() {

@@ -10,6 +10,7 @@ use super::panels::Panels;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
 use super::tile::Tiled;
+use super::vector::prefetch_bytes;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -18,10 +19,17 @@ use mlx_oxide_runtime::{Buffer, parallel};
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
 const IN_PLACE_BYTES: usize = 24 << 10;
+/// Terms that are copied at a time for all panels, so that rows are read to their end: a whole
+/// panel's terms lie a row apart, which the sets of a cache hold few of.
+const STRIP: usize = 16;
+/// Rows of the left operand that one task packs.
+const PACK_ROWS: usize = 128;
+/// Columns of the right operand that one task packs.
+const PACK_COLUMNS: usize = 512;
 /// Rows of the result that one task computes.
 const TASK_ROWS: usize = 128;
 /// Columns of the result that one task computes.
-const TASK_COLUMNS: usize = 1024;
+const TASK_COLUMNS: usize = 512;
 
 /// What happens to the sums: `alpha·sums + beta·addend`.
 #[derive(Clone, Copy)]
@@ -277,8 +285,8 @@ impl<T: Element> Product<T> {
     /// As for [`multiply`], with room in the workspace for the terms.
     unsafe fn pass(&self, first: usize, terms: usize, workspace: &Workspace<T::Sum>, shared: bool) {
         let blocks = terms.div_ceil(INNER);
-        let lhs_groups = Groups::new(&self.row_panels, 64);
-        let rhs_groups = Groups::new(&self.column_panels, 512);
+        let lhs_groups = Groups::new(&self.row_panels, PACK_ROWS);
+        let rhs_groups = Groups::new(&self.column_panels, PACK_COLUMNS);
         let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
         let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
         each(shared, lhs_tasks + rhs_tasks, |task| {
@@ -351,23 +359,32 @@ impl<T: Element> Product<T> {
     ) {
         let first = block * INNER;
         let terms = INNER.min(terms - first);
-        let term = (pass + first) * self.each;
-        for panel in group {
-            let panel = panels.get(panel);
-            let piece = Piece {
-                source: matrix.at(term, panel.first),
-                terms: (terms * self.each).min(self.sizes.1 - term),
-                size: panel.size,
-                padded: panels.width(&panel),
-            };
-            let to = to.wrapping_add(first * padded + panel.first * terms);
-            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
-            unsafe {
-                match self.each {
-                    1 => pack::pack(self.isa, &piece, to),
-                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
-                }
-            };
+        let strip = match matrix.column_stride {
+            1 => STRIP,
+            _ => terms,
+        };
+        for begin in (0..terms).step_by(strip) {
+            let count = strip.min(terms - begin);
+            let term = (pass + first + begin) * self.each;
+            for panel in group.clone() {
+                let panel = panels.get(panel);
+                let padded_size = panels.width(&panel);
+                let piece = Piece {
+                    source: matrix.at(term, panel.first),
+                    terms: (count * self.each).min(self.sizes.1 - term),
+                    size: panel.size,
+                    padded: padded_size,
+                };
+                let to =
+                    to.wrapping_add(first * padded + panel.first * terms + begin * padded_size);
+                // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+                unsafe {
+                    match self.each {
+                        1 => pack::pack(self.isa, &piece, to),
+                        _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                    }
+                };
+            }
         }
     }
 
@@ -401,7 +418,14 @@ impl<T: Element> Product<T> {
                         workspace.rhs.row_stride,
                     ),
                 };
-                for row in rows.clone() {
+                let next = rhs.wrapping_add(inner * self.column_panels.width(&column_panel));
+                let share = match self.pack_rhs {
+                    true => (inner * rhs_row as usize * size_of::<T::Sum>()).div_ceil(rows.len()),
+                    false => 0,
+                };
+                for (turn, row) in rows.clone().enumerate() {
+                    // packed panels follow one another: the next comes while this one is used
+                    prefetch_bytes(next.cast::<u8>().wrapping_add(turn * share), share);
                     let row_panel = self.row_panels.get(row);
                     let lhs = match self.pack_lhs {
                         true => workspace

@@ -46,3 +46,30 @@ pub(crate) trait Vector: Copy {
     /// `self·factor + addend`, rounded once where the instruction set can.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
 }
+
+/// Has the cache line of a place, which need not exist, fetched into the first cache.
+#[inline(always)]
+pub(crate) fn prefetch<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has the instruction, which reads nothing
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place; // stable Rust has the instruction for x86-64 only
+}
+
+/// Has a number of bytes, which need not exist, fetched into the second cache.
+#[inline(always)]
+pub(crate) fn prefetch_bytes<T>(place: *const T, bytes: usize) {
+    for line in (0..bytes).step_by(64) {
+        let line = place.cast::<u8>().wrapping_add(line);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 has the instruction, which reads nothing
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(line.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line; // stable Rust has the instruction for x86-64 only
+    }
+}
