@@ -144,14 +144,53 @@ unsafe fn copy_rows<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
     for term in 0..piece.terms {
         let from = piece.source.place(term, 0);
         let to = to.wrapping_add(term * piece.padded);
-        for index in 0..piece.size {
-            // SAFETY: by the promise of `pack`
-            unsafe { to.add(index).write(from.add(index).read().widen()) };
-        }
+        // SAFETY: by the promise of `pack`
+        unsafe { copy_row(from, to, piece.size) };
         for index in piece.size..piece.padded {
             // SAFETY: by the promise of `pack`
             unsafe { to.add(index).write(T::Sum::default()) };
         }
+    }
+}
+
+/// Copies a few elements. A plain loop would be compiled to a call of `memcpy`, which takes longer
+/// than the copy.
+///
+/// # Safety
+/// There are so many elements on both sides.
+#[inline(always)]
+unsafe fn copy_row<T: Element>(from: *const T, to: *mut T::Sum, count: usize) {
+    let whole = count / 8 * 8;
+    for index in (0..whole).step_by(8) {
+        // SAFETY: by the caller's promise
+        unsafe { copy_part::<T, 8>(from.add(index), to.add(index)) };
+    }
+    let mut index = whole;
+    // SAFETY: by the caller's promise; the parts add up to the count
+    unsafe {
+        if count & 4 != 0 {
+            copy_part::<T, 4>(from.add(index), to.add(index));
+            index += 4;
+        }
+        if count & 2 != 0 {
+            copy_part::<T, 2>(from.add(index), to.add(index));
+            index += 2;
+        }
+        if count & 1 != 0 {
+            copy_part::<T, 1>(from.add(index), to.add(index));
+        }
+    }
+}
+
+/// # Safety
+/// There are so many elements on both sides.
+#[inline(always)]
+unsafe fn copy_part<T: Element, const COUNT: usize>(from: *const T, to: *mut T::Sum) {
+    // SAFETY: by the caller's promise
+    unsafe {
+        let part = from.cast::<[T; COUNT]>().read_unaligned();
+        to.cast::<[T::Sum; COUNT]>()
+            .write_unaligned(part.map(T::widen));
     }
 }
 
