@@ -19,6 +19,9 @@ use mlx_oxide_runtime::{Buffer, parallel};
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
 const IN_PLACE_BYTES: usize = 24 << 10;
+/// Bytes of a left operand that kernels read in place, since it stays in the second cache. They
+/// read its rows as fast as packed ones, until rows far apart push each other out of a cache.
+const LHS_IN_PLACE_BYTES: usize = 256 << 10;
 /// Terms that are copied at a time for all panels, so that rows are read to their end: a whole
 /// panel's terms lie a row apart, which the sets of a cache hold few of.
 const STRIP: usize = 16;
@@ -26,10 +29,12 @@ const STRIP: usize = 16;
 const PACK_ROWS: usize = 128;
 /// Columns of the right operand that one task packs.
 const PACK_COLUMNS: usize = 512;
-/// Rows of the result that one task computes.
+/// The most rows of the result that one task computes.
 const TASK_ROWS: usize = 128;
-/// Columns of the result that one task computes.
+/// The most columns of the result that one task computes.
 const TASK_COLUMNS: usize = 512;
+/// Multiplications of a task that is not cut further, for which starting a thread pays.
+const TASK_WORK: usize = 1 << 20;
 
 /// What happens to the sums: `alpha·sums + beta·addend`.
 #[derive(Clone, Copy)]
@@ -190,7 +195,8 @@ impl<T: Element> Product<T> {
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
-        let in_cache = lhs.column_stride == 1 && rows * inner * size_of::<T>() <= IN_PLACE_BYTES;
+        let in_cache =
+            lhs.column_stride == 1 && rows * inner * size_of::<T>() <= LHS_IN_PLACE_BYTES;
         let pack_lhs = !T::WIDE || !(in_cache || rows <= kernels.rows && lhs.column_stride == 1);
         let small = inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows;
         let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
@@ -326,8 +332,7 @@ impl<T: Element> Product<T> {
                 }
             }
         });
-        let down = Groups::new(&self.row_panels, TASK_ROWS);
-        let across = Groups::new(&self.column_panels, TASK_COLUMNS);
+        let (down, across) = self.tasks(terms, shared);
         let last = first + terms >= self.depth();
         each(shared, down.count() * across.count(), |task| {
             let (row_group, column_group) = (task / across.count(), task % across.count());
@@ -340,6 +345,22 @@ impl<T: Element> Product<T> {
                 }
             }
         });
+    }
+
+    /// Groups of rows and of columns that tasks compute: enough for all threads if they are worth
+    /// it, and as many for each. How the result is cut changes no sum.
+    fn tasks(&self, terms: usize, shared: bool) -> (Groups, Groups) {
+        let threads = if shared { parallel::threads() } else { 1 };
+        let across = Groups::new(&self.column_panels, TASK_COLUMNS);
+        let down = Groups::new(&self.row_panels, TASK_ROWS);
+        let work = self.sizes.0 * self.sizes.2 * terms * self.each / TASK_WORK;
+        let wanted = (2 * threads).min(work).div_ceil(across.count());
+        let count = match down.count().max(wanted) {
+            // few tasks would leave some threads without a last one
+            count if count > 1 && count < 8 * threads => count.next_multiple_of(threads),
+            count => count,
+        };
+        (down.cut(count), across)
     }
 
     /// Packs some panels of one block of a pass's terms; the matrix has one row a term.
@@ -533,27 +554,36 @@ unsafe fn write_elements<T: Element>(
     }
 }
 
-/// Panels in groups of about a number of elements.
+/// Panels in nearly equal groups.
 struct Groups {
     panels: usize,
-    /// Panels of a group.
-    group: usize,
+    count: usize,
 }
 
 impl Groups {
+    /// Groups of at most a number of elements, or of one panel.
     fn new(panels: &Panels, elements: usize) -> Self {
         let widest = panels.padded().div_ceil(panels.count()).max(1);
+        let most = (elements / widest).max(1);
         Groups {
             panels: panels.count(),
-            group: (elements / widest).max(1),
+            count: panels.count().div_ceil(most),
+        }
+    }
+
+    /// As many groups, at most one for each panel.
+    fn cut(self, count: usize) -> Self {
+        Groups {
+            count: count.min(self.panels),
+            ..self
         }
     }
 
     fn count(&self) -> usize {
-        self.panels.div_ceil(self.group)
+        self.count
     }
 
     fn get(&self, index: usize) -> std::ops::Range<usize> {
-        index * self.group..self.panels.min((index + 1) * self.group)
+        index * self.panels / self.count..(index + 1) * self.panels / self.count
     }
 }
