@@ -300,6 +300,19 @@ impl Compiled {
 /// `shapeless`, a function is not traced again for other sizes, unless something that it does
 /// holds for one size alone: reading `shape`, say, or a gradient within.
 /// `compiled.trace_count` says how often the function has been traced.
+///
+/// Args:
+///     fun: a function of trees of arrays; other arguments are part of what is traced.
+///     inputs, outputs: trees of arrays that the function reads and replaces, such as a model's and an
+///         optimizer's `state` and `random.state`.
+///     shapeless: whether one trace serves all sizes.
+///
+/// Raises:
+///     ValueError: a function that reads values of arrays while it is traced.
+///
+/// Example:
+///     >>> mx.compile(lambda x: mx.exp(-x))(mx.zeros(2))
+///     array([1, 1], dtype=float32)
 #[pyfunction]
 #[pyo3(signature = (fun, inputs = None, outputs = None, shapeless = false))]
 fn compile<'py>(
@@ -320,12 +333,18 @@ fn compile<'py>(
 
 /// Runs compiled functions as they are written from here on. The environment variable
 /// `MLX_DISABLE_COMPILE` does the same.
+///
+/// Example:
+///     >>> mx.disable_compile()
 #[pyfunction]
 fn disable_compile() {
     core::set_enabled(false);
 }
 
 /// The opposite of `disable_compile`.
+///
+/// Example:
+///     >>> mx.enable_compile()
 #[pyfunction]
 fn enable_compile() {
     core::set_enabled(true);

@@ -46,6 +46,13 @@ fn differs(op: &str, what: &str) -> PyErr {
 
 /// `true_fun(*operands)` if the scalar `pred` is true, else `false_fun(*operands)`; only one of
 /// both is computed. The results must have one structure, and equal shapes and dtypes.
+///
+/// Raises:
+///     ValueError: a predicate of several elements; results that differ in structure, shape or dtype.
+///
+/// Example:
+///     >>> mx.cond(mx.array(True), lambda x: x + 1, lambda x: x, mx.array(1)).item()
+///     2
 #[pyfunction]
 #[pyo3(signature = (pred, true_fun, false_fun, *operands))]
 fn cond<'py>(
@@ -85,6 +92,13 @@ fn cond<'py>(
 }
 
 /// `body_fun(state)` again and again while `cond_fun(state)` is true, from `init_val`.
+///
+/// Raises:
+///     ValueError: a state that changes its structure, shapes or dtypes.
+///
+/// Example:
+///     >>> mx.while_loop(lambda x: x < 100, lambda x: 2 * x, mx.array(1)).item()
+///     128
 #[pyfunction]
 fn while_loop<'py>(
     cond_fun: &Bound<'py, PyAny>,
@@ -116,6 +130,13 @@ fn while_loop<'py>(
 
 /// `f(carry, x)`, which returns the next carry and an output, for one slice of `xs` along the
 /// first axis after the other, from `init`. Returns the last carry and the stacked outputs.
+///
+/// Raises:
+///     ValueError: a carry that changes its structure, shapes or dtypes; slices of several numbers.
+///
+/// Example:
+///     >>> mx.scan(lambda carry, x: (carry + x, carry), mx.array(0), mx.arange(4))[0].item()
+///     6
 #[pyfunction]
 #[pyo3(signature = (f, init, xs = None, length = None, reverse = false))]
 fn scan<'py>(

@@ -332,6 +332,13 @@ impl Checkpointed {
 
 /// A function that computes its intermediates again for the gradient: less memory for more
 /// computation.
+///
+/// Args:
+///     fun: a function of trees of arrays.
+///
+/// Example:
+///     >>> mx.grad(mx.checkpoint(lambda x: mx.sin(mx.exp(x))))(mx.array(0.0)).shape
+///     ()
 #[pyfunction]
 fn checkpoint<'py>(fun: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();

@@ -11,15 +11,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ThreadId;
 
-/// A device.
-#[pyclass(
-    name = "Device",
-    module = "mlx_oxide.core",
-    frozen,
-    eq,
-    hash,
-    from_py_object
-)]
+/// A device: `Device(mx.cpu)`, or `Device(mx.gpu, 1)` for the second of several. The first of a
+/// type equals the type.
+#[pyclass(name = "Device", module = "mlx_oxide.core", frozen, from_py_object)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyDevice(Device);
 
@@ -34,6 +28,15 @@ impl PyDevice {
         }))
     }
 
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        to_device(other).is_ok_and(|device| device == self.0)
+    }
+
+    fn __hash__(&self) -> u64 {
+        u64::from(self.0.index) << 1 | u64::from(self.0.kind == DeviceType::Gpu)
+    }
+
+    /// `mx.cpu` or `mx.gpu`.
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("mlx_oxide.core")?
@@ -59,6 +62,7 @@ pub(crate) struct PyStream(Stream);
 
 #[pymethods]
 impl PyStream {
+    /// The device that the stream's work runs on.
     #[getter]
     fn device(&self) -> PyDevice {
         PyDevice(self.0.device)
@@ -102,6 +106,7 @@ impl PyThreadLocalStream {
 
 #[pymethods]
 impl PyThreadLocalStream {
+    /// The device that the streams' work runs on.
     #[getter]
     fn device(&self) -> PyDevice {
         PyDevice(self.device)
@@ -169,12 +174,22 @@ pub(crate) fn enter(stream: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Stream
 }
 
 /// The device of operations that name none.
+///
+/// Example:
+///     >>> mx.default_device()
+///     Device(cpu, 0)
 #[pyfunction]
 fn default_device() -> PyDevice {
     PyDevice(Stream::current().device)
 }
 
 /// Sets the device of operations that name none.
+///
+/// Args:
+///     device: `mx.cpu`, `mx.gpu` or a `Device`.
+///
+/// Example:
+///     >>> mx.set_default_device(mx.cpu)
 #[pyfunction]
 fn set_default_device(device: &Bound<'_, PyAny>) -> PyResult<()> {
     device::set_default_device(to_device(device)?);
@@ -182,30 +197,49 @@ fn set_default_device(device: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// The default stream of a device.
+///
+/// Example:
+///     >>> mx.default_stream(mx.cpu)
 #[pyfunction]
 fn default_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
     Ok(PyStream(Stream::default_of(to_device(device)?)))
 }
 
 /// Makes a stream the default of its device.
+///
+/// Example:
+///     >>> mx.set_default_stream(mx.new_stream(mx.cpu))
 #[pyfunction]
 fn set_default_stream(stream: PyStream) {
     stream.0.set_default();
 }
 
 /// A new stream on a device.
+///
+/// Raises:
+///     ValueError: a device that there is not.
+///
+/// Example:
+///     >>> with mx.stream(mx.new_stream(mx.cpu)):
+///     ...     x = mx.ones(2) + 1
 #[pyfunction]
 fn new_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
     Ok(PyStream(Stream::new(to_device(device)?)))
 }
 
 /// A new stream on a device; every stream may be used from any thread.
+///
+/// Example:
+///     >>> mx.new_thread_unsafe_stream(mx.cpu)
 #[pyfunction(name = "new_thread_unsafe_stream")]
 fn new_shared_stream(device: &Bound<'_, PyAny>) -> PyResult<PyStream> {
     new_stream(device)
 }
 
 /// A stream that is another one in every thread.
+///
+/// Example:
+///     >>> mx.new_thread_local_stream(mx.cpu)
 #[pyfunction]
 fn new_thread_local_stream(device: &Bound<'_, PyAny>) -> PyResult<PyThreadLocalStream> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -217,10 +251,16 @@ fn new_thread_local_stream(device: &Bound<'_, PyAny>) -> PyResult<PyThreadLocalS
 }
 
 /// Does nothing: streams belong to no thread, so none has any to give up.
+///
+/// Example:
+///     >>> mx.clear_streams()
 #[pyfunction]
 fn clear_streams() {}
 
 /// Returns when all work on a stream, or on the default one, is finished.
+///
+/// Example:
+///     >>> mx.synchronize()
 #[pyfunction]
 #[pyo3(signature = (stream = None))]
 fn synchronize(py: Python<'_>, stream: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
@@ -232,6 +272,10 @@ fn synchronize(py: Python<'_>, stream: Option<&Bound<'_, PyAny>>) -> PyResult<()
 }
 
 /// Whether a device can be used.
+///
+/// Example:
+///     >>> mx.is_available(mx.cpu)
+///     True
 #[pyfunction]
 fn is_available(device: &Bound<'_, PyAny>) -> PyResult<bool> {
     let device = to_device(device)?;
@@ -239,6 +283,10 @@ fn is_available(device: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// How many devices of a type there are.
+///
+/// Example:
+///     >>> mx.device_count(mx.cpu)
+///     1
 #[pyfunction]
 fn device_count(device_type: &Bound<'_, PyAny>) -> PyResult<usize> {
     Ok(count(self::device_type(device_type)?))
@@ -253,6 +301,16 @@ fn count(kind: DeviceType) -> usize {
 }
 
 /// Name, memory and other properties of a device.
+///
+/// Args:
+///     device: the device, the default one if not given.
+///
+/// Returns:
+///     A dictionary.
+///
+/// Example:
+///     >>> type(mx.device_info(mx.cpu))
+///     <class 'dict'>
 #[pyfunction]
 #[pyo3(signature = (d = None))]
 fn device_info<'py>(
@@ -310,6 +368,13 @@ impl StreamContext {
 }
 
 /// A context in which a stream or device is the default.
+///
+/// Args:
+///     s: a stream or a device.
+///
+/// Example:
+///     >>> with mx.stream(mx.cpu):
+///     ...     x = mx.ones(2) + 1
 #[pyfunction]
 fn stream(s: &Bound<'_, PyAny>) -> PyResult<StreamContext> {
     StreamContext::new(s)
@@ -329,6 +394,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .call(("DeviceType", members), Some(&options))?;
     module.add("cpu", kinds.getattr("cpu")?)?;
     module.add("gpu", kinds.getattr("gpu")?)?;
+    kinds.setattr("__doc__", "A type of devices: `cpu` or `gpu`.")?;
     module.add("DeviceType", kinds)?;
     module.add_class::<PyDevice>()?;
     module.add_class::<PyStream>()?;

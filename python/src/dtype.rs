@@ -71,6 +71,13 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
 }
 
 /// Whether every value of the first dtype or category is in the second.
+///
+/// Raises:
+///     TypeError: what is neither a dtype nor a category.
+///
+/// Example:
+///     >>> mx.issubdtype(mx.float16, mx.floating)
+///     True
 #[pyfunction]
 #[pyo3(signature = (arg1, arg2, /))]
 fn issubdtype(arg1: &Bound<'_, PyAny>, arg2: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -80,25 +87,46 @@ fn issubdtype(arg1: &Bound<'_, PyAny>, arg2: &Bound<'_, PyAny>) -> PyResult<bool
     Ok(category(arg1)?.is_within(category(arg2)?))
 }
 
-/// The dtype that arrays and dtypes promote to.
+/// A dtype, or that of an array.
+fn of_array_or_dtype(value: &Bound<'_, PyAny>) -> Option<PyDtype> {
+    if let Ok(dtype) = value.extract::<PyDtype>() {
+        return Some(dtype);
+    }
+    let array = value.cast::<crate::array::PyArray>().ok()?;
+    Some(PyDtype(array.get().get().dtype()))
+}
+
+/// The dtype that arrays and dtypes promote to; numbers among them adapt.
+///
+/// Raises:
+///     ValueError: anything else, or no array or dtype at all.
+///
+/// Example:
+///     >>> mx.result_type(mx.array([1], mx.int16), mx.float16, 2)
+///     mlx.core.float16
 #[pyfunction]
 #[pyo3(signature = (*arrays_and_dtypes))]
 fn result_type(arrays_and_dtypes: Vec<Bound<'_, PyAny>>) -> PyResult<PyDtype> {
     let mut result: Option<Dtype> = None;
     for value in &arrays_and_dtypes {
-        let dtype = match value.extract::<PyDtype>() {
-            Ok(dtype) => dtype.0,
-            Err(_) => value
-                .cast::<crate::array::PyArray>()
-                .map(|array| array.get().get().dtype())
-                .map_err(|_| {
-                    PyValueError::new_err(format!(
-                        "[result_type] expected arrays or dtypes, got {}",
-                        value.get_type()
-                    ))
-                })?,
-        };
+        if scalar(value, None)?.is_some() {
+            continue;
+        }
+        let dtype = of_array_or_dtype(value).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "[result_type] expected arrays, dtypes or numbers, got {}",
+                value.get_type()
+            ))
+        })?;
+        let dtype = dtype.0;
         result = Some(result.map_or(dtype, |known| mlx_oxide_ir::result_type(known, dtype)));
+    }
+    // numbers adapt to the arrays and dtypes, as beside them
+    for value in &arrays_and_dtypes {
+        if let Some(number) = scalar(value, result)? {
+            let dtype = number.dtype();
+            result = result.map(|known| mlx_oxide_ir::result_type(known, dtype));
+        }
     }
     result
         .map(PyDtype)
@@ -106,6 +134,17 @@ fn result_type(arrays_and_dtypes: Vec<Bound<'_, PyAny>>) -> PyResult<PyDtype> {
 }
 
 /// Whether promotion with `to` keeps `to`.
+///
+/// Args:
+///     from_: a dtype or an array.
+///     to: a dtype.
+///
+/// Raises:
+///     ValueError: anything else.
+///
+/// Example:
+///     >>> mx.can_cast(mx.int32, mx.float32)
+///     True
 #[pyfunction]
 fn can_cast(from_: &Bound<'_, PyAny>, to: PyDtype) -> PyResult<bool> {
     let own = match (
@@ -125,6 +164,18 @@ fn can_cast(from_: &Bound<'_, PyAny>, to: PyDtype) -> PyResult<bool> {
 }
 
 /// Whether a dtype is another, or of a kind of the array API standard, or any of a tuple of them.
+///
+/// Args:
+///     dtype: the dtype.
+///     kind: a dtype; `"bool"`, `"signed integer"`, `"unsigned integer"`, `"integral"`,
+///         `"real floating"`, `"complex floating"` or `"numeric"`; or a tuple of these.
+///
+/// Raises:
+///     ValueError: another kind.
+///
+/// Example:
+///     >>> mx.isdtype(mx.int8, "integral")
+///     True
 #[pyfunction]
 fn isdtype(dtype: PyDtype, kind: &Bound<'_, PyAny>) -> PyResult<bool> {
     if let Ok(other) = kind.extract::<PyDtype>() {
@@ -158,7 +209,11 @@ pub(crate) fn is_of_kind(dtype: Dtype, kind: &str) -> Option<bool> {
     })
 }
 
-/// Limits of a floating dtype.
+fn not_a_dtype(op: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    crate::arguments::wrong_type(op, "a dtype or an array", found)
+}
+
+/// Limits of a floating dtype, or of an array's: `finfo(mx.float32).max`.
 #[pyclass(name = "finfo", module = "mlx_oxide.core", frozen)]
 struct FloatInfo(Dtype);
 
@@ -166,7 +221,8 @@ struct FloatInfo(Dtype);
 impl FloatInfo {
     #[new]
     #[pyo3(signature = (arg, /))]
-    fn new(arg: PyDtype) -> PyResult<Self> {
+    fn new(arg: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let arg = of_array_or_dtype(arg).ok_or_else(|| not_a_dtype("finfo", arg))?;
         if arg.0.is_inexact() {
             return Ok(FloatInfo(if arg.0.is_complex() {
                 Dtype::Float32
@@ -180,11 +236,13 @@ impl FloatInfo {
         )))
     }
 
+    /// Bits of one element, or of one part of a complex one.
     #[getter]
     fn bits(&self) -> usize {
         self.0.size() * 8
     }
 
+    /// The greatest finite value.
     #[getter]
     fn max(&self) -> f64 {
         match self.0 {
@@ -195,11 +253,13 @@ impl FloatInfo {
         }
     }
 
+    /// The least finite value.
     #[getter]
     fn min(&self) -> f64 {
         -self.max()
     }
 
+    /// The distance from 1 to the next greater value.
     #[getter]
     fn eps(&self) -> f64 {
         match self.0 {
@@ -210,6 +270,7 @@ impl FloatInfo {
         }
     }
 
+    /// The least positive value of full precision.
     #[getter]
     fn smallest_normal(&self) -> f64 {
         match self.0 {
@@ -219,6 +280,7 @@ impl FloatInfo {
         }
     }
 
+    /// The dtype that the limits are of.
     #[getter]
     fn dtype(&self) -> PyDtype {
         PyDtype(self.0)
@@ -234,7 +296,7 @@ impl FloatInfo {
     }
 }
 
-/// Limits of an integer dtype.
+/// Limits of an integer dtype, or of an array's: `iinfo(mx.int8).min`.
 #[pyclass(name = "iinfo", module = "mlx_oxide.core", frozen)]
 struct IntegerInfo(Dtype);
 
@@ -242,7 +304,8 @@ struct IntegerInfo(Dtype);
 impl IntegerInfo {
     #[new]
     #[pyo3(signature = (arg, /))]
-    fn new(arg: PyDtype) -> PyResult<Self> {
+    fn new(arg: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let arg = of_array_or_dtype(arg).ok_or_else(|| not_a_dtype("iinfo", arg))?;
         if arg.0.is_integer() {
             return Ok(IntegerInfo(arg.0));
         }
@@ -252,12 +315,20 @@ impl IntegerInfo {
         )))
     }
 
+    /// Bits of one element.
+    #[getter]
+    fn bits(&self) -> usize {
+        self.0.size() * 8
+    }
+
+    /// The greatest value.
     #[getter]
     fn max(&self) -> u64 {
         let bits = self.0.size() as u32 * 8 - u32::from(self.0.is_signed_integer());
         u64::MAX >> (64 - bits)
     }
 
+    /// The least value.
     #[getter]
     fn min(&self) -> i64 {
         if self.0.is_signed_integer() {
@@ -267,6 +338,7 @@ impl IntegerInfo {
         }
     }
 
+    /// The dtype that the limits are of.
     #[getter]
     fn dtype(&self) -> PyDtype {
         PyDtype(self.0)
@@ -351,6 +423,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
         module.add(name, PyDtype(dtype))?;
     }
+    module.add("bool", PyDtype(Dtype::Bool))?; // the array API standard's name
     let members = PyDict::new(py);
     for (number, (name, _)) in CATEGORIES.iter().enumerate() {
         members.set_item(name, number)?;
@@ -364,6 +437,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for (name, _) in CATEGORIES {
         module.add(name, categories.getattr(name)?)?;
     }
+    categories.setattr(
+        "__doc__",
+        "A set of dtypes, such as `floating`; see `issubdtype`.",
+    )?;
     module.add("DtypeCategory", categories)?;
     module.add_function(wrap_pyfunction!(issubdtype, module)?)?;
     module.add_function(wrap_pyfunction!(can_cast, module)?)?;

@@ -220,6 +220,18 @@ impl FunctionExporter {
 }
 
 /// An object to write a function into one file with, once for each kind of inputs.
+///
+/// Args:
+///     file: path of the file.
+///     fun: a function of arrays that returns arrays.
+///     shapeless: whether one trace serves all sizes.
+///
+/// Raises:
+///     ValueError: what cannot be written, named by its operation.
+///
+/// Example:
+///     >>> with mx.exporter("f.mlxfn", mx.sin) as write:
+///     ...     write(mx.ones(2))
 #[pyfunction]
 #[pyo3(signature = (file, fun, *, shapeless = false, metadata = None))]
 fn exporter(
@@ -241,6 +253,18 @@ fn exporter(
 
 /// Writes a function, traced for the given inputs, into a file; or calls a function with a dict
 /// for each part of the trace.
+///
+/// Args:
+///     file: path of the file, or a function to call.
+///     fun: a function of arrays that returns arrays.
+///     args, kwargs: inputs to trace with.
+///     shapeless: whether the trace serves all sizes.
+///
+/// Raises:
+///     ValueError: what cannot be written, named by its operation.
+///
+/// Example:
+///     >>> mx.export_function("f.mlxfn", mx.sin, mx.ones(2))
 #[pyfunction]
 #[pyo3(signature = (file_or_callback, fun, *args, shapeless = false, metadata = None, **kwargs))]
 fn export_function(
@@ -374,6 +398,17 @@ impl ImportedFunction {
 }
 
 /// The function that a file holds; it returns a tuple of arrays.
+///
+/// Args:
+///     file: path of a file that `export_function` or `exporter` wrote.
+///
+/// Raises:
+///     ValueError: a file that is none of these, or damaged; calls with inputs that it holds no trace for.
+///
+/// Example:
+///     >>> mx.export_function("f.mlxfn", mx.exp, mx.zeros(2))
+///     >>> mx.import_function("f.mlxfn")(mx.zeros(2))
+///     (array([1, 1], dtype=float32),)
 #[pyfunction]
 #[pyo3(signature = (file, return_metadata = false))]
 fn import_function<'py>(
@@ -392,6 +427,12 @@ fn import_function<'py>(
 
 /// Writes a picture of the operations that arrays wait for, in the language of Graphviz, to a
 /// path or to an object with `write`. Keyword arguments name arrays.
+///
+/// Raises:
+///     ValueError: a path that cannot be written.
+///
+/// Example:
+///     >>> mx.export_to_dot("graph.dot", mx.ones(2) + 1)
 #[pyfunction]
 #[pyo3(signature = (file, *args, **kwargs))]
 fn export_to_dot(

@@ -140,6 +140,16 @@ fn named(arrays: &Bound<'_, PyDict>) -> PyResult<BTreeMap<String, Array>> {
 }
 
 /// Saves one array in NumPy's npy format.
+///
+/// Args:
+///     file: a path, to which `.npy` is added if it lacks it, or an object with `write`.
+///     arr: the array.
+///
+/// Raises:
+///     ValueError: `bfloat16`, which the format lacks; a path that cannot be written.
+///
+/// Example:
+///     >>> mx.save("array.npy", mx.arange(3))
 #[pyfunction]
 fn save(py: Python<'_>, file: &Bound<'_, PyAny>, arr: &Bound<'_, PyAny>) -> PyResult<()> {
     let array = from_python(arr, None)?;
@@ -179,6 +189,16 @@ fn archive(
 }
 
 /// Saves arrays in NumPy's npz format.
+///
+/// Args:
+///     file: a path, to which `.npz` is added if it lacks it, or an object with `write`.
+///     args, kwargs: arrays; those without a name are called `arr_0`, `arr_1` and so on.
+///
+/// Raises:
+///     ValueError: `bfloat16`, which the format lacks; a path that cannot be written.
+///
+/// Example:
+///     >>> mx.savez("arrays.npz", a=mx.arange(3))
 #[pyfunction]
 #[pyo3(signature = (file, *args, **kwargs))]
 fn savez(
@@ -190,6 +210,15 @@ fn savez(
 }
 
 /// Saves arrays in NumPy's npz format, compressed.
+///
+/// Args:
+///     file, args, kwargs: as of `savez`.
+///
+/// Raises:
+///     ValueError: `bfloat16`, which the format lacks; a path that cannot be written.
+///
+/// Example:
+///     >>> mx.savez_compressed("arrays.npz", a=mx.arange(3))
 #[pyfunction]
 #[pyo3(signature = (file, *args, **kwargs))]
 fn savez_compressed(
@@ -200,19 +229,34 @@ fn savez_compressed(
     archive(file, args, kwargs, true)
 }
 
+/// The texts of a dictionary.
+fn texts(metadata: &Bound<'_, PyDict>) -> PyResult<HashMap<String, String>> {
+    metadata.extract().map_err(|_| {
+        PyValueError::new_err("[save_safetensors] metadata must be a dictionary of texts by texts")
+    })
+}
+
 /// Saves arrays by name in the safetensors format.
+///
+/// Args:
+///     file: a path, to which `.safetensors` is added if it lacks it, or an object with `write`.
+///     arrays: a dictionary of arrays.
+///     metadata: a dictionary of texts.
+///
+/// Raises:
+///     ValueError: metadata that are no texts; a path that cannot be written.
+///
+/// Example:
+///     >>> mx.save_safetensors("weights.safetensors", {"w": mx.ones((2, 2))})
 #[pyfunction]
 #[pyo3(signature = (file, arrays, metadata = None))]
 fn save_safetensors(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
     arrays: &Bound<'_, PyDict>,
-    metadata: Option<HashMap<String, String>>,
+    metadata: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
-    let mut metadata = metadata.unwrap_or_default();
-    metadata
-        .entry("format".to_owned())
-        .or_insert_with(|| "mlx".to_owned());
+    let metadata = metadata.map(texts).transpose()?.unwrap_or_default();
     let arrays = named(arrays)?;
     File::new(file, "save_safetensors")?
         .with_extension("safetensors")
@@ -237,6 +281,17 @@ fn metadata_value(value: &Bound<'_, PyAny>) -> PyResult<gguf::Value> {
 
 /// Saves arrays by name and metadata in the GGUF format. Metadata are texts, lists of texts, and
 /// arrays of at most one axis.
+///
+/// Args:
+///     file: a path, to which `.gguf` is added if it lacks it, or an object with `write`.
+///     arrays: a dictionary of arrays.
+///     metadata: a dictionary.
+///
+/// Raises:
+///     ValueError: other metadata; arrays of a dtype or of more axes than the format has.
+///
+/// Example:
+///     >>> mx.save_gguf("weights.gguf", {"w": mx.ones((2, 2))})
 #[pyfunction]
 #[pyo3(signature = (file, arrays, metadata = None))]
 fn save_gguf(
@@ -286,6 +341,22 @@ fn to_dict<'py>(py: Python<'py>, arrays: BTreeMap<String, Array>) -> PyResult<Bo
 
 /// Loads what `save`, `savez`, `save_safetensors` or `save_gguf` wrote; with `return_metadata`, the
 /// metadata of the latter two as well.
+///
+/// Args:
+///     file: a path or an object with `read`.
+///     format: `"npy"`, `"npz"`, `"safetensors"` or `"gguf"`; told by the path's ending by default.
+///     return_metadata: whether to return a pair of the arrays and the metadata.
+///
+/// Returns:
+///     An array of npy files, a dictionary of arrays of the others.
+///
+/// Raises:
+///     ValueError: a file that there is not, that is not in the format, or damaged; another ending.
+///
+/// Example:
+///     >>> mx.save("array.npy", mx.arange(3))
+///     >>> mx.load("array.npy")
+///     array([0, 1, 2], dtype=int32)
 #[pyfunction]
 #[pyo3(signature = (file, /, format = None, return_metadata = false, *, stream = None))]
 fn load<'py>(

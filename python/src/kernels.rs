@@ -30,6 +30,18 @@ impl MetalKernel {
 }
 
 /// A kernel in Metal's language; calling it needs one of Apple's GPUs.
+///
+/// Args:
+///     name: the kernel's name.
+///     input_names, output_names: names of its parameters.
+///     source: its body.
+///     header, ensure_row_contiguous, atomic_outputs, compile_options: as of MLX.
+///
+/// Returns:
+///     An object whose call raises `RuntimeError` where Metal is not available.
+///
+/// Example:
+///     >>> kernel = mx.fast.metal_kernel("copy", ["x"], ["y"], "y[0] = x[0];")
 #[pyfunction]
 #[pyo3(signature = (name, input_names, output_names, source, header = "",
     ensure_row_contiguous = true, atomic_outputs = false, compile_options = None))]
@@ -55,6 +67,12 @@ fn no_cuda(op: &str, name: &str) -> PyErr {
 }
 
 /// A kernel in CUDA's language, which no back-end runs.
+///
+/// Raises:
+///     RuntimeError: always.
+///
+/// Example:
+///     >>> mx.fast.cuda_kernel("copy", ["x"], ["y"], "y[0] = x[0];")  # with CUDA
 #[pyfunction]
 #[pyo3(signature = (name, input_names, output_names, source, header = "",
     ensure_row_contiguous = true, shared_memory = 0))]
@@ -72,6 +90,12 @@ fn cuda_kernel(
 }
 
 /// A compiled CUDA kernel, which no back-end runs.
+///
+/// Raises:
+///     RuntimeError: always.
+///
+/// Example:
+///     >>> mx.fast.precompiled_cuda_kernel(name="copy", ...)  # with CUDA
 #[pyfunction]
 #[pyo3(signature = (*, name, compiled_source, inputs, output_shapes, output_dtypes, scalars, grid,
     threadgroup, shared_memory = 0, init_value = None, ensure_row_contiguous = false, stream = None))]

@@ -13,6 +13,7 @@ mod export;
 mod io;
 mod kernels;
 mod memory;
+mod named;
 mod namespace;
 mod ops;
 mod random;

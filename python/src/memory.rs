@@ -43,6 +43,11 @@ functions! {
 }
 
 /// The bytes of the buffers behind the evaluated arrays of trees, each buffer counted once.
+///
+/// Example:
+///     >>> x = mx.zeros((4,))
+///     >>> mx.eval(x)
+///     >>> size = mx.get_array_buffer_size(x)
 #[pyfunction]
 #[pyo3(signature = (*args))]
 fn get_array_buffer_size(args: &Bound<'_, PyTuple>) -> PyResult<usize> {

@@ -11,6 +11,9 @@ use pyo3::types::{PyDict, PyTuple};
 #[pyclass(module = "mlx_oxide.core", frozen)]
 struct ArrayNamespaceInfo;
 
+/// Versions of the standard, of which each adds to the one before.
+pub(crate) const VERSIONS: [&str; 5] = ["2021.12", "2022.12", "2023.12", "2024.12", "2025.12"];
+
 const DEFAULTS: [(&str, Dtype); 4] = [
     ("real floating", Dtype::Float32),
     ("complex floating", Dtype::Complex64),
@@ -123,5 +126,6 @@ fn __array_namespace_info__() -> ArrayNamespaceInfo {
 
 /// Adds the function to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__array_api_version__", VERSIONS[VERSIONS.len() - 1])?;
     module.add_function(wrap_pyfunction!(__array_namespace_info__, module)?)
 }

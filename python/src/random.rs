@@ -114,8 +114,33 @@ fn shape_or(shape: Option<Axes>, default: Shape) -> PyResult<Shape> {
 
 crate::ops::functions! {
     /// Several keys out of one.
+    ///
+    /// Args:
+    ///     key: the key.
+    ///     num: how many, 2 by default.
+    ///
+    /// Returns:
+    ///     Keys of shape `(num, 2)`.
+    ///
+    /// Example:
+    ///     >>> first, second = mx.random.split(mx.random.key(0))
     split[key, num = 2](key: ArrayArgument, num: usize) -> PyArray = wrap(random::split(&key.0, num));
     /// Uniform numbers in `[low, high)`.
+    ///
+    /// Args:
+    ///     low, high: the bounds, numbers or arrays.
+    ///     shape: shape of the result, that of the bounds by default.
+    ///     dtype: `float32` by default.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: bounds that do not broadcast to the shape; a dtype that is not floating.
+    ///
+    /// Example:
+    ///     >>> mx.random.uniform(shape=(2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(low=0, high=1, shape=[], dtype=None, key=None, stream=None)")]
     uniform[low = None, high = None, shape = None, dtype = None, key = None](
         py: Python<'_>, low: Option<&Bound<'_, PyAny>>, high: Option<&Bound<'_, PyAny>>,
         shape: Option<Axes>, dtype: Option<PyDtype>, key: Option<ArrayArgument>
@@ -126,6 +151,21 @@ crate::ops::functions! {
         wrap(random::uniform(&low, &high, shape, dtype_or(dtype, Dtype::Float32), Some(&key)))
     };
     /// Normal numbers of mean `loc` and standard deviation `scale`.
+    ///
+    /// Args:
+    ///     shape: shape of the result, a scalar by default.
+    ///     dtype: `float32` by default.
+    ///     loc, scale: mean and standard deviation, numbers or arrays.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: parameters that do not broadcast to the shape; a dtype that is not floating.
+    ///
+    /// Example:
+    ///     >>> mx.random.normal((2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(shape=[], dtype=None, loc=None, scale=None, key=None, stream=None)")]
     normal[shape = None, dtype = None, loc = None, scale = None, key = None](
         py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>,
         loc: Option<&Bound<'_, PyAny>>, scale: Option<&Bound<'_, PyAny>>, key: Option<ArrayArgument>
@@ -138,6 +178,22 @@ crate::ops::functions! {
         wrap(random::normal(shape, dtype, loc.as_ref(), scale.as_ref(), Some(&key)))
     };
     /// Vectors of a normal distribution with a mean and a covariance.
+    ///
+    /// Args:
+    ///     mean: an array `(…, n)`.
+    ///     cov: covariances `(…, n, n)`, symmetric and positive semi-definite.
+    ///     shape: leading axes of the result, those of the parameters by default.
+    ///     dtype: `float32` alone.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: shapes that do not fit; another dtype.
+    ///
+    /// Example:
+    ///     >>> mx.random.multivariate_normal(mx.zeros(2), mx.eye(2), stream=mx.cpu).shape
+    ///     (2,)
+    #[pyo3(text_signature = "(mean, cov, shape=[], dtype=None, key=None, stream=None)")]
     multivariate_normal[mean, cov, shape = None, dtype = None, key = None](
         py: Python<'_>, mean: ArrayArgument, cov: ArrayArgument, shape: Option<Axes>,
         dtype: Option<PyDtype>, key: Option<ArrayArgument>
@@ -148,6 +204,21 @@ crate::ops::functions! {
         wrap(random::multivariate_normal(&mean.0, &cov.0, shape, dtype, Some(&key)))
     };
     /// Numbers of the Laplace distribution.
+    ///
+    /// Args:
+    ///     shape: shape of the result, a scalar by default.
+    ///     dtype: `float32` by default.
+    ///     loc, scale: the middle and the scale.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: a dtype that is not floating.
+    ///
+    /// Example:
+    ///     >>> mx.random.laplace((2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(shape=[], dtype=None, loc=0.0, scale=1.0, key=None, stream=None)")]
     laplace[shape = None, dtype = None, loc = 0.0, scale = 1.0, key = None](
         py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>, loc: f64, scale: f64,
         key: Option<ArrayArgument>
@@ -157,6 +228,20 @@ crate::ops::functions! {
         wrap(random::laplace(shape, dtype_or(dtype, Dtype::Float32), loc, scale, Some(&key)))
     };
     /// Numbers of the standard normal distribution between bounds.
+    ///
+    /// Args:
+    ///     lower, upper: the bounds, numbers or arrays.
+    ///     shape: shape of the result, that of the bounds by default.
+    ///     dtype: `float32` by default.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: bounds that do not broadcast to the shape; a dtype that is not floating.
+    ///
+    /// Example:
+    ///     >>> mx.random.truncated_normal(-1, 1, (2, 3)).shape
+    ///     (2, 3)
     truncated_normal[lower, upper, shape = None, dtype = None, key = None](
         py: Python<'_>, lower: ArrayArgument, upper: ArrayArgument, shape: Option<Axes>,
         dtype: Option<PyDtype>, key: Option<ArrayArgument>
@@ -167,6 +252,21 @@ crate::ops::functions! {
         wrap(random::truncated_normal(&lower.0, &upper.0, shape, dtype, Some(&key)))
     };
     /// Uniform integers in `[low, high)`.
+    ///
+    /// Args:
+    ///     low, high: the bounds, numbers or arrays.
+    ///     shape: shape of the result, that of the bounds by default.
+    ///     dtype: `int32` by default.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: bounds that do not broadcast to the shape; a dtype that is no integer's.
+    ///
+    /// Example:
+    ///     >>> mx.random.randint(0, 10, (2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(low, high, shape=[], dtype=None, key=None, stream=None)")]
     randint[low, high, shape = None, dtype = None, key = None](
         py: Python<'_>, low: ArrayArgument, high: ArrayArgument, shape: Option<Axes>,
         dtype: Option<PyDtype>, key: Option<ArrayArgument>
@@ -176,6 +276,20 @@ crate::ops::functions! {
         wrap(random::randint(&low.0, &high.0, shape, dtype_or(dtype, Dtype::Int32), Some(&key)))
     };
     /// True with probability `p`.
+    ///
+    /// Args:
+    ///     p: probabilities, a number or an array.
+    ///     shape: shape of the result, that of `p` by default.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: probabilities that do not broadcast to the shape.
+    ///
+    /// Example:
+    ///     >>> mx.random.bernoulli(0.5, (2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(p=0.5, shape=None, key=None, stream=None)")]
     bernoulli[p = None, shape = None, key = None](
         py: Python<'_>, p: Option<&Bound<'_, PyAny>>, shape: Option<Axes>, key: Option<ArrayArgument>
     ) -> PyArray = {
@@ -190,6 +304,19 @@ crate::ops::functions! {
         wrap(random::bernoulli(&p, shape, Some(&key)))
     };
     /// The numbers below `x`, or the slices of an array, in random order.
+    ///
+    /// Args:
+    ///     x: a number, or an array whose slices along the axis are mixed.
+    ///     axis: the axis.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     IndexError: an axis out of bounds.
+    ///
+    /// Example:
+    ///     >>> mx.random.permutation(5).shape
+    ///     (5,)
     permutation[x, axis = 0, key = None](
         py: Python<'_>, x: &Bound<'_, PyAny>, axis: i64, key: Option<ArrayArgument>
     ) -> PyArray = {
@@ -200,6 +327,20 @@ crate::ops::functions! {
         }
     };
     /// Numbers of the standard Gumbel distribution.
+    ///
+    /// Args:
+    ///     shape: shape of the result, a scalar by default.
+    ///     dtype: `float32` by default.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Raises:
+    ///     ValueError: a dtype that is not floating.
+    ///
+    /// Example:
+    ///     >>> mx.random.gumbel((2, 3)).shape
+    ///     (2, 3)
+    #[pyo3(text_signature = "(shape=[], dtype=None, key=None, stream=None)")]
     gumbel[shape = None, dtype = None, key = None](
         py: Python<'_>, shape: Option<Axes>, dtype: Option<PyDtype>, key: Option<ArrayArgument>
     ) -> PyArray = {
@@ -208,6 +349,26 @@ crate::ops::functions! {
         wrap(random::gumbel(shape, dtype_or(dtype, Dtype::Float32), Some(&key)))
     };
     /// Indices drawn by unnormalised log-probabilities.
+    ///
+    /// Args:
+    ///     logits: logarithms of weights, an array of at least one axis.
+    ///     axis: the axis of the classes.
+    ///     shape: shape of the result, to which the logits without the axis broadcast.
+    ///     num_samples: how many draws for each, as a last axis; not beside `shape`.
+    ///     key: the key, which gives the same numbers each time; the next one of `random.state` by
+    ///         default.
+    ///
+    /// Returns:
+    ///     `uint32` numbers of classes.
+    ///
+    /// Raises:
+    ///     IndexError: an axis out of bounds.
+    ///     ValueError: both `shape` and `num_samples`; shapes that do not broadcast.
+    ///
+    /// Example:
+    ///     >>> mx.random.categorical(mx.zeros((4, 10))).shape
+    ///     (4,)
+    #[pyo3(text_signature = "(logits, axis=-1, shape=None, num_samples=None, key=None, stream=None)")]
     categorical[logits, axis = -1, shape = None, num_samples = None, key = None](
         py: Python<'_>, logits: ArrayArgument, axis: i64, shape: Option<Axes>,
         num_samples: Option<i64>, key: Option<ArrayArgument>
@@ -240,12 +401,24 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Seed {
 }
 
 /// The key of a seed.
+///
+/// Args:
+///     seed: an integer of 64 bits.
+///
+/// Example:
+///     >>> mx.random.key(7)
+///     array([0, 7], dtype=uint32)
 #[pyfunction]
 fn key(seed: Seed) -> PyResult<PyArray> {
     wrap(random::key(seed.0))
 }
 
 /// Starts the key sequence anew.
+///
+/// The calling thread's sequence alone; every draw without a key takes the next one.
+///
+/// Example:
+///     >>> mx.random.seed(7)
 #[pyfunction]
 fn seed(py: Python<'_>, seed: Seed) -> PyResult<()> {
     let key = Bound::new(py, wrap(random::key(seed.0))?)?;
@@ -253,7 +426,11 @@ fn seed(py: Python<'_>, seed: Seed) -> PyResult<()> {
     state(py)?.set_item(0, key)
 }
 
-/// Uniform bits.
+/// Uniform bits: unsigned integers of `width` bytes.
+///
+/// Example:
+///     >>> mx.random.bits((2, 3)).shape
+///     (2, 3)
 #[pyfunction]
 #[pyo3(signature = (shape, width = 4, key = None, stream = None))]
 fn bits(

@@ -14,6 +14,16 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use std::cell::RefCell;
 
 /// Computes all arrays of the trees now.
+///
+/// Args:
+///     args: arrays, and nested lists, tuples and dictionaries of arrays; other leaves are left alone.
+///
+/// Raises:
+///     RuntimeError, ValueError: whatever goes wrong in an operation, named by it.
+///
+/// Example:
+///     >>> x = mx.ones(2) + 1
+///     >>> mx.eval(x)
 #[pyfunction]
 #[pyo3(signature = (*args))]
 fn eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
@@ -22,6 +32,13 @@ fn eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
 }
 
 /// Starts computing all arrays of the trees and returns at once.
+///
+/// Args:
+///     args: as of `eval`.
+///
+/// Example:
+///     >>> x = mx.ones(2) + 1
+///     >>> mx.async_eval(x)
 #[pyfunction]
 #[pyo3(signature = (*args))]
 fn async_eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
@@ -305,8 +322,24 @@ fn gradient<'py>(
 }
 
 /// A function that returns the gradient of `fun`.
+///
+/// Args:
+///     fun: a function of trees of arrays that returns a scalar array, or a tuple that begins with one.
+///     argnums: numbers of the positional arguments to differentiate by, the first by default.
+///     argnames: names of keyword arguments to differentiate by.
+///
+/// Returns:
+///     A function of the same arguments: one tree of gradients, or a tuple where several arguments
+///     are named, with a dictionary for keyword arguments.
+///
+/// Raises:
+///     ValueError: arguments that there are not; a result that is no scalar.
+///
+/// Example:
+///     >>> mx.grad(lambda x: x * x)(mx.array(3.0))
+///     array(6, dtype=float32)
 #[pyfunction]
-#[pyo3(signature = (fun, argnums = None, argnames = None))]
+#[pyo3(signature = (fun, argnums = None, argnames = None), text_signature = "(fun, argnums=None, argnames=[])")]
 fn grad<'py>(
     fun: &Bound<'py, PyAny>,
     argnums: Option<&Bound<'py, PyAny>>,
@@ -316,8 +349,20 @@ fn grad<'py>(
 }
 
 /// A function that returns the value and the gradient of `fun`.
+///
+/// Args:
+///     fun, argnums, argnames: as of `grad`.
+///
+/// Returns:
+///     A function of the same arguments that returns the pair `(fun(…), gradients)`.
+///
+/// Raises:
+///     ValueError: arguments that there are not; a result that is no scalar.
+///
+/// Example:
+///     >>> value, gradient = mx.value_and_grad(lambda x: x * x)(mx.array(3.0))
 #[pyfunction]
-#[pyo3(signature = (fun, argnums = None, argnames = None))]
+#[pyo3(signature = (fun, argnums = None, argnames = None), text_signature = "(fun, argnums=None, argnames=[])")]
 fn value_and_grad<'py>(
     fun: &Bound<'py, PyAny>,
     argnums: Option<&Bound<'py, PyAny>>,
@@ -366,6 +411,21 @@ fn call_arrays(function: &Bound<'_, PyAny>, inputs: &[Array], op: &str) -> PyRes
 }
 
 /// The outputs of `fun` and the vector-Jacobian product with the cotangents.
+///
+/// Args:
+///     fun: a function of arrays that returns an array or a sequence of arrays.
+///     primals: the arrays to call it with.
+///     cotangents: an array of the shape of each output.
+///
+/// Returns:
+///     Lists of the outputs and of a gradient for each primal: `cotangents · ∂outputs/∂primals`.
+///
+/// Raises:
+///     ValueError: other numbers or shapes of cotangents.
+///
+/// Example:
+///     >>> mx.vjp(mx.sin, [mx.array(0.0)], [mx.array(1.0)])[1][0].item()
+///     1.0
 #[pyfunction]
 fn vjp(
     fun: &Bound<'_, PyAny>,
@@ -381,6 +441,21 @@ fn vjp(
 }
 
 /// The outputs of `fun` and the Jacobian-vector product with the tangents.
+///
+/// Args:
+///     fun: a function of arrays that returns an array or a sequence of arrays.
+///     primals: the arrays to call it with.
+///     tangents: an array of the shape of each primal.
+///
+/// Returns:
+///     Lists of the outputs and of their derivatives: `∂outputs/∂primals · tangents`.
+///
+/// Raises:
+///     ValueError: other numbers or shapes of tangents.
+///
+/// Example:
+///     >>> mx.jvp(mx.sin, [mx.array(0.0)], [mx.array(1.0)])[1][0].item()
+///     1.0
 #[pyfunction]
 fn jvp(
     fun: &Bound<'_, PyAny>,
@@ -506,6 +581,22 @@ impl<'py> FromPyObject<'_, 'py> for AxesTree<'py> {
 }
 
 /// A function that maps `fun` over axes of its inputs.
+///
+/// Args:
+///     fun: a function of trees of arrays.
+///     in_axes: the axis of each argument, or of each leaf of a tree; `None` passes it whole. 0 by
+///         default.
+///     out_axes: where the axis is in the results; 0 by default.
+///
+/// Returns:
+///     A function of the same arguments with one more axis.
+///
+/// Raises:
+///     ValueError: sizes along the axes that differ; no axis at all.
+///
+/// Example:
+///     >>> mx.vmap(lambda x, y: x @ y, in_axes=(0, None))(mx.ones((3, 2)), mx.ones(2)).shape
+///     (3,)
 #[pyfunction]
 #[pyo3(
     signature = (fun, in_axes = AxesTree(None), out_axes = AxesTree(None)),

@@ -5,12 +5,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Whether kernels in the vendor's own language run here.
+///
+/// Example:
+///     >>> mx.metal.is_available()
+///     False
 #[pyfunction]
 fn is_available() -> bool {
     false
 }
 
 /// Properties of the vendor's device: none.
+///
+/// Example:
+///     >>> mx.metal.device_info()
+///     {}
 #[pyfunction]
 fn device_info(py: Python<'_>) -> Bound<'_, PyDict> {
     PyDict::new(py)
@@ -24,6 +32,12 @@ fn no_capture() -> PyErr {
 }
 
 /// Starts a capture of GPU work for Xcode.
+///
+/// Raises:
+///     RuntimeError: always, without Metal.
+///
+/// Example:
+///     >>> mx.metal.start_capture("trace.gputrace")  # on Metal
 #[pyfunction]
 fn start_capture(path: &str) -> PyResult<()> {
     let _ = path;
@@ -31,6 +45,12 @@ fn start_capture(path: &str) -> PyResult<()> {
 }
 
 /// Ends a capture.
+///
+/// Raises:
+///     RuntimeError: always, without Metal.
+///
+/// Example:
+///     >>> mx.metal.stop_capture()  # on Metal
 #[pyfunction]
 fn stop_capture() -> PyResult<()> {
     Err(no_capture())

@@ -46,7 +46,10 @@ def value_and_grad(model: Module, fn: Callable[..., Any]) -> Callable[..., Any]:
     Example:
         >>> def loss(model, x, y):
         ...     return nn.losses.mse_loss(model(x), y)
-        >>> value, gradients = nn.value_and_grad(model, loss)(model, x, y)
+        >>> model = nn.Linear(3, 1)
+        >>> value, gradients = nn.value_and_grad(model, loss)(model, mx.ones((2, 3)), mx.zeros((2, 1)))
+        >>> sorted(gradients)
+        ['bias', 'weight']
     """
 
     def of_parameters(parameters: Any, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +109,7 @@ def average_gradients(
         communication_stream: where to communicate.
 
     Example:
-        >>> gradients = nn.average_gradients(gradients)
+        >>> gradients = nn.average_gradients({"weight": mx.ones((2,))})
     """
     group = mx.distributed.init() if group is None else group
     members = group.size()

@@ -23,6 +23,13 @@ class Optimizer:
 
     Args:
         schedulers: functions from the step to a value, by the name of the value in the state.
+
+    Example:
+        >>> class Descent(Optimizer):
+        ...     def init_single(self, parameter, state):
+        ...         pass
+        ...     def apply_single(self, gradient, parameter, state):
+        ...         return parameter - 0.1 * gradient
     """
 
     def __init__(self, schedulers: Optional[Dict[str, Callable[..., Any]]] = None) -> None:

@@ -17,6 +17,7 @@ use std::ffi::{CStr, c_void};
 const CPU: i32 = 1;
 const MAJOR: u32 = 1;
 const READ_ONLY: u64 = 1;
+const IS_COPIED: u64 = 2;
 const LEGACY: &CStr = c"dltensor";
 const LEGACY_TAKEN: &CStr = c"used_dltensor";
 const VERSIONED: &CStr = c"dltensor_versioned";
@@ -147,9 +148,14 @@ unsafe extern "C" fn drop_versioned(capsule: *mut ffi::PyObject) {
     }
 }
 
-/// A capsule over the array's own memory. The elements must not be written: other arrays may
-/// share them; a consumer of version 1 is told so.
-fn export<'py>(py: Python<'py>, array: &Array, versioned: bool) -> PyResult<Bound<'py, PyAny>> {
+/// A capsule over the array's own memory. The elements must not be written, as other arrays may
+/// share them, unless they are a copy; `flags` tell a consumer of version 1.
+fn export<'py>(
+    py: Python<'py>,
+    array: &Array,
+    versioned: bool,
+    flags: u64,
+) -> PyResult<Bound<'py, PyAny>> {
     let stored = py.detach(|| array.to_stored()).or_raise()?;
     let (tensor, context) = lend(stored, array.dtype())?;
     let (pointer, name, destructor): (*mut c_void, _, ffi::PyCapsule_Destructor) = if versioned {
@@ -158,7 +164,7 @@ fn export<'py>(py: Python<'py>, array: &Array, versioned: bool) -> PyResult<Boun
             minor: 0,
             context,
             deleter: Some(free_versioned),
-            flags: READ_ONLY,
+            flags,
             tensor,
         });
         (Box::into_raw(managed).cast(), VERSIONED, drop_versioned)
@@ -195,14 +201,15 @@ impl PyArray {
             ));
         }
         let array = self.get();
-        let array = match copy {
-            Some(true) => py.detach(|| fresh_copy(&array)).or_raise()?,
-            _ => array,
+        let (array, flags) = match copy {
+            Some(true) => (py.detach(|| fresh_copy(&array)).or_raise()?, IS_COPIED),
+            _ => (array, READ_ONLY),
         };
         export(
             py,
             &array,
             max_version.is_some_and(|version| version.0 >= MAJOR),
+            flags,
         )
     }
 

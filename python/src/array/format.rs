@@ -28,14 +28,20 @@ impl PrintOptions {
     }
 }
 
-/// Sets how floats are printed.
+/// Sets how floats are printed: with so many digits, or by default with those that MLX shows.
+///
+/// Example:
+///     >>> mx.set_printoptions(precision=3)
 #[pyfunction]
-#[pyo3(signature = (precision = -1))]
+#[pyo3(signature = (precision = -1), text_signature = "(precision=-1)")]
 fn set_printoptions(precision: i32) {
     set_print_precision(precision);
 }
 
 /// How floats are printed.
+///
+/// Example:
+///     >>> mx.get_printoptions()
 #[pyfunction]
 fn get_printoptions() -> PrintOptions {
     PrintOptions {
@@ -66,9 +72,14 @@ impl PrintOptionsContext {
     }
 }
 
-/// A context with other print options.
+/// A context with other print options; see `set_printoptions`.
+///
+/// Example:
+///     >>> with mx.printoptions(precision=2):
+///     ...     print(mx.array(mx.pi))
+///     array(3.14, dtype=float32)
 #[pyfunction]
-#[pyo3(signature = (precision = -1))]
+#[pyo3(signature = (precision = -1), text_signature = "(precision=-1)")]
 fn printoptions(precision: i32) -> PrintOptionsContext {
     PrintOptionsContext {
         inner: precision,

@@ -1,5 +1,6 @@
 //! The class `array`.
 
+mod buffer;
 mod construct;
 mod convert;
 mod dlpack;
@@ -151,6 +152,23 @@ impl PyArray {
         wrap(ops::matrix_transpose(&self.get()))
     }
 
+    /// The device of operations that name none: arrays themselves belong to no device.
+    #[getter]
+    fn device(&self) -> device::PyDevice {
+        device::PyDevice::from(mlx_oxide_runtime::Stream::current().device)
+    }
+
+    /// The array itself, whose elements every device reads.
+    #[pyo3(signature = (device, /, *, stream = None))]
+    fn to_device(
+        &self,
+        device: &Bound<'_, PyAny>,
+        stream: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyArray> {
+        let _scope = (device::enter(Some(device))?, device::enter(stream)?);
+        Ok(self.get().into())
+    }
+
     /// The module whose functions follow the Python array API standard.
     #[pyo3(signature = (api_version = None))]
     fn __array_namespace__<'py>(
@@ -160,8 +178,13 @@ impl PyArray {
     ) -> PyResult<Bound<'py, PyModule>> {
         match api_version {
             None => py.import("mlx_oxide.core"),
+            Some(version) if crate::namespace::VERSIONS.contains(&version) => {
+                py.import("mlx_oxide.core")
+            }
             Some(version) => Err(PyValueError::new_err(format!(
-                "[__array_namespace__] version {version} of the standard is not selectable"
+                "[__array_namespace__] there is no version {version:?} of the standard; \
+                 the newest one is {}",
+                crate::namespace::VERSIONS[crate::namespace::VERSIONS.len() - 1]
             ))),
         }
     }

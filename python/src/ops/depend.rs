@@ -19,6 +19,17 @@ fn arrays(value: &Bound<'_, PyAny>) -> PyResult<Vec<Array>> {
 }
 
 /// The inputs unchanged, but computed only after the dependencies.
+///
+/// Args:
+///     inputs, dependencies: an array, or a sequence of arrays.
+///
+/// Raises:
+///     TypeError: anything else.
+///
+/// Example:
+///     >>> x, y = mx.ones(2), mx.zeros(2)
+///     >>> mx.depends(x, y).tolist()
+///     [1.0, 1.0]
 #[pyfunction]
 fn depends<'py>(
     inputs: &Bound<'py, PyAny>,

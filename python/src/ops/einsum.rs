@@ -16,12 +16,33 @@ mod functions {
 
     super::super::functions! {
         /// The sum of products that subscripts describe.
+        ///
+        /// Args:
+        ///     subscripts: letters for the axes of each operand, with commas between, and those of the
+        ///         result after `->`; `...` for leading axes that broadcast. Letters that the result lacks
+        ///         are summed over.
+        ///     operands: arrays.
+        ///
+        /// Raises:
+        ///     ValueError: subscripts that do not fit the operands.
+        ///
+        /// Example:
+        ///     >>> mx.einsum("ij,jk->ik", mx.ones((2, 3)), mx.ones((3, 4))).shape
+        ///     (2, 4)
         einsum[subscripts, *operands](subscripts: &str, operands: Vec<ArrayArgument>) -> PyArray =
             wrap(ops::einsum(subscripts, &references(&operands)));
     }
 }
 
 /// The order in which `einsum` contracts, and a table of what that costs.
+///
+/// Raises:
+///     ValueError: subscripts that do not fit the operands.
+///
+/// Example:
+///     >>> path, table = mx.einsum_path("ij,jk->ik", mx.ones((2, 3)), mx.ones((3, 4)))
+///     >>> path
+///     [(0, 1)]
 #[pyfunction]
 #[pyo3(signature = (subscripts, *operands))]
 fn einsum_path<'py>(

@@ -23,6 +23,19 @@ fn each<'py>(
 
 super::functions! {
     /// Grids of coordinates along axes of their own.
+    ///
+    /// Args:
+    ///     arrays: vectors.
+    ///     sparse: whether grids keep size 1 along the axes of the others.
+    ///     indexing: `"xy"` for the second axis first, as in pictures, `"ij"` for the first.
+    ///
+    /// Raises:
+    ///     ValueError: another indexing; arrays of several axes.
+    ///
+    /// Example:
+    ///     >>> x, y = mx.meshgrid(mx.array([1, 2]), mx.array([3, 4, 5]))
+    ///     >>> x.shape
+    ///     (3, 2)
     meshgrid[*arrays, sparse = false, indexing = "xy"](
         py: Python<'_>, arrays: Vec<ArrayArgument>, sparse: bool, indexing: &str
     ) -> Py<PyTuple> = {
@@ -40,12 +53,30 @@ super::functions! {
         Ok(PyTuple::new(py, grids)?.unbind())
     };
     /// Arrays with at least one axis.
+    ///
+    /// One array for one, a list for several; arrays with fewer axes get axes of size 1.
+    ///
+    /// Example:
+    ///     >>> mx.atleast_1d(mx.array(1.0)).shape
+    ///     (1,)
     atleast_1d[*arys](py: Python<'_>, arys: Vec<ArrayArgument>) -> Py<PyAny> =
         Ok(each(py, arys, ops::atleast_1d)?.unbind());
     /// Arrays with at least two axes.
+    ///
+    /// One array for one, a list for several; arrays with fewer axes get axes of size 1.
+    ///
+    /// Example:
+    ///     >>> mx.atleast_2d(mx.array(1.0)).shape
+    ///     (1, 1)
     atleast_2d[*arys](py: Python<'_>, arys: Vec<ArrayArgument>) -> Py<PyAny> =
         Ok(each(py, arys, ops::atleast_2d)?.unbind());
     /// Arrays with at least three axes.
+    ///
+    /// One array for one, a list for several; arrays with fewer axes get axes of size 1.
+    ///
+    /// Example:
+    ///     >>> mx.atleast_3d(mx.array(1.0)).shape
+    ///     (1, 1, 1)
     atleast_3d[*arys](py: Python<'_>, arys: Vec<ArrayArgument>) -> Py<PyAny> =
         Ok(each(py, arys, ops::atleast_3d)?.unbind());
 }

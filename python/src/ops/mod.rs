@@ -26,16 +26,18 @@ use pyo3::prelude::*;
 ///
 /// `functions! { name(signature)(arguments) -> result = body; }` expands to a `#[pyfunction]`
 /// that enters the stream's scope and runs the body, and to `register`. Such functions may look at
-/// sizes, unlike the purely elementwise ones, which are defined elsewhere.
+/// sizes, unlike the purely elementwise ones, which are defined elsewhere. Among the attributes
+/// may be `#[pyo3(name = …, text_signature = …)]`, for names that Rust has taken and for defaults
+/// that PyO3 cannot show.
 macro_rules! functions {
     ($(
         $(#[$doc:meta])*
         $name:ident[$($signature:tt)*]($($argument:ident: $kind:ty),*) -> $result:ty = $body:expr;
     )*) => {
         $(
-            $(#[$doc])*
             #[pyo3::pyfunction]
             #[pyo3(signature = ($($signature)*, stream = None))]
+            $(#[$doc])*
             #[allow(unused_variables)]
             fn $name(
                 $($argument: $kind,)*
@@ -57,7 +59,7 @@ macro_rules! functions {
 pub(crate) use functions;
 
 /// Other names of functions.
-const ALIASES: [(&str, &str); 27] = [
+const ALIASES: [(&str, &str); 17] = [
     ("acos", "arccos"),
     ("acosh", "arccosh"),
     ("asin", "arcsin"),
@@ -75,16 +77,6 @@ const ALIASES: [(&str, &str); 27] = [
     ("empty_like", "zeros_like"),
     ("permute_dims", "transpose"),
     ("pow", "power"),
-    ("asarray", "_asarray"),
-    ("positive", "_positive"),
-    ("where", "_where"),
-    ("all", "_all"),
-    ("any", "_any"),
-    ("max", "_max"),
-    ("min", "_min"),
-    ("std", "_std"),
-    ("sum", "_sum"),
-    ("round", "_round"),
 ];
 
 /// Adds all functions to the module.
@@ -113,9 +105,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     linalg::register_all(module)?;
     for (alias, name) in ALIASES {
         module.add(alias, module.getattr(name)?)?;
-        if name.starts_with('_') {
-            module.delattr(name)?;
-        }
     }
     Ok(())
 }

@@ -207,6 +207,9 @@ pub enum Mask<'a> {
 /// value.
 ///
 /// Source: Vaswani et al. 2017, "Attention Is All You Need".
+///
+/// # Errors
+/// Shapes that do not fit; a mask whose dtype does not promote to the others'.
 pub fn scaled_dot_product_attention(
     queries: &Array,
     keys: &Array,
@@ -223,6 +226,13 @@ pub fn scaled_dot_product_attention(
     let causal = matches!(mask, Mask::Causal);
     let masked = matches!(mask, Mask::Array(_));
     if let Mask::Array(mask) = mask {
+        if result_type(mask.dtype(), dtype) != dtype {
+            return Err(Error::DtypeUnsupported {
+                op: "scaled_dot_product_attention",
+                dtype: mask.dtype(),
+                expected: "a mask of bool, or one that promotes to the dtype of queries, keys and values",
+            });
+        }
         inputs.push(if mask.dtype() == Dtype::Bool {
             mask.clone()
         } else {

@@ -1,6 +1,6 @@
 //! Elementwise operations of one operand.
 
-use super::binary;
+use super::{binary, join, view};
 use crate::array::Array;
 use mlx_oxide_ir::{Dtype, Error, Op, Result, Scalar, Unary, unary_table};
 
@@ -40,6 +40,9 @@ fn apply(unary: Unary, a: &Array) -> Result<Array> {
             expected: "a number dtype; logical_not inverts bools",
         });
     }
+    if unary == Unary::Expm1 && dtype.is_complex() {
+        return complex_expm1(a);
+    }
     if dtype == a.dtype() {
         return Array::apply(Op::Unary(unary), &[a]);
     }
@@ -51,6 +54,17 @@ fn apply(unary: Unary, a: &Array) -> Result<Array> {
         });
     }
     Array::apply(Op::Unary(unary), &[&astype(a, dtype)?])
+}
+
+/// `eᶻ - 1` of `z = x + iy`: real part `(eˣ - 1)·cos y - 2·sin²(y/2)`, imaginary part `eˣ·sin y`.
+fn complex_expm1(a: &Array) -> Result<Array> {
+    let (x, y) = (real(a)?, imag(a)?);
+    let half = sin(&binary::multiply(&y, &scalar_like(&y, 0.5)?)?)?;
+    let lost = binary::multiply(&square(&half)?, &scalar_like(&half, 2.0)?)?;
+    let first = binary::subtract(&binary::multiply(&expm1(&x)?, &cos(&y)?)?, &lost)?;
+    let second = binary::multiply(&exp(&x)?, &sin(&y)?)?;
+    let parts = view::view(&join::stack(&[&first, &second], -1)?, a.dtype())?;
+    view::squeeze(&parts, Some(&[-1]))
 }
 
 /// Whether the operation changes nothing in this dtype.

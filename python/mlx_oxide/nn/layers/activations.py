@@ -91,112 +91,192 @@ __all__ = [
 
 
 class Sigmoid(Module):
-    """Apply :func:`sigmoid`."""
+    """Apply :func:`sigmoid`.
+
+    Example:
+        >>> nn.Sigmoid()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return sigmoid(x)
 
 
 class Tanh(Module):
-    """Apply :func:`tanh`."""
+    """Apply :func:`tanh`.
+
+    Example:
+        >>> nn.Tanh()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return tanh(x)
 
 
 class ReLU(Module):
-    """Apply :func:`relu`."""
+    """Apply :func:`relu`.
+
+    Example:
+        >>> nn.ReLU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return relu(x)
 
 
 class ReLU2(Module):
-    """Apply :func:`relu2`."""
+    """Apply :func:`relu2`.
+
+    Example:
+        >>> nn.ReLU2()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return relu2(x)
 
 
 class ReLU6(Module):
-    """Apply :func:`relu6`."""
+    """Apply :func:`relu6`.
+
+    Example:
+        >>> nn.ReLU6()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return relu6(x)
 
 
 class Softmax(Module):
-    """Apply :func:`softmax` along the last axis."""
+    """Apply :func:`softmax` along the last axis.
+
+    Example:
+        >>> nn.Softmax()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return softmax(x)
 
 
 class Softmin(Module):
-    """Apply :func:`softmin` along the last axis."""
+    """Apply :func:`softmin` along the last axis.
+
+    Example:
+        >>> nn.Softmin()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return softmin(x)
 
 
 class LogSoftmax(Module):
-    """Apply :func:`log_softmax` along the last axis."""
+    """Apply :func:`log_softmax` along the last axis.
+
+    Example:
+        >>> nn.LogSoftmax()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return log_softmax(x)
 
 
 class LogSigmoid(Module):
-    """Apply :func:`log_sigmoid`."""
+    """Apply :func:`log_sigmoid`.
+
+    Example:
+        >>> nn.LogSigmoid()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return log_sigmoid(x)
 
 
 class Softplus(Module):
-    """Apply :func:`softplus`."""
+    """Apply :func:`softplus`.
+
+    Example:
+        >>> nn.Softplus()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return softplus(x)
 
 
 class Softsign(Module):
-    """Apply :func:`softsign`."""
+    """Apply :func:`softsign`.
+
+    Example:
+        >>> nn.Softsign()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return softsign(x)
 
 
 class SiLU(Module):
-    """Apply :func:`silu`."""
+    """Apply :func:`silu`.
+
+    Example:
+        >>> nn.SiLU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return silu(x)
 
 
 class SELU(Module):
-    """Apply :func:`selu`."""
+    """Apply :func:`selu`.
+
+    Example:
+        >>> nn.SELU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return selu(x)
 
 
 class Mish(Module):
-    """Apply :func:`mish`."""
+    """Apply :func:`mish`.
+
+    Example:
+        >>> nn.Mish()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return mish(x)
 
 
 class Hardswish(Module):
-    """Apply :func:`hardswish`."""
+    """Apply :func:`hardswish`.
+
+    Example:
+        >>> nn.Hardswish()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return hardswish(x)
 
 
 class HardTanh(Module):
-    """Apply :func:`hard_tanh` between -1 and 1."""
+    """Apply :func:`hard_tanh` between -1 and 1.
+
+    Example:
+        >>> nn.HardTanh()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
+    """
 
     def __call__(self, x: mx.array) -> mx.array:
         return hard_tanh(x)
@@ -207,6 +287,10 @@ class LeakyReLU(Module):
 
     Args:
         negative_slope: the slope below zero.
+
+    Example:
+        >>> nn.LeakyReLU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -222,6 +306,10 @@ class ELU(Module):
 
     Args:
         alpha: the scale of the exponential.
+
+    Example:
+        >>> nn.ELU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -237,6 +325,10 @@ class CELU(Module):
 
     Args:
         alpha: the scale of the exponential.
+
+    Example:
+        >>> nn.CELU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -252,6 +344,10 @@ class Softshrink(Module):
 
     Args:
         lambd: the threshold.
+
+    Example:
+        >>> nn.Softshrink()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -267,6 +363,10 @@ class HardShrink(Module):
 
     Args:
         lambd: the threshold.
+
+    Example:
+        >>> nn.HardShrink()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -282,6 +382,10 @@ class Step(Module):
 
     Args:
         threshold: the least input that gives 1.
+
+    Example:
+        >>> nn.Step()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, threshold: float = 0.0) -> None:
@@ -297,6 +401,10 @@ class GLU(Module):
 
     Args:
         axis: the axis to halve; its size must be even.
+
+    Example:
+        >>> nn.GLU()(mx.ones((2, 4))).shape
+        (2, 2)
     """
 
     def __init__(self, axis: int = -1) -> None:
@@ -316,6 +424,10 @@ class PReLU(Module):
 
     Raises:
         ValueError: in the call, ``num_parameters`` is neither.
+
+    Example:
+        >>> nn.PReLU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
@@ -343,6 +455,10 @@ class GELU(Module):
 
     Raises:
         ValueError: another ``approx``.
+
+    Example:
+        >>> nn.GELU()(mx.array([-1.0, 0.0, 2.0])).shape
+        (3,)
     """
 
     def __init__(self, approx: str = "none") -> None:

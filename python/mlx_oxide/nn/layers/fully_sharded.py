@@ -23,6 +23,7 @@ def fully_shard(
     """Wrap a module in a :class:`FullyShardedModule`, or return it as it is in a group of one.
 
     Example:
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
         >>> model.layers = [nn.fully_shard(layer) for layer in model.layers]
     """
     group = mx.distributed.init() if group is None else group

@@ -72,8 +72,10 @@ def quantize(
             a bool nor a dictionary; a weight does not divide into groups.
 
     Example:
-        >>> nn.quantize(model, group_size=32, bits=8)
-        >>> nn.quantize(model, class_predicate=lambda path, _: path.endswith("mlp"))
+        >>> model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64))
+        >>> nn.quantize(model, group_size=32, bits=8, class_predicate=lambda path, _: path.endswith("2"))
+        >>> type(model.layers[2])
+        <class 'mlx_oxide.nn.layers.quantized.QuantizedLinear'>
     """
 
     def quantized(path: str, module: Any) -> Any:

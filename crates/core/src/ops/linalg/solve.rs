@@ -30,17 +30,17 @@ pub fn tri_inv(a: &Array, upper: bool) -> Result<Array> {
 }
 
 /// The pseudo-inverse (Moore 1920, Penrose 1955): `(…, m, n)` → `(…, n, m)`. Singular values up to
-/// `10·max(m, n)` epsilons of the greatest count as zero.
+/// `rtol` times the greatest count as zero; `10·max(m, n)` epsilons unless given.
 ///
 /// # Errors
 /// Fewer than two axes; when computed, a matrix with NaN or infinities.
-pub fn pinv(a: &Array) -> Result<Array> {
+pub fn pinv(a: &Array, rtol: Option<f64>) -> Result<Array> {
     let (rows, columns) = matrix_sizes("linalg.pinv", a)?;
     let epsilon = match a.dtype() {
         Dtype::Float64 => f64::EPSILON,
         _ => f64::from(f32::EPSILON),
     };
-    let cutoff = 10.0 * rows.max(columns) as f64 * epsilon;
+    let cutoff = rtol.unwrap_or(10.0 * rows.max(columns) as f64 * epsilon);
     let op = Linalg::PseudoInverse {
         cutoff: cutoff.into(),
     };
