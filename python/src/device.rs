@@ -33,7 +33,7 @@ impl PyDevice {
     }
 
     fn __hash__(&self) -> u64 {
-        u64::from(self.0.index) << 1 | u64::from(self.0.kind == DeviceType::Gpu)
+        (u64::from(self.0.index) << 1) | u64::from(self.0.kind == DeviceType::Gpu)
     }
 
     /// `mx.cpu` or `mx.gpu`.

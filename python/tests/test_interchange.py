@@ -41,7 +41,8 @@ def test_views_follow_strides_and_keep_memory_alive():
 
 def test_consumers_of_plain_bytes_get_row_major_order(tmp_path):
     x = mx.arange(6).reshape(2, 3).T
-    (tmp_path / "raw").write_bytes(x)
+    with (tmp_path / "raw").open("wb") as file:
+        file.write(x)
     assert (tmp_path / "raw").read_bytes() == np.arange(6, dtype=np.int32).reshape(2, 3).T.tobytes()
     assert memoryview(x).tobytes() == bytes(x)
     with pytest.raises(BufferError, match="order"):

@@ -1,6 +1,6 @@
 //! Arrays out of numbers.
 
-use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_size};
+use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_size, wrong_type};
 use crate::array::{PyArray, from_python, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
@@ -73,7 +73,6 @@ mod functions {
         /// Example:
         ///     >>> mx.full((2,), 7)
         ///     array([7, 7], dtype=int32)
-        #[pyo3(text_signature = "(shape, vals, dtype=None, *, device=None, fill_value=None, stream=None)")]
         full[shape, vals = None, dtype = None, *, device = None, fill_value = None](
             shape: Axes, vals: Option<&Bound<'_, PyAny>>, dtype: Option<PyDtype>,
             device: Option<&Bound<'_, PyAny>>, fill_value: Option<&Bound<'_, PyAny>>
@@ -101,7 +100,6 @@ mod functions {
         /// Example:
         ///     >>> mx.full_like(mx.array([1.5, 2.5]), 7)
         ///     array([7, 7], dtype=float32)
-        #[pyo3(text_signature = "(a, vals, dtype=None, *, device=None, fill_value=None, stream=None)")]
         full_like[a, vals = None, dtype = None, *, device = None, fill_value = None](
             a: ArrayArgument, vals: Option<&Bound<'_, PyAny>>, dtype: Option<PyDtype>,
             device: Option<&Bound<'_, PyAny>>, fill_value: Option<&Bound<'_, PyAny>>
@@ -425,6 +423,9 @@ fn from_dlpack(
     copy: Option<bool>,
 ) -> PyResult<PyArray> {
     let _scope = device::enter(device)?;
+    if !x.hasattr("__dlpack__")? {
+        return Err(wrong_type("from_dlpack", "an object with __dlpack__", x));
+    }
     if copy == Some(false) && !x.is_instance_of::<PyArray>() {
         return Err(PyValueError::new_err(
             "[from_dlpack] the elements must be copied, but copy is False",

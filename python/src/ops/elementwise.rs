@@ -309,7 +309,7 @@ mod others {
         /// Example:
         ///     >>> mx.clip(mx.array([1, 5, 9]), 2, 6)
         ///     array([2, 5, 6], dtype=int32)
-        #[pyo3(text_signature = "(a, /, a_min, a_max, *, min=None, max=None, stream=None)")]
+        #[pyo3(text_signature = "(a, /, a_min=None, a_max=None, *, min=None, max=None, stream=None)")]
         clip[a, /, a_min = Bounding::Absent, a_max = Bounding::Absent, *, min = None, max = None](
             a: ArrayArgument, a_min: Bounding<'_>, a_max: Bounding<'_>,
             min: Option<&Bound<'_, PyAny>>, max: Option<&Bound<'_, PyAny>>
