@@ -8,6 +8,9 @@ MODULE := python/mlx_oxide/core.abi3.so
 TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# memoryview(array), which the stable ABI has from Python 3.11 on
+FEATURES := $(shell $(PYTHON) -c 'import sys; print("--features mlx-oxide-python/buffer-protocol" * (sys.version_info >= (3, 11)))')
+
 ifeq ($(shell uname),Darwin)
   LIBRARY := $(TARGET)/release/libcore.dylib
 else
@@ -29,7 +32,7 @@ test-python: $(BIN)/.test module
 
 lint: ## format and lints, warnings denied
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and bans of dependencies
 	$(TOOLS)/bin/cargo-deny check licenses bans sources
@@ -41,7 +44,7 @@ bench: ## bytes and operations a second of every kernel family
 	cargo run --release -p mlx-oxide --example roofline
 
 module: ## the Python module, built in place
-	cargo build --release -p mlx-oxide-python
+	cargo build --release -p mlx-oxide-python $(FEATURES)
 	install -m 644 $(LIBRARY) $(MODULE)
 
 $(BIN)/python:

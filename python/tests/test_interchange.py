@@ -1,6 +1,7 @@
 """Memory shared with other libraries: buffers, DLPack, NumPy, and pickles."""
 
 import gc
+import sys
 import pickle
 
 import ml_dtypes
@@ -14,11 +15,17 @@ DTYPES = """bool_ uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 floa
 complex64""".split()
 
 
+needs_buffers = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="the stable ABI has the buffer protocol from Python 3.11 on"
+)
+
+
 def sample(core, dtype):
     with core.stream(core.cpu):
         return core.arange(6).reshape(2, 3).astype(getattr(core, dtype))
 
 
+@needs_buffers
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_views_are_described_as_mlx_describes_them(dtype):
     ours, theirs = memoryview(sample(mx, dtype)), memoryview(sample(apple, dtype))
@@ -27,6 +34,7 @@ def test_views_are_described_as_mlx_describes_them(dtype):
     assert bytes(sample(mx, dtype)) == bytes(sample(apple, dtype))
 
 
+@needs_buffers
 def test_views_follow_strides_and_keep_memory_alive():
     x = mx.arange(6).reshape(2, 3)
     view = memoryview(x.T)
@@ -39,6 +47,7 @@ def test_views_follow_strides_and_keep_memory_alive():
     assert memoryview(mx.arange(8)[::-2]).tolist() == [7, 5, 3, 1]
 
 
+@needs_buffers
 def test_consumers_of_plain_bytes_get_row_major_order(tmp_path):
     x = mx.arange(6).reshape(2, 3).T
     with (tmp_path / "raw").open("wb") as file:
@@ -49,6 +58,7 @@ def test_consumers_of_plain_bytes_get_row_major_order(tmp_path):
         (tmp_path / "raw").open("rb").readinto(x)  # would fill a copy
 
 
+@needs_buffers
 def test_bfloat16_has_no_code_but_numpy_reads_it():
     x = mx.array([1.5, 2.5], mx.bfloat16)
     with pytest.raises(BufferError, match="bfloat16"):
@@ -80,6 +90,7 @@ def test_arrays_do_not_see_what_their_source_becomes():
     assert all(array.tolist() == [0.0, 0.0, 0.0] for array in taken)
 
 
+@needs_buffers
 def test_lent_memory_is_counted_until_it_is_given_back():
     gc.collect()
     before = mx.get_active_memory()

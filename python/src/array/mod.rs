@@ -1,5 +1,6 @@
 //! The class `array`.
 
+#[cfg(feature = "buffer-protocol")]
 mod buffer;
 mod construct;
 mod convert;
