@@ -1,8 +1,8 @@
 """Memory shared with other libraries: buffers, DLPack, NumPy, and pickles."""
 
 import gc
-import sys
 import pickle
+import sys
 
 import ml_dtypes
 import mlx.core as apple
