@@ -9,7 +9,7 @@ TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # memoryview(array), which the stable ABI has from Python 3.11 on
-FEATURES := $(shell $(PYTHON) -c 'import sys; print("--features mlx-oxide-python/buffer-protocol" * (sys.version_info >= (3, 11)))')
+FEATURES := $(shell $(PYTHON) -c 'import sys; print("--no-default-features --features buffer-protocol" * (sys.version_info >= (3, 11)))')
 
 ifeq ($(shell uname),Darwin)
   LIBRARY := $(TARGET)/release/libcore.dylib
@@ -32,7 +32,8 @@ test-python: $(BIN)/.test module
 
 lint: ## format and lints, warnings denied
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p mlx-oxide-python $(FEATURES) -- -D warnings
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and bans of dependencies
 	$(TOOLS)/bin/cargo-deny check licenses bans sources

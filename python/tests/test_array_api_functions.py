@@ -197,7 +197,14 @@ def test_wrong_arguments_are_named(call, message):
         call()
 
 
-def test_sizes_that_depend_on_values_cannot_be_traced():
+@pytest.fixture
+def compiling():
+    mx.enable_compile()  # which the set-up of the tests disables for the sake of Apple's library
+    yield
+    mx.disable_compile()
+
+
+def test_sizes_that_depend_on_values_cannot_be_traced(compiling):
     for call in (mx.unique_values, lambda x: mx.nonzero(x)[0], lambda x: x[x > 0],
                  lambda x: mx.repeat(x, x.astype(mx.int32))):
         with pytest.raises(ValueError):

@@ -54,8 +54,8 @@ def test_consumers_of_plain_bytes_get_row_major_order(tmp_path):
         file.write(x)
     assert (tmp_path / "raw").read_bytes() == np.arange(6, dtype=np.int32).reshape(2, 3).T.tobytes()
     assert memoryview(x).tobytes() == bytes(x)
-    with pytest.raises(BufferError, match="order"):
-        (tmp_path / "raw").open("rb").readinto(x)  # would fill a copy
+    with (tmp_path / "raw").open("rb") as file, pytest.raises((BufferError, TypeError)):
+        file.readinto(x)  # would fill a copy
 
 
 @needs_buffers

@@ -5,6 +5,7 @@ use crate::array::{PyArray, wrap, wrap_all};
 use crate::error::OrRaise;
 use mlx_oxide_core::ops;
 use mlx_oxide_ir::Combine;
+use pyo3::exceptions::PyValueError;
 
 super::functions! {
     /// The slices that indices name along an axis, or the elements of the flat array; the
@@ -123,5 +124,10 @@ super::functions! {
     /// Example:
     ///     >>> mx.nonzero(mx.array([0, 7, 8]))[0].tolist()
     ///     [1, 2]
-    nonzero[a, /, *](a: ArrayArgument) -> Vec<PyArray> = wrap_all(ops::nonzero(&a.0));
+    nonzero[a, /, *](a: ArrayArgument) -> Vec<PyArray> = {
+        if a.0.ndim() == 0 {
+            return Err(PyValueError::new_err("[nonzero] an array without axes has no positions"));
+        }
+        wrap_all(ops::nonzero(&a.0))
+    };
 }
