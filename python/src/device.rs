@@ -12,14 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ThreadId;
 
 /// A device.
-#[pyclass(
-    name = "Device",
-    module = "mlx_oxide.core",
-    frozen,
-    eq,
-    hash,
-    from_py_object
-)]
+#[pyclass(name = "Device", module = "mlx_oxide.core", frozen, from_py_object)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyDevice(Device);
 
@@ -38,6 +31,20 @@ impl PyDevice {
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("mlx_oxide.core")?
             .getattr(self.0.kind.to_string().as_str())
+    }
+
+    /// A kind of device equals the first of its devices.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        match (other.cast::<PyDevice>(), device_type(other)) {
+            (Ok(other), _) => *self == *other.get(),
+            (Err(_), Ok(kind)) => self.0 == Device { kind, index: 0 },
+            (Err(_), Err(_)) => false,
+        }
+    }
+
+    /// That of the kind of device, which the first device equals.
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        Ok(self.r#type(py)?.hash()?.wrapping_add(self.0.index as isize))
     }
 
     fn __repr__(&self) -> String {
@@ -327,6 +334,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .import("enum")?
         .getattr("Enum")?
         .call(("DeviceType", members), Some(&options))?;
+    let plain = py.import("enum")?.getattr("Enum")?.getattr("__str__")?;
+    kinds.setattr("__repr__", plain)?;
     module.add("cpu", kinds.getattr("cpu")?)?;
     module.add("gpu", kinds.getattr("gpu")?)?;
     module.add("DeviceType", kinds)?;

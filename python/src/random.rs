@@ -114,7 +114,8 @@ fn shape_or(shape: Option<Axes>, default: Shape) -> PyResult<Shape> {
 
 crate::ops::functions! {
     /// Several keys out of one.
-    split[key, num = 2](key: ArrayArgument, num: usize) -> PyArray = wrap(random::split(&key.0, num));
+    split[key, num = 2](key: ArrayArgument, num: i64) -> PyArray =
+        wrap(random::split(&key.0, to_size("split", "num", num)?));
     /// Uniform numbers in `[low, high)`.
     uniform[low = None, high = None, shape = None, dtype = None, key = None](
         py: Python<'_>, low: Option<&Bound<'_, PyAny>>, high: Option<&Bound<'_, PyAny>>,

@@ -67,7 +67,7 @@ super::functions! {
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool
     ) -> PyArray = wrap(ops::logsumexp(&a.0, list(&axis), keepdims));
     /// How many elements are nonzero, over axes.
-    count_nonzero[a, /, *, axis = None, keepdims = false](
+    count_nonzero[a, /, axis = None, keepdims = false, *](
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool
     ) -> PyArray = wrap(ops::count_nonzero(&a.0, list(&axis), keepdims));
     /// The index of the first greatest element along an axis.

@@ -4,12 +4,23 @@ use crate::arguments::{ArrayArgument, Axes, list, to_shape};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
-use mlx_oxide_core::ops;
+use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::normalize_axis;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+
+/// The axes in a given order, or reversed. No axes are an order too, of an array without any.
+pub(crate) fn in_order(array: &Array, axes: Option<&[i64]>) -> PyResult<PyArray> {
+    match axes {
+        Some([]) if array.ndim() > 0 => Err(PyValueError::new_err(format!(
+            "[transpose] axes is () for an array of {} axes",
+            array.ndim()
+        ))),
+        axes => wrap(ops::transpose(array, axes.unwrap_or(&[]))),
+    }
+}
 
 super::functions! {
     /// The elements in row-major order under another shape; one size may be -1.
@@ -56,7 +67,7 @@ super::functions! {
     };
     /// The axes in another order; reversed without one.
     transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Vec<i64>>) -> PyArray =
-        wrap(ops::transpose(&a.0, axes.as_deref().unwrap_or(&[])));
+        in_order(&a.0, axes.as_deref());
     /// The last two axes exchanged.
     matrix_transpose[a, /, *](a: ArrayArgument) -> PyArray = wrap(ops::matrix_transpose(&a.0));
     /// Two axes exchanged.
