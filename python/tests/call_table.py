@@ -107,7 +107,8 @@ STATEFUL = {"set_memory_limit", "set_cache_limit", "set_wired_limit", "set_defau
 # What they say of memory is each library's own.
 STATEFUL |= {"get_array_buffer_size", "get_active_memory", "get_cache_memory", "get_memory_limit", "get_peak_memory"}
 # Factors are unique but for signs and order, so the rows compare what is unique in them.
-FACTORS = {"linalg.eig", "linalg.eigvals", "linalg.eigh", "linalg.svd", "linalg.qr"}
+# Partitions leave the order within both sides open.
+FACTORS = {"partition", "argpartition", "topk", "linalg.eig", "linalg.eigvals", "linalg.eigh", "linalg.svd", "linalg.qr"}
 
 
 def row(name: str) -> list[str]:
@@ -118,7 +119,7 @@ def row(name: str) -> list[str]:
         return [*ROWS[name], *wrong]
     if name in STATEFUL:
         return ROWS[name]
-    wrong = WRONG[:-1] if name in FACTORS else WRONG
+    wrong = ["mx.{name}()", "mx.{name}({{odd}})", "mx.{name}({{x}}, unknown=1)"] if name in FACTORS else WRONG
     return [*ROWS[name], *(template.format(name=name) for template in wrong)]
 
 

@@ -52,7 +52,7 @@ def _choices(node: ast.expr, like: str) -> list[str]:
     if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Name):
         return [text, f"mx.array({text})", f"({text},)"]
     if isinstance(node, ast.Tuple | ast.List):
-        return [text, f"mx.array({text})", f"tuple({text})", adapted, "*()"]
+        return [text, f"mx.array({text})", f"tuple({text})", f"[mx.array(part) for part in {text}]", adapted, "*()"]
     return [text]
 
 
@@ -87,7 +87,9 @@ def _combinations(choices: list[list[str]]) -> list[tuple[str, ...]]:
     uniform = [
         tuple(texts[0] if texts[0].startswith("arr(") else texts[min(kind, len(texts) - 1)] for texts in choices) for kind in (1, 2, 3)
     ]
-    found = [*uniform, *(tuple(text for _, text in parts) for parts in few[1 : LIMIT + 1])]
+    # arrays of one number as numbers, beside what stands for arrays or integers
+    singles = [tuple(texts[min(1 if texts[0].startswith("arr(") else kind, len(texts) - 1)] for texts in choices) for kind in (1, 2)]
+    found = [*uniform, *singles, *(tuple(text for _, text in parts) for parts in few[1 : LIMIT + 1])]
     return list(dict.fromkeys(found))
 
 
