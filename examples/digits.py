@@ -18,7 +18,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import matplotlib
 
@@ -26,6 +26,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import FigureBase
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
@@ -55,7 +56,8 @@ class DigitReader(nn.Module):
         )
 
     def __call__(self, images: mx.array) -> mx.array:
-        return self.classifier(self.features(images).flatten(1))
+        logits: mx.array = self.classifier(self.features(images).flatten(1))
+        return logits
 
 
 @dataclass
@@ -150,7 +152,7 @@ def train(
     return history
 
 
-def draw_curves(figure: plt.Figure, history: History) -> None:
+def draw_curves(figure: FigureBase, history: History) -> None:
     epochs = range(1, len(history.train_loss) + 1)
     left, right = figure.subplots(1, 2)
     left.plot(epochs, history.train_loss, label="training, with dropout")
@@ -164,7 +166,7 @@ def draw_curves(figure: plt.Figure, history: History) -> None:
         axes.legend()
 
 
-def draw_samples(figure: plt.Figure, digits: Digits, predictions: np.ndarray) -> None:
+def draw_samples(figure: FigureBase, digits: Digits, predictions: np.ndarray) -> None:
     """Show held-out images, first those read wrongly, in red."""
     rows, columns = 4, 12
     wrong = predictions != digits.labels
@@ -186,9 +188,9 @@ def draw_samples(figure: plt.Figure, digits: Digits, predictions: np.ndarray) ->
 
 def draw(path: Path, history: History, digits: Digits, predictions: np.ndarray) -> None:
     figure = plt.figure(figsize=(12, 9), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.1])
-    draw_curves(top, history)
-    draw_samples(bottom, digits, predictions)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.1])
+    draw_curves(parts[0], history)
+    draw_samples(parts[1], digits, predictions)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

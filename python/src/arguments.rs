@@ -2,10 +2,10 @@
 
 use crate::array::{PyArray, from_python};
 use crate::dtype::{PyDtype, scalar};
-use crate::error::OrRaise;
+use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Dtype, Shape};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
@@ -86,12 +86,29 @@ pub(crate) fn to_arrays(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<
 }
 
 /// One axis or several.
-#[derive(FromPyObject)]
 pub(crate) enum Axes {
     /// One.
     One(i64),
     /// Several.
     Many(Vec<i64>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Axes {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let one: PyResult<i64> = match value.extract::<i64>() {
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => return Err(error),
+            one => one,
+        };
+        one.map(Axes::One)
+            .or_else(|_| value.extract().map(Axes::Many))
+            .map_err(|_| {
+                argument_error(format!(
+                    "expected an integer or several, got {}",
+                    value.get_type()
+                ))
+            })
+    }
 }
 
 impl Axes {

@@ -43,6 +43,20 @@ impl PyDevice {
             .getattr(self.0.kind.to_string().as_str())
     }
 
+    /// A kind of device equals the first of its devices.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        match (other.cast::<PyDevice>(), device_type(other)) {
+            (Ok(other), _) => *self == *other.get(),
+            (Err(_), Ok(kind)) => self.0 == Device { kind, index: 0 },
+            (Err(_), Err(_)) => false,
+        }
+    }
+
+    /// That of the kind of device, which the first device equals.
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        Ok(self.r#type(py)?.hash()?.wrapping_add(self.0.index as isize))
+    }
+
     fn __repr__(&self) -> String {
         self.0.to_string()
     }
@@ -392,6 +406,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .import("enum")?
         .getattr("Enum")?
         .call(("DeviceType", members), Some(&options))?;
+    let plain = py.import("enum")?.getattr("Enum")?.getattr("__str__")?;
+    kinds.setattr("__repr__", plain)?;
     module.add("cpu", kinds.getattr("cpu")?)?;
     module.add("gpu", kinds.getattr("gpu")?)?;
     kinds.setattr("__doc__", "A type of devices: `cpu` or `gpu`.")?;

@@ -1,8 +1,10 @@
 //! Dtypes and their categories.
 
+use crate::error::argument_error;
+use mlx_oxide_core::array::format::significant;
 use mlx_oxide_ir::{Dtype, DtypeCategory, Scalar};
 use num_complex::Complex32;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -62,12 +64,12 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
     let name: String = value
         .getattr("name")
         .and_then(|name| name.extract())
-        .map_err(|_| PyTypeError::new_err(format!("{value} is neither a Dtype nor a category")))?;
+        .map_err(|_| argument_error(format!("{value} is neither a Dtype nor a category")))?;
     CATEGORIES
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, category)| *category)
-        .ok_or_else(|| PyTypeError::new_err(format!("{value} is neither a Dtype nor a category")))
+        .ok_or_else(|| argument_error(format!("{value} is neither a Dtype nor a category")))
 }
 
 /// Whether every value of the first dtype or category is in the second.
@@ -81,10 +83,11 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
 #[pyfunction]
 #[pyo3(signature = (arg1, arg2, /))]
 fn issubdtype(arg1: &Bound<'_, PyAny>, arg2: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let part = category(arg1)?;
     if let Ok(whole) = arg2.extract::<PyDtype>() {
         return Ok(arg1.extract::<PyDtype>().is_ok_and(|part| part == whole));
     }
-    Ok(category(arg1)?.is_within(category(arg2)?))
+    Ok(part.is_within(category(arg2)?))
 }
 
 /// A dtype, or that of an array.
@@ -289,8 +292,8 @@ impl FloatInfo {
     fn __repr__(&self) -> String {
         format!(
             "finfo(min={}, max={}, dtype={})",
-            self.min(),
-            self.max(),
+            significant(self.min()),
+            significant(self.max()),
             self.0
         )
     }
@@ -398,7 +401,7 @@ fn integer(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Scalar> {
     }
     let number: u64 = value
         .extract()
-        .map_err(|_| PyValueError::new_err("[array] an integer does not fit in 64 bits"))?;
+        .map_err(|_| argument_error("[array] an integer does not fit in 64 bits"))?;
     Ok(Scalar::from_bits(
         number,
         if dtype.is_integer() {
@@ -434,6 +437,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .import("enum")?
         .getattr("Enum")?
         .call(("DtypeCategory", members), Some(&options))?;
+    let plain = py.import("enum")?.getattr("Enum")?.getattr("__str__")?;
+    categories.setattr("__repr__", plain)?;
     for (name, _) in CATEGORIES {
         module.add(name, categories.getattr(name)?)?;
     }

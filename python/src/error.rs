@@ -32,7 +32,7 @@ pub(crate) fn hold(exception: PyErr) -> Error {
 pub(crate) fn raise(error: Error) -> PyErr {
     let message = error.to_string();
     if matches!(error, Error::AxisOutOfBounds { .. }) {
-        return axis_error(message);
+        return AXIS.exception(message);
     }
     if matches!(error, Error::DtypeUnsupported { op, .. } if BITWISE.contains(&op)) {
         return PyRuntimeError::new_err(message);
@@ -51,37 +51,65 @@ pub(crate) fn raise(error: Error) -> PyErr {
     }
 }
 
-static AXIS_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-
-/// The class of errors of axes: both a `ValueError` and an `IndexError`, as NumPy's is, since
-/// MLX raises either by operation.
-fn axis_error_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    let class = AXIS_ERROR.get_or_try_init(py, || {
-        let bases = PyTuple::new(
-            py,
-            [py.get_type::<PyValueError>(), py.get_type::<PyIndexError>()],
-        )?;
-        let members = PyDict::new(py);
-        members.set_item("__doc__", "An axis lies outside the array.")?;
-        members.set_item("__module__", "mlx_oxide.core")?;
-        let class = py
-            .get_type::<PyType>()
-            .call1(("AxisError", bases, members))?;
-        Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
-    })?;
-    Ok(class.bind(py))
+/// Classes of exceptions that are two of Python's at once.
+struct Both {
+    name: &'static str,
+    doc: &'static str,
+    class: PyOnceLock<Py<PyType>>,
 }
 
-fn axis_error(message: String) -> PyErr {
-    Python::attach(|py| match axis_error_class(py) {
-        Ok(class) => PyErr::from_type(class.clone(), message),
-        Err(error) => error,
-    })
+/// The class of errors of axes, as NumPy's, since MLX raises either by operation.
+static AXIS: Both = Both {
+    name: "AxisError",
+    doc: "An axis lies outside the array.",
+    class: PyOnceLock::new(),
+};
+
+/// The class of errors of values that become no array or number. MLX raises `ValueError` where an
+/// array is made, and `TypeError` where a function wants one.
+static ARGUMENT: Both = Both {
+    name: "ArgumentError",
+    doc: "A value becomes no array or no number.",
+    class: PyOnceLock::new(),
+};
+
+impl Both {
+    /// The class, whose other base beside `ValueError` is `IndexError` or `TypeError`.
+    fn class<'py>(&'static self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
+        let class = self.class.get_or_try_init(py, || {
+            let second = match self.name {
+                "AxisError" => py.get_type::<PyIndexError>(),
+                _ => py.get_type::<PyTypeError>(),
+            };
+            let bases = PyTuple::new(py, [py.get_type::<PyValueError>(), second])?;
+            let members = PyDict::new(py);
+            members.set_item("__doc__", self.doc)?;
+            members.set_item("__module__", "mlx_oxide.core")?;
+            let class = py.get_type::<PyType>().call1((self.name, bases, members))?;
+            Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
+        })?;
+        Ok(class.bind(py))
+    }
+
+    fn exception(&'static self, message: String) -> PyErr {
+        Python::attach(|py| match self.class(py) {
+            Ok(class) => PyErr::from_type(class.clone(), message),
+            Err(error) => error,
+        })
+    }
+}
+
+/// The exception for a value that becomes no array or no number.
+pub(crate) fn argument_error(message: impl Into<String>) -> PyErr {
+    ARGUMENT.exception(message.into())
 }
 
 /// Adds the exception classes to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("AxisError", axis_error_class(module.py())?)
+    for both in [&AXIS, &ARGUMENT] {
+        module.add(both.name, both.class(module.py())?)?;
+    }
+    Ok(())
 }
 
 /// Turns the error of a result into its exception.

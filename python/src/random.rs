@@ -124,7 +124,8 @@ crate::ops::functions! {
     ///
     /// Example:
     ///     >>> first, second = mx.random.split(mx.random.key(0))
-    split[key, num = 2](key: ArrayArgument, num: usize) -> PyArray = wrap(random::split(&key.0, num));
+    split[key, num = 2](key: ArrayArgument, num: i64) -> PyArray =
+        wrap(random::split(&key.0, to_size("split", "num", num)?));
     /// Uniform numbers in `[low, high)`.
     ///
     /// Args:

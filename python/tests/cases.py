@@ -6,7 +6,9 @@ run in another process (some wrong calls end the process of Apple's MLX), and pa
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,35 @@ def make(core: Any, values: np.ndarray, dtype: str) -> Any:
         return core.array(values.astype("bool" if dtype == "bool_" else dtype))
 
 
+def assigned(array: Any, subscript: Any, value: Any) -> Any:
+    """The array after an assignment to a part of it."""
+    array[subscript] = value
+    return array
+
+
+def updated(update: str, array: Any, subscript: Any, value: Any) -> Any:
+    """The array after an update of a part of it, by an array's `at` or by NumPy."""
+    if isinstance(array, np.ndarray):
+        given = np.asarray(value).astype(array.dtype)
+        if update == "divide" and array.dtype.kind in "ui":
+            divisors = np.ones_like(array)
+            np.multiply.at(divisors, subscript, given)
+            return array // divisors
+        result = array.copy()
+        getattr(np, update).at(result, subscript, given)
+        return result
+    return getattr(array.at[subscript], update)(value)
+
+
+def inplace(operator: str, left: Any, right: Any) -> Any:
+    """The left operand after an operator in place."""
+    if isinstance(left, np.ndarray):
+        return eval(f"left {operator.removesuffix('=')} right")  # noqa: S307
+    names = {"left": left, "right": right}
+    exec(f"left {operator} right", names)  # noqa: S102
+    return names["left"]
+
+
 def scope(core: Any) -> dict[str, Any]:
     """The names that a case may use."""
 
@@ -57,6 +88,8 @@ def scope(core: Any) -> dict[str, Any]:
             base = make(core, numbers(dtype, (1, *shape[1:]), seed), dtype)
             return core.broadcast_to(base, shape)
         values = numbers(dtype, shape, seed)
+        if not shape:
+            layout = "plain"
         every = tuple(slice(None, None, 2) for _ in shape)
         if layout == "transposed":
             array = make(core, np.ascontiguousarray(values.T), dtype).T
@@ -80,21 +113,46 @@ def scope(core: Any) -> dict[str, Any]:
     def vec(values: Any, dtype: str = "float32") -> Any:
         return make(core, np.array(values), dtype)
 
-    def assigned(array: Any, subscript: Any, value: Any) -> Any:
-        array[subscript] = value
-        return array
+    streams: list[Any] = []
 
-    def inplace(operator: str, left: Any, right: Any) -> Any:
-        names = {"left": left, "right": right}
-        exec(f"left {operator} right", names)  # noqa: S102
-        return names["left"]
+    def other_stream() -> Any:
+        """A stream beside the default one; always the same, as MLX's streams hold threads."""
+        if not streams:
+            streams.append(core.new_stream(core.cpu))
+        return streams[0]
+
+    def spd(dtype: str) -> Any:
+        """A positive definite matrix."""
+        return core.array([[4.0, 1, 0.5], [1, 5, 2], [0.5, 2, 6]]).astype(getattr(core, dtype))
+
+    def extreme(dtype: str) -> Any:
+        """The least and greatest numbers of a dtype, and those that are printed in their own way."""
+        if dtype in FLOATING or dtype in COMPLEX:
+            kind = core.finfo(getattr(core, dtype))
+            numbers = [0.0, -0.0, math.nan, math.inf, -math.inf, kind.max, kind.min, kind.eps, 1e-3, 1e5, 1e16, 123456.789]
+            return core.array(numbers, dtype=getattr(core, dtype))
+        if dtype == "bool_":
+            return core.array([True, False])
+        kind = core.iinfo(getattr(core, dtype))
+        return core.array(np.array([kind.min, 0, 7, kind.max], dtype))
+
+    def printed(precision: int, array: Any) -> str:
+        with core.printoptions(precision=precision):
+            return repr(array)
 
     return {
+        "copy": copy,
+        "pickle": pickle,
+        "spd": spd,
+        "other_stream": other_stream,
+        "extreme": extreme,
+        "printed": printed,
         "mx": core,
         "np": np,
         "arr": arr,
         "vec": vec,
         "assigned": assigned,
+        "updated": updated,
         "inplace": inplace,
         "nan": math.nan,
         "inf": math.inf,
@@ -111,6 +169,8 @@ def describe(core: Any, result: Any) -> Any:
         if dtype == "bfloat16":
             result = result.astype(core.float32)
         return ("array", dtype, shape, np.array(result))
+    if isinstance(result, np.ndarray | np.generic):
+        return ("numpy", str(result.dtype), result.shape, np.array(result))
     if isinstance(result, list | tuple):
         return (type(result).__name__, [describe(core, part) for part in result])
     if isinstance(result, dict):
@@ -119,7 +179,7 @@ def describe(core: Any, result: Any) -> Any:
         return ("dtype", str(result).rsplit(".", 1)[-1])
     if result is None or isinstance(result, bool | int | float | complex | str | bytes):
         return ("value", result)
-    return ("object", type(result).__name__)
+    return ("function",) if callable(result) else ("object", type(result).__name__)
 
 
 def run(core: Any, names: dict[str, Any], source: str) -> Any:

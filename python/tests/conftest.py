@@ -18,3 +18,13 @@ def same_random_numbers():
     from oracle import seed
 
     seed(0)
+
+
+@pytest.fixture(scope="session")
+def libraries():
+    """This library and Apple's MLX in processes of their own, for the sweeps."""
+    from sweeping import Libraries
+
+    both = Libraries()
+    yield both
+    both.close()

@@ -33,6 +33,9 @@ def mentions() -> dict[str, str]:
     for path in sorted(TESTS.glob("test_*.py")):
         for word in re.findall(r"\w+", path.read_text(encoding="utf-8")):
             found.setdefault(word, path.name)
+    for path in sorted(TESTS.glob("*_rows.py")):
+        for word in re.findall(r"\w+", path.read_text(encoding="utf-8")):
+            found.setdefault(word, "test_sweep_calls.py")
     return found
 
 
@@ -96,7 +99,8 @@ def table() -> str:
         "",
         "Written by `python/tests/coverage_table.py` out of MLX 0.32.4; not to be edited. The test is the first file of",
         "`python/tests` that names the function, or uses the operator; most functions are in several. Besides,",
-        "`test_robustness.py` calls every function and method of the module with random arguments.",
+        "`test_robustness.py` calls every function and method of the module with random arguments, and",
+        "`test_sweep_calls.py` compares generated calls of every one with MLX's.",
         "",
         *summary,
         "",

@@ -123,6 +123,8 @@ IGNORED = {
     **dict.fromkeys(["__eq__", "__ne__"], "  # type: ignore[override]"),
     "__ipow__": "  # type: ignore[misc]",
 }
+# Methods that take numbers one by one as well as in a sequence, unlike the functions of their name.
+SPREAD = {"reshape": "shape", "transpose": "axes"}
 PROTOCOLS = ("__dl", "__arr", "__re", "__get", "__set", "__cl", "__copy")
 
 
@@ -173,7 +175,9 @@ def array_class(core: ModuleType) -> Iterator[str]:
             yield f"    def {name}{text}: ...{ignored}"
         elif is_function(value):
             own = getattr(core, name, None)
-            if own is not None and is_function(own) and name not in ("item", "tolist"):
+            if name in SPREAD:
+                yield f"    def {name}(self, *{SPREAD[name]}: {INTS}, stream: StreamOrDevice = ...) -> array: ..."
+            elif own is not None and is_function(own) and name not in ("item", "tolist"):
                 inside = signature(own, PARAMETERS, RESULTS.get(name, "array"), drop=1)
                 inside = inside.replace("(", "(self, ", 1).replace("(self, )", "(self)").replace("(self, /, ", "(self, ")
                 yield f"    def {name}{inside}: ..."
@@ -191,7 +195,7 @@ def plain_class(name: str, value: type) -> Iterator[str]:
     if issubclass(value, tuple):
         yield from named_tuple(name, value)
         return
-    bases = "(ValueError, IndexError)" if name == "AxisError" else ""
+    bases = {"AxisError": "(ValueError, IndexError)", "ArgumentError": "(ValueError, TypeError)"}.get(name, "")
     yield f"class {name}{bases}:"
     if bases:
         yield "    pass"

@@ -2,10 +2,10 @@
 
 use super::PyArray;
 use crate::dtype::scalar;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{ArrayType, Dtype, Layout, Scalar, Shape, Strides, result_type};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -28,10 +28,7 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         }
     } else {
         let message = format!("[array] cannot make an array from {}", value.get_type());
-        return Err(match value.is_none() {
-            true => PyTypeError::new_err(message),
-            false => PyValueError::new_err(message),
-        });
+        return Err(argument_error(message));
     };
     match dtype {
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
@@ -94,33 +91,44 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ArrayLike>()
 }
 
+/// One element of nested sequences.
+enum Element {
+    Number(Scalar),
+    Array(Array),
+}
+
 /// Elements of nested sequences, row by row.
-#[derive(Default)]
 struct Collected {
     shape: Shape,
-    numbers: Vec<Scalar>,
-    arrays: Vec<Array>,
+    elements: Vec<Element>,
 }
 
 fn from_sequence(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
     let mut collected = Collected {
         shape: probe_shape(value)?,
-        ..Collected::default()
+        elements: Vec::new(),
     };
     let depth = collected.shape.ndim();
     collect(value, 0, depth, dtype, &mut collected)?;
-    if !collected.arrays.is_empty() {
+    let numbers: Vec<Scalar> = collected
+        .elements
+        .iter()
+        .map_while(|element| match element {
+            Element::Number(number) => Some(*number),
+            Element::Array(_) => None,
+        })
+        .collect();
+    if numbers.len() < collected.elements.len() {
         return stack(collected, dtype);
     }
-    let own = collected
-        .numbers
+    let own = numbers
         .iter()
         .map(|number| number.dtype())
         .reduce(result_type)
         .unwrap_or(Dtype::Float32);
     let target = dtype.unwrap_or(own);
-    let mut bytes = Vec::with_capacity(collected.numbers.len() * target.size());
-    for number in collected.numbers {
+    let mut bytes = Vec::with_capacity(numbers.len() * target.size());
+    for number in numbers {
         let (raw, width) = convert(number, target).bytes();
         bytes.extend_from_slice(&raw[..width]);
     }
@@ -161,19 +169,20 @@ fn collect(
     like: Option<Dtype>,
     collected: &mut Collected,
 ) -> PyResult<()> {
-    let ragged = || PyValueError::new_err("[array] initialization encountered non-uniform length.");
+    let ragged = || argument_error("[array] initialization encountered non-uniform length.");
     if axis == depth {
         if let Some(number) = scalar(value, like)? {
-            collected.numbers.push(number);
+            collected.elements.push(Element::Number(number));
             return Ok(());
         }
         if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
             return Err(ragged());
         }
         if value.is_none() {
-            return Err(PyValueError::new_err("[array] None is no element"));
+            return Err(argument_error("[array] None is no element"));
         }
-        collected.arrays.push(from_python(value, None)?);
+        let array = from_python(value, None)?;
+        collected.elements.push(Element::Array(array));
         return Ok(());
     }
     if !(value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>())
@@ -186,14 +195,14 @@ fn collect(
         .try_for_each(|item| collect(&item?, axis + 1, depth, like, collected))
 }
 
-/// Nested sequences of arrays.
+/// Nested sequences of arrays, and of numbers beside arrays without axes.
 fn stack(collected: Collected, dtype: Option<Dtype>) -> PyResult<Array> {
-    if !collected.numbers.is_empty() {
-        return Err(PyValueError::new_err(
-            "[array] numbers and arrays cannot be mixed in a list",
-        ));
-    }
-    let stacked = ops::stack(&collected.arrays.iter().collect::<Vec<_>>(), 0).or_raise()?;
+    let arrays = collected.elements.into_iter().map(|element| match element {
+        Element::Number(number) => Array::from_scalar(number),
+        Element::Array(array) => Ok(array),
+    });
+    let arrays: Vec<Array> = arrays.collect::<mlx_oxide_ir::Result<_>>().or_raise()?;
+    let stacked = ops::stack(&arrays.iter().collect::<Vec<_>>(), 0).or_raise()?;
     let mut shape = collected.shape;
     for &size in &stacked.shape()[1..] {
         shape.push(size);
@@ -297,7 +306,7 @@ fn through_cast(value: &Bound<'_, PyAny>, typestr: &str) -> PyResult<Array> {
             code
         }
         _ => {
-            return Err(PyValueError::new_err(format!(
+            return Err(argument_error(format!(
                 "[array] NumPy dtype {typestr} has no counterpart"
             )));
         }
@@ -329,9 +338,7 @@ pub(super) fn copy_interface(described: &Interface) -> PyResult<Array> {
         offset: 0,
     };
     if layout.strides.len() != layout.shape.ndim() || described.address == 0 {
-        return Err(PyValueError::new_err(
-            "[array] malformed __array_interface__",
-        ));
+        return Err(argument_error("[array] malformed __array_interface__"));
     }
     let (low, end) = layout.span().unwrap_or((0, 1));
     let start = (described.address as isize + low) as *const u8;

@@ -2,7 +2,7 @@
 
 use super::{PyArray, wrap};
 use crate::dtype::PyDtype;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::Array;
 use mlx_oxide_ir::{ArrayType, Dtype, Scalar};
 use mlx_oxide_runtime::Stored;
@@ -44,7 +44,10 @@ fn number<'py>(py: Python<'py>, scalar: Scalar) -> PyResult<Bound<'py, PyAny>> {
 
 fn evaluated_scalar(py: Python<'_>, array: &Array, op: &'static str) -> PyResult<Scalar> {
     let scalar = py.detach(|| array.to_scalar());
-    scalar.map_err(|error| error.read_by(op)).or_raise()
+    match scalar.map_err(|error| error.read_by(op)) {
+        Err(error) if array.size() != 1 => Err(argument_error(error.to_string())),
+        scalar => scalar.or_raise(),
+    }
 }
 
 fn nested<'py>(
@@ -121,12 +124,12 @@ impl PyArray {
     fn __format__(slf: &Bound<'_, Self>, specification: &str) -> PyResult<String> {
         let py = slf.py();
         if slf.get().get().ndim() > 0 {
-            let text = slf.str()?;
-            return py
-                .import("builtins")?
-                .getattr("format")?
-                .call1((text, specification))?
-                .extract();
+            if !specification.is_empty() {
+                return Err(PyTypeError::new_err(format!(
+                    "an array with axes takes no format, but {specification:?} is given"
+                )));
+            }
+            return slf.str()?.extract();
         }
         let value = number(py, evaluated_scalar(py, &slf.get().get(), "format")?)?;
         py.import("builtins")?

@@ -5,7 +5,7 @@ use crate::arguments::to_array;
 use crate::error::OrRaise;
 use mlx_oxide_core::Array;
 use mlx_oxide_core::ops::{self, Subscript};
-use mlx_oxide_ir::Combine;
+use mlx_oxide_ir::{Combine, Dtype};
 use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
@@ -87,6 +87,17 @@ impl PyArray {
             array: self.get(),
             subscripts: None,
         }
+    }
+
+    fn __reversed__(&self) -> PyResult<ArrayIterator> {
+        let mut iterator = self.__iter__()?;
+        let backward = Subscript::Range {
+            start: None,
+            stop: None,
+            step: Some(-1),
+        };
+        iterator.array = ops::getitem(&iterator.array, &[backward]).or_raise()?;
+        Ok(iterator)
     }
 
     fn __iter__(&self) -> PyResult<ArrayIterator> {
@@ -181,6 +192,11 @@ impl ArrayAt {
 
     /// The array with `value` subtracted from the part.
     fn subtract(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
+        if self.array.dtype() == Dtype::Bool {
+            return Err(PyValueError::new_err(
+                "[at.subtract] dtype bool is not supported; expected a number dtype",
+            ));
+        }
         self.updated_by(value, ops::subtract, Combine::Add)
     }
 
@@ -189,9 +205,20 @@ impl ArrayAt {
         self.update(value, Combine::Multiply)
     }
 
-    /// The array with the part divided by `value`.
+    /// The array with the part divided by `value`; integers are rounded down, as by `//`.
     fn divide(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        self.updated_by(value, ops::divide, Combine::Multiply)
+        if !self.array.dtype().is_integer() {
+            return self.updated_by(value, ops::divide, Combine::Multiply);
+        }
+        // the reciprocal of an integer is no integer, so the divisors are gathered first
+        let ones = ops::unary::scalar_like(&self.array, 1.0).or_raise()?;
+        let ones = ops::broadcast_to(&ones, self.array.shape().clone()).or_raise()?;
+        let divisors = ArrayAt {
+            array: ones,
+            subscripts: self.subscripts.clone(),
+        };
+        let divisors = divisors.update(value, Combine::Multiply)?.get();
+        wrap(ops::floor_divide(&self.array, &divisors))
     }
 
     /// The array with the greater of the part and `value`.

@@ -88,7 +88,10 @@ impl PyArray {
     ) -> PyResult<PyArray> {
         let _scope = crate::device::enter(stream)?;
         let none = axes.len() == 1 && axes.get_item(0)?.is_none();
-        let axes = if none { Vec::new() } else { spread(axes)? };
-        super::wrap(mlx_oxide_core::ops::transpose(&self.get(), &axes))
+        let given = match none || axes.is_empty() {
+            true => None,
+            false => Some(spread(axes)?),
+        };
+        crate::ops::view::in_order(&self.get(), given.as_deref())
     }
 }

@@ -195,6 +195,19 @@ impl PyArray {
         Ok(convert::pickle(py, &self.get())?.2)
     }
 
+    /// What MLX pickles: `(elements, number of the dtype)`.
+    fn __getstate__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, usize)> {
+        let array = self.get();
+        let number = PICKLED.iter().position(|dtype| *dtype == array.dtype());
+        // 16-bit brain floats travel as their bits
+        let plain = match array.dtype() {
+            Dtype::Bfloat16 => ops::view(&array, Dtype::Uint16).or_raise()?,
+            _ => array,
+        };
+        let elements = convert::to_numpy(py, &plain)?.call_method0("copy")?;
+        Ok((elements, number.unwrap_or_default()))
+    }
+
     /// Takes over the elements of a pickled array: `(elements, number of the dtype)`.
     fn __setstate__(&self, state: &Bound<'_, PyTuple>) -> PyResult<()> {
         let (elements, number): (Bound<'_, PyAny>, usize) = state.extract()?;

@@ -2,7 +2,7 @@
 
 use super::{PyArray, wrap};
 use crate::arguments::to_array;
-use crate::error::raise;
+use crate::error::{argument_error, raise};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Error, Result};
 use pyo3::basic::CompareOp;
@@ -23,7 +23,7 @@ fn operand(array: &Array, other: &Bound<'_, PyAny>, name: &str) -> PyResult<Arra
             return error;
         }
         let kind = other.get_type().to_string();
-        PyValueError::new_err(format!(
+        argument_error(format!(
             "cannot perform {name} on an mlx.core.array and {kind}"
         ))
     })
@@ -68,6 +68,12 @@ fn reflected(
 /// that its memory can be taken over.
 fn update(slf: &PyArray, other: &Bound<'_, PyAny>, function: Function, name: &str) -> PyResult<()> {
     let array = slf.get();
+    if name == "division" && !array.dtype().is_inexact() {
+        return Err(PyValueError::new_err(format!(
+            "[divide] a quotient is no {}; expected a floating or complex dtype in place",
+            array.dtype()
+        )));
+    }
     let other = operand(&array, other, name)?;
     let result = function(&array, &other).map_err(raise_value)?;
     drop(array);

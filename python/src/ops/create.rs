@@ -4,9 +4,9 @@ use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_siz
 use crate::array::{PyArray, from_python, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
-use mlx_oxide_ir::{Dtype, Scalar};
+use mlx_oxide_ir::{Dtype, Scalar, result_type};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
@@ -343,24 +343,25 @@ fn arange(
         (Some(stop), None, start, None) => (start, Some(stop)),
         (first, second, start, stop) => (first.or(start), second.or(stop)),
     };
-    let given = |value: Option<Bound<'_, PyAny>>| -> PyResult<Option<(f64, bool)>> {
-        match value {
-            Some(value) if !value.is_none() => {
-                Ok(Some((value.extract()?, value.is_instance_of::<PyFloat>())))
-            }
-            _ => Ok(None),
-        }
+    let given = |value: Option<Bound<'_, PyAny>>| -> PyResult<Option<(f64, Dtype)>> {
+        let Some(value) = value.filter(|value| !value.is_none()) else {
+            return Ok(None);
+        };
+        let number = value.extract()?;
+        let dtype = match i32::try_from(number as i64) {
+            _ if value.is_instance_of::<PyFloat>() => FLOAT,
+            Ok(_) => Dtype::Int32,
+            Err(_) => Dtype::Int64,
+        };
+        Ok(Some((number, dtype)))
     };
     let (start, stop, step) = (given(start)?, given(stop)?, given(third.or(step))?);
     let Some(stop) = stop.or(start).filter(|_| start.is_some() || stop.is_some()) else {
         return Err(PyTypeError::new_err("arange() takes at least a stop"));
     };
-    let (start, step) = (start.unwrap_or((0.0, false)), step.unwrap_or((1.0, false)));
-    let own = if start.1 || stop.1 || step.1 {
-        FLOAT
-    } else {
-        Dtype::Int32
-    };
+    let start = start.unwrap_or((0.0, Dtype::Int32));
+    let step = step.unwrap_or((1.0, Dtype::Int32));
+    let own = result_type(result_type(start.1, stop.1), step.1);
     wrap(ops::arange(start.0, stop.0, step.0, dtype_or(dtype, own)))
 }
 
@@ -388,15 +389,10 @@ fn asarray(
     device: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyArray> {
     let _scope = device::enter(device)?;
-    let array = from_python(a, dtype.map(|dtype| dtype.0))?;
-    let own = a.cast::<PyArray>().map(|own| own.get().get().dtype());
-    if copy == Some(false) && own.ok() != Some(array.dtype()) {
-        return Err(PyValueError::new_err(
-            "[asarray] the elements must be copied, but copy is False",
-        ));
-    }
+    let dtype = dtype.map(|dtype| dtype.0);
+    shared_if_asked("asarray", a, dtype, copy)?;
     // arrays do not change, so sharing cannot be told from a copy
-    Ok(array.into())
+    from_python(a, dtype).map(PyArray::from)
 }
 
 /// An array of another library, by the DLPack protocol. Its elements are copied, since their
@@ -426,12 +422,29 @@ fn from_dlpack(
     if !x.hasattr("__dlpack__")? {
         return Err(wrong_type("from_dlpack", "an object with __dlpack__", x));
     }
-    if copy == Some(false) && !x.is_instance_of::<PyArray>() {
-        return Err(PyValueError::new_err(
-            "[from_dlpack] the elements must be copied, but copy is False",
-        ));
-    }
+    shared_if_asked("from_dlpack", x, None, copy)?;
     from_python(x, None).map(PyArray::from)
+}
+
+/// Whatever is no array of the dtype is copied; `copy=False` forbids that. Arrays themselves do
+/// not change, so sharing their elements cannot be told from a copy.
+fn shared_if_asked(
+    op: &str,
+    value: &Bound<'_, PyAny>,
+    dtype: Option<Dtype>,
+    copy: Option<bool>,
+) -> PyResult<()> {
+    let own = value
+        .cast::<PyArray>()
+        .map(|array| array.get().get().dtype());
+    let shared = own.is_ok_and(|own| dtype.is_none_or(|dtype| dtype == own));
+    if copy == Some(false) && !shared {
+        return Err(PyValueError::new_err(format!(
+            "[{op}] {} cannot become an array without a copy",
+            value.get_type()
+        )));
+    }
+    Ok(())
 }
 
 type Coefficients = &'static [f64];
@@ -540,7 +553,7 @@ fn bartlett(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
 #[pyo3(signature = (*shapes))]
 fn broadcast_shapes<'py>(
     py: Python<'py>,
-    shapes: Vec<Vec<i64>>,
+    shapes: Vec<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, pyo3::types::PyTuple>> {
     if shapes.is_empty() {
         return Err(PyValueError::new_err(
@@ -549,7 +562,10 @@ fn broadcast_shapes<'py>(
     }
     let mut shape = mlx_oxide_ir::Shape::scalar();
     for other in &shapes {
-        let other = to_shape("broadcast_shapes", other)?;
+        let sizes: Vec<i64> = other
+            .extract()
+            .map_err(|_| argument_error(format!("[broadcast_shapes] {other} is no shape")))?;
+        let other = to_shape("broadcast_shapes", &sizes)?;
         shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_shapes", &shape, &other)
             .or_raise()?;
     }

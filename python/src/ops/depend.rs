@@ -6,11 +6,12 @@ use crate::tree;
 use mlx_oxide_core::{Array, ops};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyListMethods};
 
 fn arrays(value: &Bound<'_, PyAny>) -> PyResult<Vec<Array>> {
     let found = tree::arrays(value)?;
-    if found.is_empty() && !value.is_instance_of::<PyList>() {
+    let none = value.cast::<PyList>().is_ok_and(|list| list.is_empty());
+    if found.is_empty() && !none {
         return Err(PyTypeError::new_err(
             "[depends] expected an array or a sequence of arrays",
         ));

@@ -2,7 +2,7 @@
 
 use crate::arguments::{ArrayArgument, Axes, to_array, to_size, wrong_type};
 use crate::array::{PyArray, wrap, wrap_all};
-use crate::error::OrRaise;
+use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::normalize_axis;
 use pyo3::exceptions::PyValueError;
@@ -51,9 +51,8 @@ fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usi
     let pairs: Vec<(usize, usize)> = pairs
         .iter()
         .map(|entry| match entry[..] {
-            [one] => pair(one, one),
             [low, high] => pair(low, high),
-            _ => Err(PyValueError::new_err(
+            _ => Err(argument_error(
                 "[pad] each entry of pad_width must be a pair",
             )),
         })

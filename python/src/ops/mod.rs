@@ -18,7 +18,7 @@ mod quantized;
 mod reduce;
 mod sort;
 mod unique;
-mod view;
+pub(crate) mod view;
 
 use pyo3::prelude::*;
 

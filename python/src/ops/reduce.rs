@@ -270,7 +270,7 @@ super::functions! {
     ///
     /// Example:
     ///     >>> mx.count_nonzero(mx.array([0, 7, 8]))
-    count_nonzero[a, /, *, axis = None, keepdims = false](
+    count_nonzero[a, /, axis = None, keepdims = false, *](
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool
     ) -> PyArray = wrap(ops::count_nonzero(&a.0, list(&axis), keepdims));
     /// The `uint32` position of the first greatest element along an axis, or in the flat array.

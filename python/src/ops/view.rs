@@ -4,7 +4,7 @@ use crate::arguments::{ArrayArgument, Axes, list, to_shape};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
-use mlx_oxide_core::ops;
+use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::normalize_axis;
 use pyo3::exceptions::PyValueError;
@@ -42,6 +42,17 @@ fn order_of_moves(ndim: usize, source: &[i64], destination: &[i64]) -> PyResult<
         },
     );
     Ok(order.flatten().collect())
+}
+
+/// The axes in a given order, or reversed. No axes are an order too, of an array without any.
+pub(crate) fn in_order(array: &Array, axes: Option<&[i64]>) -> PyResult<PyArray> {
+    match axes {
+        Some([]) if array.ndim() > 0 => Err(PyValueError::new_err(format!(
+            "[transpose] axes is () for an array of {} axes",
+            array.ndim()
+        ))),
+        axes => wrap(ops::transpose(array, axes.unwrap_or(&[]))),
+    }
 }
 
 super::functions! {
@@ -159,7 +170,7 @@ super::functions! {
     ///     >>> mx.transpose(mx.zeros((2, 3, 4)), (1, 0, 2)).shape
     ///     (3, 2, 4)
     transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Vec<i64>>) -> PyArray =
-        wrap(ops::transpose(&a.0, axes.as_deref().unwrap_or(&[])));
+        in_order(&a.0, axes.as_deref());
     /// The array with its last two axes exchanged.
     ///
     /// Raises:

@@ -110,15 +110,20 @@ fn write_scalar(text: &mut String, scalar: Scalar) {
 
 /// A float with six significant digits, or the set number after the point, as C's `%g` and `%f`.
 fn general(value: f64) -> String {
+    let precision = print_precision();
+    if precision >= 0 && value.is_finite() {
+        return format!("{value:.*}", precision as usize);
+    }
+    significant(value)
+}
+
+/// A float with six significant digits, as C's `%g`.
+pub fn significant(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let precision = print_precision();
-    if precision >= 0 {
-        return format!("{value:.*}", precision as usize);
     }
     const DIGITS: i32 = 6;
     let scientific = format!("{value:.*e}", DIGITS as usize - 1);
