@@ -14,6 +14,7 @@ pub mod hardware_half;
 pub mod isa;
 pub mod map;
 pub mod math;
+pub mod stream;
 pub mod strided;
 
 pub use dispatch::{Kernel, vectorised};
