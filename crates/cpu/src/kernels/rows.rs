@@ -4,14 +4,15 @@
 //! are transposed at once where neighbours in memory belong to different rows.
 
 use super::fused::scratch::with_scratch;
-use crate::simd::strided::{self, Block};
+use crate::simd::turn::{self, Block, Target};
+use crate::simd::{Isa, Kernel, stream, strided, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::{Collapsed, Strides, collapse};
 use mlx_oxide_runtime::{Operand, parallel};
 use smallvec::SmallVec;
 
-/// Rows of a block: one line of the cache of 4-byte elements.
-const BLOCK: usize = 16;
+/// Rows of a block: two lines of the cache of 4-byte elements.
+const BLOCK: usize = 32;
 /// The most bytes of a block.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Elements for which a thread is worth its while.
@@ -97,16 +98,48 @@ impl Rows {
     /// Calls `task(number, row, scratch)` for every row in parallel, with `extra` bytes of
     /// scratch memory of arbitrary content, aligned to a line of the cache.
     pub(crate) fn for_each<T>(&self, extra: usize, task: impl Fn(usize, &[T], *mut u8) + Sync) {
+        self.runs(extra, |run: Run<T>, scratch| {
+            for place in 0..run.count {
+                task(run.first + place, run.row(place), scratch);
+            }
+        });
+    }
+
+    /// As [`Rows::for_each`], compiled for an instruction set with the loop over rows, which for
+    /// short rows takes as long as what is done with them.
+    pub(crate) fn vectorised<T>(&self, isa: Isa, extra: usize, each: &impl EachRow<T>) {
+        self.runs(extra, |run: Run<T>, scratch| {
+            let looped = Looped { run, each, scratch };
+            vectorised(isa, looped);
+        });
+    }
+
+    /// Calls `task` in parallel for runs of rows that are equally far apart.
+    fn runs<T>(&self, extra: usize, task: impl Fn(Run<T>, *mut u8) + Sync) {
         debug_assert_eq!(size_of::<T>(), self.width);
         let grain = (GRAIN / self.length.max(1)).max(1);
         let extra = extra.next_multiple_of(64);
+        let last = self.outer.shape.len() - 1;
+        let (innermost, step) = (self.outer.shape[last], self.outer.strides[0][last]);
         if self.direct {
             parallel::for_each_range(self.count, grain, |start, end| {
                 with_scratch(extra, |scratch| {
-                    for number in start..end {
-                        if let Some(row) = self.in_place(number, 0, self.length) {
-                            task(number, row, scratch);
-                        }
+                    let mut first = start;
+                    while first < end {
+                        let count = (end - first).min(innermost - first % innermost);
+                        let base = self.row(first).cast();
+                        let length = self.length;
+                        task(
+                            Run {
+                                first,
+                                count,
+                                base,
+                                step,
+                                length,
+                            },
+                            scratch,
+                        );
+                        first += count;
                     }
                 });
             });
@@ -117,16 +150,22 @@ impl Rows {
         parallel::for_each_range(self.count, grain, |start, end| {
             with_scratch(extra + bytes.max(1), |scratch| {
                 let block = scratch.wrapping_add(extra);
-                let mut number = start;
-                while number < end {
-                    let count = self.gather(block, number, end);
-                    for row in 0..count {
-                        let from = block.cast::<T>().wrapping_add(row * self.length);
-                        // SAFETY: just brought together, in memory aligned to a line
-                        let elements = unsafe { std::slice::from_raw_parts(from, self.length) };
-                        task(number + row, elements, scratch);
-                    }
-                    number += count;
+                let mut first = start;
+                while first < end {
+                    let count = self.gather(block, first, end);
+                    let (base, length) = (block.cast_const().cast(), self.length);
+                    let step = length as isize;
+                    task(
+                        Run {
+                            first,
+                            count,
+                            base,
+                            step,
+                            length,
+                        },
+                        scratch,
+                    );
+                    first += count;
                 }
             });
         });
@@ -152,8 +191,70 @@ impl Rows {
             row_stride: self.outer.strides[0][self.outer.shape.len() - 1],
             column_stride: self.inner.strides[0][0],
         };
+        let target = Target {
+            start: block,
+            pitch: self.length,
+        };
         // SAFETY: there is room for the block; its rows lie in the operand
-        unsafe { strided::transpose(block, self.length, from, self.width, transposed) };
+        unsafe { turn::transpose(target, from, self.width, transposed, Isa::best()) };
         count
+    }
+}
+
+/// What is done with a row.
+pub(crate) trait EachRow<T>: Sync {
+    /// Works on row `number`; must be `inline(always)`.
+    fn row(&self, number: usize, row: &[T], scratch: *mut u8);
+}
+
+/// Rows that are equally far apart.
+struct Run<T> {
+    /// Number of the first.
+    first: usize,
+    count: usize,
+    base: *const T,
+    step: isize,
+    length: usize,
+}
+
+impl<T> Run<T> {
+    /// A row, counted from the first.
+    #[inline(always)]
+    fn row(&self, place: usize) -> &[T] {
+        debug_assert!(place < self.count);
+        let from = self.base.wrapping_offset(place as isize * self.step);
+        // SAFETY: `Rows::runs` makes runs of rows that lie in order, aligned
+        unsafe { std::slice::from_raw_parts(from, self.length) }
+    }
+}
+
+/// A run of rows and what is done with them.
+struct Looped<'a, T, E> {
+    run: Run<T>,
+    each: &'a E,
+    scratch: *mut u8,
+}
+
+impl<T, E: EachRow<T>> Kernel for Looped<'_, T, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for place in 0..self.run.count {
+            let row = self.run.row(place);
+            self.each.row(self.run.first + place, row, self.scratch);
+        }
+    }
+}
+
+/// Elements between two requests for what comes after them.
+const CHUNK: usize = 256;
+
+/// Fetches the row behind this one while `work(chunk, first)` is done on its chunks.
+#[inline(always)]
+pub(crate) fn fetching<T>(row: &[T], mut work: impl FnMut(&[T], usize)) {
+    for (number, chunk) in row.chunks(CHUNK).enumerate() {
+        stream::fetch(chunk.as_ptr().wrapping_add(row.len()), size_of_val(chunk));
+        work(chunk, number * CHUNK);
     }
 }

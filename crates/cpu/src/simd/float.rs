@@ -21,6 +21,8 @@ pub trait Float:
     fn to_double(self) -> f64;
     /// `eˣ`.
     fn exp(self) -> Self;
+    /// `eˣ` for `x ≤ 0` or NaN.
+    fn exp_below(self) -> Self;
     /// `ln x`.
     fn log(self) -> Self;
     /// `√x`.
@@ -41,6 +43,10 @@ impl Float for f32 {
     #[inline(always)]
     fn exp(self) -> Self {
         single::exp(self)
+    }
+    #[inline(always)]
+    fn exp_below(self) -> Self {
+        single::exp_below(self)
     }
     #[inline(always)]
     fn log(self) -> Self {
@@ -67,6 +73,10 @@ impl Float for f64 {
     }
     #[inline(always)]
     fn exp(self) -> Self {
+        double::exp(self)
+    }
+    #[inline(always)]
+    fn exp_below(self) -> Self {
         double::exp(self)
     }
     #[inline(always)]

@@ -14,7 +14,10 @@ pub mod hardware_half;
 pub mod isa;
 pub mod map;
 pub mod math;
+pub mod square;
+pub mod stream;
 pub mod strided;
+pub mod turn;
 
 pub use dispatch::{Kernel, vectorised};
 pub use isa::Isa;

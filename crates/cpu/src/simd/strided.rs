@@ -1,7 +1,7 @@
 //! Elements of strided layouts brought together. Strides are in elements, widths in bytes.
 
 /// Bytes that are moved as one.
-trait Unit: Copy {}
+pub trait Unit: Copy {}
 impl Unit for u8 {}
 impl Unit for u16 {}
 impl Unit for u32 {}
@@ -133,112 +133,6 @@ pub unsafe fn gather(
     }
 }
 
-/// Rows and columns of a block to be transposed: element `(r, c)` lies at `r·row + c·column`.
-#[derive(Clone, Copy, Debug)]
-pub struct Block {
-    /// Number of rows of the result.
-    pub rows: usize,
-    /// Number of columns of the result.
-    pub columns: usize,
-    /// Step along a column of the result; small.
-    pub row_stride: isize,
-    /// Step along a row of the result; large.
-    pub column_stride: isize,
-}
-
-/// Writes a block in row-major order, `pitch` elements from row to row, reading it column by
-/// column.
-///
-/// # Safety
-/// `destination` is aligned and valid for all rows of elements of 1, 2, 4 or 8 bytes; every place
-/// of the block is valid from `source`; they do not overlap.
-pub unsafe fn transpose(
-    destination: *mut u8,
-    pitch: usize,
-    source: *const u8,
-    width: usize,
-    block: Block,
-) {
-    by_width!(width, transpose_units(destination, pitch, source, block));
-}
-
-/// Edge of the square that is transposed through registers.
-const EDGE: usize = 8;
-
-/// # Safety
-/// As [`transpose`].
-#[inline(always)]
-unsafe fn transpose_units<T: Unit>(
-    destination: *mut u8,
-    pitch: usize,
-    source: *const u8,
-    block: Block,
-) {
-    let (destination, source) = (destination.cast::<T>(), source.cast::<T>());
-    let (row, column) = (block.row_stride, block.column_stride);
-    let place = |r: usize, c: usize| r as isize * row + c as isize * column;
-    let mut first = 0;
-    if row == 1 {
-        while first + EDGE <= block.rows {
-            let mut c = 0;
-            while c + EDGE <= block.columns {
-                // SAFETY: the square lies in the block
-                unsafe {
-                    let from = source.offset(place(first, c));
-                    square(destination.add(first * pitch + c), pitch, from, column);
-                }
-                c += EDGE;
-            }
-            for c in c..block.columns {
-                for r in first..first + EDGE {
-                    // SAFETY: row and column lie in the block
-                    unsafe {
-                        let value = source.offset(place(r, c)).read_unaligned();
-                        destination.add(r * pitch + c).write(value);
-                    }
-                }
-            }
-            first += EDGE;
-        }
-    }
-    for c in 0..block.columns {
-        for r in first..block.rows {
-            // SAFETY: row and column lie in the block
-            unsafe {
-                let value = source.offset(place(r, c)).read_unaligned();
-                destination.add(r * pitch + c).write(value);
-            }
-        }
-    }
-}
-
-/// Transposes a square of [`EDGE`] elements.
-///
-/// # Safety
-/// As [`transpose`], with rows without gaps in the source.
-#[inline(always)]
-unsafe fn square<T: Unit>(destination: *mut T, pitch: usize, source: *const T, column: isize) {
-    let columns: [[T; EDGE]; EDGE] = std::array::from_fn(|c| {
-        // SAFETY: the caller's promise
-        unsafe {
-            source
-                .offset(c as isize * column)
-                .cast::<[T; EDGE]>()
-                .read_unaligned()
-        }
-    });
-    let rows: [[T; EDGE]; EDGE] = std::array::from_fn(|r| columns.map(|column| column[r]));
-    for (r, row) in rows.into_iter().enumerate() {
-        // SAFETY: the caller's promise
-        unsafe {
-            destination
-                .add(r * pitch)
-                .cast::<[T; EDGE]>()
-                .write_unaligned(row)
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,41 +161,5 @@ mod tests {
                 assert_eq!(found, expected[start..start + count]);
             }
         }
-    }
-
-    #[test]
-    fn blocks_of_every_width_are_transposed() {
-        fn check<T: Unit + PartialEq + std::fmt::Debug + TryFrom<usize> + Default>() {
-            let (height, breadth) = (19, 11);
-            let source: Vec<T> = (0..height * breadth)
-                .map(|value| T::try_from(value % 251).ok().unwrap())
-                .collect();
-            let mut found = vec![T::default(); height * breadth];
-            let block = Block {
-                rows: breadth,
-                columns: height,
-                row_stride: 1,
-                column_stride: breadth as isize,
-            };
-            // SAFETY: the block covers the source
-            unsafe {
-                transpose(
-                    found.as_mut_ptr().cast(),
-                    height,
-                    source.as_ptr().cast(),
-                    size_of::<T>(),
-                    block,
-                );
-            }
-            for r in 0..breadth {
-                for c in 0..height {
-                    assert_eq!(found[r * height + c], source[c * breadth + r]);
-                }
-            }
-        }
-        check::<u8>();
-        check::<u16>();
-        check::<u32>();
-        check::<u64>();
     }
 }

@@ -1,7 +1,7 @@
 //! Index of an extreme: the extreme is found by vectors, then its first place.
 
 use super::reduce::kinds::{Max, Min, Reduction};
-use super::rows::Rows;
+use super::rows::{EachRow, Rows};
 use super::shared::Shared;
 use crate::simd::element::{Element, Ordered};
 use crate::simd::fold::fold_slice;
@@ -39,20 +39,16 @@ where
     let output = &call.outputs[0];
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let results = Shared(buffer.host_ptr()?.as_ptr().cast::<u32>());
-    let write = |row: usize, found: usize| {
-        // SAFETY: there is one result a row
-        unsafe { results.pointer().add(row).write(found as u32) };
-    };
     let rows = Rows::new(&call.inputs[0], &[op.axis])?;
     if rows.length > PART && rows.count > 0 && rows.in_place::<T>(0, 0, 0).is_some() {
         for row in 0..rows.count {
-            write(row, in_parts::<T, F>(&rows, row, isa));
+            let found = in_parts::<T, F>(&rows, row, isa) as u32;
+            // SAFETY: there is one result a row
+            unsafe { results.pointer().add(row).write(found) };
         }
     } else {
         let fold = F::default();
-        rows.for_each::<T>(0, |number, row, _| {
-            write(number, vectorised(isa, First { fold, row }).1);
-        });
+        rows.vectorised::<T>(isa, 0, &Places { fold, results });
     }
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }
@@ -83,6 +79,22 @@ where
         if stays { best } else { *next }
     };
     found[1..].iter().fold(found[0], later).1
+}
+
+/// The first place of each row's extreme.
+struct Places<F> {
+    fold: F,
+    results: Shared<u32>,
+}
+
+impl<T: Element, F: Reduction<In = T, Acc = T::Wide>> EachRow<T> for Places<F> {
+    #[inline(always)]
+    fn row(&self, number: usize, row: &[T], _scratch: *mut u8) {
+        let fold = self.fold;
+        let (_, place) = First { fold, row }.run();
+        // SAFETY: there is one result a row
+        unsafe { self.results.pointer().add(number).write(place as u32) };
+    }
 }
 
 /// Finds the extreme of a row and its first place; the first NaN is either extreme.

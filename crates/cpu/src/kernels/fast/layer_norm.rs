@@ -1,13 +1,12 @@
 //! Normalisation by mean and variance, in single precision for 16-bit floats.
 
-use super::rms_norm::Squares;
-use super::rows::{self, widen};
+use super::rows::{self, Function, Output, total};
 use crate::kernels::declined;
 use crate::kernels::reduce::kinds::Sum;
-use crate::simd::element::{Element, Ring};
+use crate::simd::Isa;
+use crate::simd::element::{Element, Ordered, Ring};
 use crate::simd::float::Float;
-use crate::simd::fold::fold_slice;
-use crate::simd::{Isa, Kernel, vectorised};
+use crate::simd::fold::Cascade;
 use crate::with_float;
 use mlx_oxide_ir::{ArrayType, Dtype, Result};
 use mlx_oxide_runtime::{Call, Results};
@@ -26,47 +25,131 @@ pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let bias = &rows::vector::<T>(&call.inputs[2])?;
     let eps = T::Wide::from_double(eps);
-    rows::for_each::<T>(call, |_, row, wide, output| {
-        let norm = LayerNorm {
-            row,
-            wide,
-            output,
-            weight,
-            bias,
-            eps,
-        };
-        vectorised(isa, norm);
-    })
+    let norm = LayerNorm::<T> { weight, bias, eps };
+    rows::for_each::<T>(call, isa, norm)
 }
 
 struct LayerNorm<'a, T: Element> {
-    row: &'a [T],
-    wide: &'a mut [MaybeUninit<T::Wide>],
-    output: &'a mut [MaybeUninit<T>],
     weight: &'a [T::Wide],
     bias: &'a [T::Wide],
     eps: T::Wide,
 }
 
-impl<T: Element<Wide: Float>> Kernel for LayerNorm<'_, T> {
-    type Output = ();
+impl<T: Element<Wide: Float>> Function<T> for LayerNorm<'_, T> {
+    #[inline(always)]
+    fn apply(
+        &self,
+        _number: usize,
+        row: &[T],
+        _wide: &mut [MaybeUninit<T::Wide>],
+        output: Output<'_, T>,
+    ) {
+        let count = T::Wide::from_double(row.len() as f64);
+        let near = total(row, |x| x) / count;
+        // of the deviations, since the mean of squares less the squared mean would cancel; their
+        // own mean is what rounding left of it: all there is to see where elements hardly differ
+        let (rest, squares) = moments(row, near);
+        let mean = rest / count;
+        // rounding may leave less than nothing
+        let variance = ((squares - rest * mean) / count).greater(T::Wide::ZERO);
+        let scale = T::Wide::ONE / (variance + self.eps).sqrt();
+        output.fill(|part, first| {
+            let values = row[first..].iter().zip(&self.weight[first..]);
+            let values = values.zip(&self.bias[first..]);
+            for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
+                let deviation = element.wide() - near - mean;
+                result.write(T::narrow(deviation * scale * *weight + *bias));
+            }
+        });
+    }
+}
+
+/// Accumulators of each sum: both in the registers of AVX2.
+const LANES: usize = 32;
+/// Elements that are accumulated before their lanes are joined to the rest.
+const BLOCK: usize = 16 * LANES;
+/// Elements that are summed without pairing.
+const PIECE: usize = 16 * BLOCK;
+
+/// The sums of the deviations from `near`, and of their squares.
+#[inline(always)]
+fn moments<T: Element<Wide: Float>>(row: &[T], near: T::Wide) -> (T::Wide, T::Wide) {
+    if row.len() < LANES {
+        let (mut sum, mut square) = (T::Wide::ZERO, T::Wide::ZERO);
+        for element in row {
+            let deviation = element.wide() - near;
+            sum = sum + deviation;
+            square = square + deviation * deviation;
+        }
+        return (sum, square);
+    }
+    let mut sums = Cascade::new(Sum::<T::Wide>::default());
+    let mut squares = Cascade::new(Sum::<T::Wide>::default());
+    for piece in row.chunks(PIECE) {
+        let mut total = Lanes::<T::Wide>::new();
+        for block in piece.chunks(BLOCK) {
+            let mut lanes = Lanes::new();
+            let (whole, rest) = block.as_chunks::<LANES>();
+            for chunk in whole {
+                lanes.add(near, chunk);
+            }
+            lanes.add(near, rest);
+            total.join(&lanes);
+        }
+        let (sum, square) = total.finish();
+        sums.push(sum);
+        squares.push(square);
+    }
+    (sums.finish(), squares.finish())
+}
+
+/// Sums of deviations and of squares, lane by lane.
+struct Lanes<W> {
+    sums: [W; LANES],
+    squares: [W; LANES],
+}
+
+impl<W: Float> Lanes<W> {
+    #[inline(always)]
+    fn new() -> Self {
+        Lanes {
+            sums: [W::ZERO; LANES],
+            squares: [W::ZERO; LANES],
+        }
+    }
 
     #[inline(always)]
-    fn run(self) {
-        let wide = widen(self.row, self.wide);
-        let count = T::Wide::from_double(wide.len() as f64);
-        let near = fold_slice(Sum::<T::Wide>::default(), wide) / count;
-        for value in wide.iter_mut() {
-            *value = *value - near;
+    fn add<T: Element<Wide = W>>(&mut self, near: W, elements: &[T]) {
+        let lanes = self.sums.iter_mut().zip(&mut self.squares);
+        for ((sum, square), element) in lanes.zip(elements) {
+            let deviation = element.wide() - near;
+            *sum = *sum + deviation;
+            *square = *square + deviation * deviation;
         }
-        // what rounding left of the mean: it is all there is to see where elements hardly differ
-        let mean = fold_slice(Sum::<T::Wide>::default(), wide) / count;
-        // of the deviations, since the mean of squares less the squared mean would cancel
-        let variance = fold_slice(Squares { mean }, wide) / count;
-        let scale = T::Wide::ONE / (variance + self.eps).sqrt();
-        let values = wide.iter().zip(self.weight).zip(self.bias);
-        for (result, ((value, weight), bias)) in self.output.iter_mut().zip(values) {
-            result.write(T::narrow((*value - mean) * scale * *weight + *bias));
+    }
+
+    #[inline(always)]
+    fn join(&mut self, other: &Self) {
+        for (sum, other) in self.sums.iter_mut().zip(other.sums) {
+            *sum = *sum + other;
         }
+        for (square, other) in self.squares.iter_mut().zip(other.squares) {
+            *square = *square + other;
+        }
+    }
+
+    #[inline(always)]
+    fn finish(mut self) -> (W, W) {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lanes in [&mut self.sums, &mut self.squares] {
+                let (low, high) = lanes.split_at_mut(width);
+                for (low, high) in low.iter_mut().zip(high) {
+                    *low = *low + *high;
+                }
+            }
+            width /= 2;
+        }
+        (self.sums[0], self.squares[0])
     }
 }

@@ -3,7 +3,7 @@
 //! Sines and cosines of all positions are tabled once in double precision: every head turns by
 //! the same angles.
 
-use super::rows;
+use super::rows::{self, Function, Output};
 use crate::kernels::declined;
 use crate::simd::element::Element;
 use crate::simd::float::Float;
@@ -60,21 +60,16 @@ impl Turn {
         let rows_of_batch: usize = shape[1..shape.ndim() - 1].iter().product();
         let (cosines, sines) = self.table::<T::Wide>(isa, &offsets, &frequencies, times);
         let half = self.dims / 2;
-        rows::for_each::<T>(call, |number, row, _, output| {
-            let batch = match offsets.len() {
-                1 => 0,
-                _ => number / rows_of_batch,
-            };
-            let from = (batch * times + number % times) * half;
-            let pairs = Pairs {
-                row,
-                output,
-                cosines: &cosines[from..from + half],
-                sines: &sines[from..from + half],
-                traditional: self.traditional,
-            };
-            vectorised(isa, pairs);
-        })
+        let turned = Turned::<T> {
+            cosines: &cosines,
+            sines: &sines,
+            half,
+            times,
+            rows_of_batch,
+            one_offset: offsets.len() == 1,
+            traditional: self.traditional,
+        };
+        rows::for_each::<T>(call, isa, turned)
     }
 
     /// Cosines and sines for each offset, time and frequency.
@@ -134,23 +129,36 @@ impl<W: Float> Kernel for Table<'_, W> {
 }
 
 /// Turns the pairs of a row: `(x, y)` becomes `(x·cos - y·sin, x·sin + y·cos)`.
-struct Pairs<'a, T: Element> {
-    row: &'a [T],
-    output: &'a mut [MaybeUninit<T>],
+struct Turned<'a, T: Element> {
     cosines: &'a [T::Wide],
     sines: &'a [T::Wide],
+    half: usize,
+    times: usize,
+    rows_of_batch: usize,
+    one_offset: bool,
     traditional: bool,
 }
 
-impl<T: Element<Wide: Float>> Kernel for Pairs<'_, T> {
-    type Output = ();
-
+impl<T: Element<Wide: Float>> Function<T> for Turned<'_, T> {
     #[inline(always)]
-    fn run(self) {
-        let half = self.cosines.len();
-        let (row, kept) = self.row.split_at(2 * half);
-        let (output, rest) = self.output.split_at_mut(2 * half);
-        let angles = self.cosines.iter().zip(self.sines);
+    fn apply(
+        &self,
+        number: usize,
+        row: &[T],
+        _wide: &mut [MaybeUninit<T::Wide>],
+        output: Output<'_, T>,
+    ) {
+        let batch = match self.one_offset {
+            true => 0,
+            false => number / self.rows_of_batch,
+        };
+        let half = self.half;
+        let from = (batch * self.times + number % self.times) * half;
+        let (row, kept) = row.split_at(2 * half);
+        let (output, rest) = output.whole().split_at_mut(2 * half);
+        let angles = self.cosines[from..from + half]
+            .iter()
+            .zip(&self.sines[from..from + half]);
         let turned = |x: T, y: T, cosine: T::Wide, sine: T::Wide| {
             let (x, y) = (x.wide(), y.wide());
             (

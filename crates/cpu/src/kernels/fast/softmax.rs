@@ -1,12 +1,13 @@
 //! Softmax over the last axis, in single precision for 16-bit floats.
 
-use super::rows::{self, widen};
+use super::rows::{self, Function, Output};
 use crate::kernels::declined;
 use crate::kernels::reduce::kinds::{Max, Sum};
+use crate::kernels::rows::fetching;
+use crate::simd::Isa;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
 use crate::simd::fold::fold_slice;
-use crate::simd::{Isa, Kernel, vectorised};
 use crate::with_float;
 use mlx_oxide_ir::{ArrayType, Dtype, Result};
 use mlx_oxide_runtime::{Call, Results};
@@ -22,31 +23,36 @@ pub(super) fn run(call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set.
 pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, isa: Isa) -> Result<Results> {
-    rows::for_each::<T>(call, |_, row, wide, output| {
-        vectorised(isa, Softmax { row, wide, output });
-    })
+    rows::for_each::<T>(call, isa, Softmax)
 }
 
-struct Softmax<'a, T: Element> {
-    row: &'a [T],
-    wide: &'a mut [MaybeUninit<T::Wide>],
-    output: &'a mut [MaybeUninit<T>],
-}
+struct Softmax;
 
-impl<T: Element<Wide: Float>> Kernel for Softmax<'_, T> {
-    type Output = ();
+impl<T: Element<Wide: Float>> Function<T> for Softmax {
+    const WIDE: bool = true;
 
     #[inline(always)]
-    fn run(self) {
-        let wide = widen(self.row, self.wide);
-        let greatest = fold_slice(Max::<T::Wide>::default(), wide);
-        for value in wide.iter_mut() {
-            *value = (*value - greatest).exp();
-        }
-        let sum = fold_slice(Sum::<T::Wide>::default(), wide);
+    fn apply(
+        &self,
+        _number: usize,
+        row: &[T],
+        wide: &mut [MaybeUninit<T::Wide>],
+        output: Output<'_, T>,
+    ) {
+        let greatest = fold_slice(Max::<T>::default(), row);
+        fetching(row, |chunk, first| {
+            for (power, element) in wide[first..].iter_mut().zip(chunk) {
+                power.write((element.wide() - greatest).exp_below());
+            }
+        });
+        // SAFETY: there is a power for every element of the row
+        let powers = unsafe { wide.assume_init_ref() };
+        let sum = fold_slice(Sum::<T::Wide>::default(), powers);
         let scale = T::Wide::ONE / sum;
-        for (result, power) in self.output.iter_mut().zip(wide) {
-            result.write(T::narrow(*power * scale));
-        }
+        output.fill(|part, first| {
+            for (result, power) in part.iter_mut().zip(&powers[first..]) {
+                result.write(T::narrow(*power * scale));
+            }
+        });
     }
 }

@@ -1,5 +1,5 @@
 use super::{layer_norm, rms_norm, softmax};
-use crate::simd::Isa;
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{ArrayType, Dtype, Fast, Layout, Op, Result};
 use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Results, Stream};
 
@@ -102,4 +102,47 @@ fn a_row_of_equal_elements_has_no_deviations() {
         layer_norm::of::<f32>(call, 1e-12, Isa::best())
     });
     assert_eq!(found, [0.5; 7]);
+}
+
+#[test]
+fn rows_that_pass_by_the_caches_are_the_same() {
+    let row: Vec<f32> = (0..5000).map(|i| (i as f32 * 1.7).sin() * 4.0).collect();
+    let weight: Vec<f32> = (0..5000).map(|i| 0.5 + (i % 3) as f32).collect();
+    let all = |length: usize| {
+        let (row, weight) = (&row[..length], &weight[..length]);
+        let isa = Isa::best();
+        [
+            run(&[row], |call| softmax::of::<f32>(call, isa)),
+            run(&[row, weight], |call| rms_norm::of::<f32>(call, 1e-5, isa)),
+            run(&[row, weight, row], |call| {
+                layer_norm::of::<f32>(call, 1e-5, isa)
+            }),
+        ]
+    };
+    let lengths = [255, 256, 257, 1031, 2048, 2049, 5000];
+    let kept: Vec<_> = lengths.iter().map(|&length| all(length)).collect();
+    stream::always();
+    for (&length, kept) in lengths.iter().zip(kept) {
+        assert_eq!(all(length), kept, "{length}");
+    }
+}
+
+#[test]
+fn variances_of_long_and_offset_rows_are_exact_to_single_precision() {
+    for (length, offset) in [(100, 1e4f32), (20_000, 1e3), (300_000, 100.0)] {
+        let row: Vec<f32> = (0..length)
+            .map(|i| offset + ((i * 7919) % 1009) as f32 / 1009.0)
+            .collect();
+        let (ones, zeros) = (vec![1.0; length], vec![0.0; length]);
+        let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / length as f64;
+        let square = |x: &f32| (f64::from(*x) - mean).powi(2);
+        let variance = row.iter().map(square).sum::<f64>() / length as f64;
+        for isa in Isa::ALL {
+            let found = run(&[&row, &ones, &zeros], |call| {
+                layer_norm::of::<f32>(call, 0.0, isa)
+            });
+            let expected = row.iter().map(|x| (f64::from(*x) - mean) / variance.sqrt());
+            assert!(near(&found, expected), "{isa:?} {length}");
+        }
+    }
 }

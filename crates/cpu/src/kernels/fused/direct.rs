@@ -1,7 +1,7 @@
 //! One operation on inputs that lie in order or are one element: no program, no tiles.
 
 use super::lane;
-use crate::simd::{Isa, TileFn, strided};
+use crate::simd::{Isa, TileFn, stream, strided};
 use mlx_oxide_ir::{Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
 use smallvec::smallvec;
@@ -53,8 +53,15 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
     }
     let buffer = destination(call, output.bytes())?;
     let pointer = buffer.host_ptr()?.as_ptr();
+    let fresh = !operands.contains(&pointer.cast_const());
+    let read = call.inputs.iter().map(|input| input.buffer.len()).sum();
     let pieces = Pieces {
         run,
+        streamed: fresh
+            && match weight < lane::HEAVY {
+                true => stream::pays(output.bytes(), read),
+                false => stream::pays_while_computing(output.bytes()),
+            },
         pointer,
         operands,
         width: output.dtype.size(),
@@ -82,6 +89,8 @@ fn destination(call: &Call<'_>, bytes: usize) -> Result<Buffer> {
 /// The loop and where it works.
 struct Pieces {
     run: TileFn,
+    /// Whether results pass by the caches.
+    streamed: bool,
     pointer: *mut u8,
     operands: [*const u8; 3],
     width: usize,
@@ -93,10 +102,28 @@ unsafe impl Sync for Pieces {}
 
 impl Pieces {
     fn run(&self, start: usize, end: usize) {
+        let destination = self.pointer.wrapping_add(start * self.width);
+        if !self.streamed {
+            return self.tile(destination, start, end - start);
+        }
+        // SAFETY: the destination has room for the piece; `tile` fills what it is told
+        unsafe {
+            stream::tiles(
+                destination,
+                self.width,
+                end - start,
+                |tile, first, count| {
+                    self.tile(tile, start + first, count);
+                },
+            );
+        }
+    }
+
+    /// The results from number `start` on, at `destination`.
+    fn tile(&self, destination: *mut u8, start: usize, count: usize) {
         let operand =
             |number: usize| self.operands[number].wrapping_add(start * self.widths[number]);
-        let destination = self.pointer.wrapping_add(start * self.width);
         // SAFETY: operands have the output's size; the destination is fresh or one of them
-        unsafe { (self.run)(destination, operand(0), operand(1), operand(2), end - start) };
+        unsafe { (self.run)(destination, operand(0), operand(1), operand(2), count) };
     }
 }

@@ -3,8 +3,9 @@
 use super::lower::Lowered;
 use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
-use crate::simd::strided::{self, Block};
-use mlx_oxide_ir::Result;
+use crate::simd::turn::{self, Block, Target};
+use crate::simd::{stream, strided};
+use mlx_oxide_ir::{ArrayType, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, parallel};
 use smallvec::SmallVec;
 
@@ -35,8 +36,11 @@ pub(super) struct Run<'a> {
     tile: usize,
     /// Bytes of a register and its gap.
     pitch: usize,
-    /// For each input where in the scratch memory it is loaded.
+    /// For each input where in the scratch memory it is loaded, then for each output where it is
+    /// made if outputs pass by the caches.
     loads: SmallVec<[usize; 4]>,
+    /// Whether they do.
+    streamed: bool,
     /// Bytes of scratch memory.
     scratch: usize,
 }
@@ -54,6 +58,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
     for (buffer, output) in buffers.iter().zip(call.outputs) {
         run.write_to(buffer.host_ptr()?.as_ptr(), output.dtype.size());
     }
+    run.streamed = is_streamed(call, buffers)?;
     run.lay_out(count);
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
@@ -98,6 +103,7 @@ impl<'a> Run<'a> {
             tile: 0,
             pitch: 0,
             loads: SmallVec::new(),
+            streamed: false,
             scratch: 0,
         })
     }
@@ -143,7 +149,9 @@ impl<'a> Run<'a> {
             .any(|access| matches!(access, Access::Across(_)));
         // Short tiles of several steps: steps that compute and steps that wait for memory then
         // alternate so fast that the processor fetches ahead for one while it works at another.
-        let most = if across || self.lowered.steps.len() > 1 {
+        let most = if across {
+            256
+        } else if self.lowered.steps.len() > 1 {
             512
         } else {
             2048
@@ -156,7 +164,7 @@ impl<'a> Run<'a> {
         };
         // in place throughout: nothing is gained from tiles for a single step
         let in_place = self.nest.access.iter().all(|it| *it == Access::Whole);
-        let whole = in_place && self.lowered.steps.len() == 1;
+        let whole = in_place && self.lowered.steps.len() == 1 && !self.streamed;
         self.tile = if whole { PIECE } else { fitting / 64 * 64 }.min(longest.next_multiple_of(64));
         self.pitch = self.tile * self.lowered.register_width + GAP;
         self.pitch = self.pitch.next_multiple_of(64);
@@ -170,6 +178,12 @@ impl<'a> Run<'a> {
             };
             end += (rows * self.tile * site.width + if rows > 0 { GAP } else { 0 })
                 .next_multiple_of(64);
+        }
+        if self.streamed {
+            for site in &self.sites[self.inputs..] {
+                self.loads.push(end);
+                end += (self.tile * site.width + GAP).next_multiple_of(64);
+            }
         }
         self.scratch = end;
     }
@@ -185,19 +199,32 @@ impl<'a> Run<'a> {
                 slots[input] = tile;
             }
         }
+        if self.streamed {
+            for output in self.inputs..self.sites.len() {
+                slots[output] = scratch.wrapping_add(self.loads[output]);
+            }
+        }
         for register in 0..self.lowered.registers {
             slots.push(scratch.wrapping_add(register * self.pitch));
         }
         slots
     }
 
-    fn steps(&self, slots: &[*mut u8], count: usize) {
+    /// Runs the steps for `count` elements, the first of which is number `position`.
+    fn steps(&self, slots: &[*mut u8], position: usize, count: usize) {
         for step in &self.lowered.steps {
             let slot = |slot: u16| slots[slot as usize];
             let [first, second, third] = step.operands.map(slot);
             // SAFETY: lowering gives each step operands of its lanes' width and a destination that
             // is apart from them, or a donated input's memory, element for element
             unsafe { (step.run)(slot(step.destination), first, second, third, count) };
+        }
+        if self.streamed {
+            for (site, tile) in self.sites.iter().zip(slots).skip(self.inputs) {
+                let to = site.base.wrapping_add(position * site.width);
+                // SAFETY: the steps have filled the tile; the positions lie in the output
+                unsafe { stream::copy(to, *tile, count * site.width) };
+            }
         }
     }
 
@@ -210,6 +237,7 @@ impl<'a> Run<'a> {
             for (number, site) in self.sites.iter().enumerate() {
                 let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
                 match *access {
+                    Access::Whole if self.streamed && number >= self.inputs => {}
                     Access::Whole => {
                         slots[number] = base(number).wrapping_add(position * site.width)
                     }
@@ -233,8 +261,11 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            self.steps(&slots, count);
+            self.steps(&slots, position, count);
             position += count;
+        }
+        if self.streamed {
+            stream::settle();
         }
     }
 
@@ -251,7 +282,7 @@ impl<'a> Run<'a> {
                 let count = self.tile.min(inner - column);
                 self.transpose(scratch, axis, &index, rows, column, count);
                 for row in 0..rows {
-                    self.locate(
+                    let position = self.locate(
                         scratch,
                         axis,
                         &index,
@@ -261,10 +292,13 @@ impl<'a> Run<'a> {
                         &mut slots,
                         &mut filled,
                     );
-                    self.steps(&slots, count);
+                    self.steps(&slots, position, count);
                 }
                 column += count;
             }
+        }
+        if self.streamed {
+            stream::settle();
         }
     }
 
@@ -302,13 +336,16 @@ impl<'a> Run<'a> {
                 column_stride: strides[index.len()],
             };
             let source = site.base.wrapping_offset(place * site.width as isize);
-            let tile = scratch.wrapping_add(self.loads[input]);
+            let target = Target {
+                start: scratch.wrapping_add(self.loads[input]),
+                pitch: self.tile,
+            };
             // SAFETY: the block lies in the loops; the load has room for a tile of each row
-            unsafe { strided::transpose(tile, self.tile, source, site.width, block) };
+            unsafe { turn::transpose(target, source, site.width, block, self.lowered.isa) };
         }
     }
 
-    /// Finds or loads the tiles of a part of a row.
+    /// Finds or loads the tiles of a part of a row; the position of its first element.
     fn locate(
         &self,
         scratch: *mut u8,
@@ -319,7 +356,7 @@ impl<'a> Run<'a> {
         count: usize,
         slots: &mut [*mut u8],
         filled: &mut [*mut u8],
-    ) {
+    ) -> usize {
         let start = |strides: usize| {
             self.place(strides, index, column)
                 + row as isize * self.nest.loops.strides[strides][axis]
@@ -329,6 +366,7 @@ impl<'a> Run<'a> {
             let at = |place: isize| site.base.wrapping_offset(place * site.width as isize);
             let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
             match *access {
+                Access::Whole if self.streamed && number >= self.inputs => {}
                 Access::Whole => slots[number] = at(order),
                 Access::Uniform => {}
                 Access::Across(_) => {
@@ -359,5 +397,21 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        order as usize
     }
+}
+
+/// Whether outputs pass by the caches: not those in the memory of an input, which is there anyway.
+fn is_streamed(call: &Call<'_>, buffers: &[Buffer]) -> Result<bool> {
+    for input in call.inputs {
+        let start = input.buffer.host_ptr()?;
+        for buffer in buffers {
+            if buffer.host_ptr()? == start {
+                return Ok(false);
+            }
+        }
+    }
+    let written = call.outputs.iter().map(ArrayType::bytes).sum();
+    let read = call.inputs.iter().map(|input| input.buffer.len()).sum();
+    Ok(stream::pays(written, read))
 }

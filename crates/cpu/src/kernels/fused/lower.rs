@@ -39,6 +39,7 @@ impl Program<'_> {
 
 /// A program ready to run.
 pub(super) struct Lowered {
+    pub(super) isa: Isa,
     pub(super) steps: SmallVec<[Step; 4]>,
     /// How many registers there are.
     pub(super) registers: usize,
@@ -69,6 +70,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
         operands: [0; 3],
     };
     Lowered {
+        isa,
         steps: SmallVec::from_elem(step, 1),
         registers: 0,
         register_width: 1,
@@ -116,6 +118,7 @@ impl<'a> Lowering<'a> {
             isa,
             plans,
             lowered: Lowered {
+                isa,
                 steps: SmallVec::new(),
                 registers: 0,
                 register_width: 1,

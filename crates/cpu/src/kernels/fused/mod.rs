@@ -14,12 +14,15 @@ mod lower;
 mod nest;
 pub(super) mod prologue;
 pub(super) mod scratch;
+mod turned;
 
 #[cfg(test)]
 mod tests;
 
+use super::index::moves::{Grid, Place};
 use crate::simd::Isa;
 use lower::{Lowered, Program, lower, lower_copy};
+use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Op, Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::{SmallVec, smallvec};
@@ -84,10 +87,24 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
     interpret(call, program, isa)
 }
 
+/// Bytes of neighbours that are worth moving together.
+const LONG: usize = 32;
+
 /// The elements of an operand in row-major order, in fresh memory.
 pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
     let output = operand.array_type();
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
+    if turned::copy(operand, &buffer, Isa::best())? {
+        return Ok(buffer);
+    }
+    let (layout, width) = (&operand.layout, operand.dtype.size());
+    let order = contiguous_strides(&layout.shape);
+    let grid = Grid::new(&layout.shape, &order, &layout.strides);
+    let (count, _, step) = grid.row();
+    if step == 1 && !grid.is_row() && count * width >= LONG {
+        grid.copy(Place::new(&buffer, 0, width)?, Place::of(operand)?, width);
+        return Ok(buffer);
+    }
     let copying = Call {
         op: call.op,
         inputs: std::slice::from_ref(operand),

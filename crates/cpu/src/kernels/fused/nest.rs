@@ -9,8 +9,10 @@ use mlx_oxide_ir::layout::{Collapsed, collapse, contiguous_strides};
 use mlx_oxide_runtime::Operand;
 use smallvec::SmallVec;
 
-/// Rows of a block: one line of the cache of 4-byte elements.
-const BLOCK: usize = 16;
+/// Rows of a block: two lines of the cache of 4-byte elements.
+const BLOCK: usize = 32;
+/// The fewest rows that are worth transposing.
+const FEW: usize = 8;
 /// Rows shorter than this are not worth tiles of their own.
 const SHORT: usize = 64;
 
@@ -70,7 +72,7 @@ impl Nest {
         let inner = self.loops.shape.len() - 1;
         let across = |strides: &Strides| {
             let nearest = (0..inner)
-                .filter(|&axis| strides[axis] != 0 && self.loops.shape[axis] >= BLOCK / 2)
+                .filter(|&axis| strides[axis] != 0 && self.loops.shape[axis] >= FEW)
                 .min_by_key(|&axis| strides[axis].unsigned_abs());
             nearest.filter(|&axis| {
                 strides[inner].unsigned_abs() > 1

@@ -3,7 +3,7 @@
 use super::PIECE;
 use super::moves::{Grid, Place};
 use super::positions::{BLOCK, Corners, FirstError};
-use crate::simd::strided;
+use crate::simd::{stream, strided};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Axes, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
@@ -17,7 +17,14 @@ struct Gather {
     width: usize,
     /// Elements of a slice.
     size: usize,
+    /// Whether results pass by the caches.
+    streamed: bool,
 }
+
+/// Slices shorter than this, in bytes, are not worth passing by the caches.
+const LONG: usize = 256;
+/// Bytes of a slice that are fetched while the one before it is copied.
+const FETCHED: usize = 2048;
 
 pub(super) fn gather(axes: &Axes, slice: &[usize], call: &Call<'_>) -> Result<Results> {
     let (operand, arrays) = (&call.inputs[0], &call.inputs[1..]);
@@ -31,6 +38,8 @@ pub(super) fn gather(axes: &Axes, slice: &[usize], call: &Call<'_>) -> Result<Re
         destination: Place::new(&buffer, 0, output.dtype.size())?,
         width: output.dtype.size(),
         size,
+        streamed: size * output.dtype.size() >= LONG
+            && stream::pays(output.bytes(), output.bytes()),
     };
     let corners = Corners::new(
         "gather",
@@ -52,6 +61,9 @@ pub(super) fn gather(axes: &Axes, slice: &[usize], call: &Call<'_>) -> Result<Re
             }
             gather.slices(first, offsets);
         }
+        if gather.streamed {
+            stream::settle();
+        }
     });
     errors.into_result()?;
     Ok(smallvec![Stored::contiguous(buffer, output)])
@@ -64,6 +76,9 @@ impl Gather {
         if self.size == 1 {
             return self.elements(first, offsets);
         }
+        if self.grid.is_row() && stride == 1 {
+            return self.runs(first, offsets);
+        }
         for (number, &offset) in offsets.iter().enumerate() {
             let to = ((first + number) * self.size) as isize;
             self.grid.walk(0, self.grid.count(), |place, row| {
@@ -72,6 +87,27 @@ impl Gather {
                 // SAFETY: the row lies in the slice, whose corner is checked
                 unsafe { strided::row(target, source, stride, self.width, count) };
             });
+        }
+    }
+
+    /// Slices without gaps.
+    fn runs(&self, first: usize, offsets: &[isize]) {
+        let bytes = self.size * self.width;
+        for (number, &offset) in offsets.iter().enumerate() {
+            if let Some(&next) = offsets.get(number + 1) {
+                stream::fetch(self.source.element(next), bytes.min(FETCHED));
+            }
+            let target = self
+                .destination
+                .element(((first + number) * self.size) as isize);
+            let source = self.source.element(offset);
+            if self.streamed {
+                // SAFETY: the slice's corner is checked; its place is this task's
+                unsafe { stream::copy(target, source, bytes) };
+            } else {
+                // SAFETY: as above
+                unsafe { target.copy_from_nonoverlapping(source, bytes) };
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 mod along;
 mod combine;
 mod gather;
-mod moves;
+pub(super) mod moves;
 mod positions;
 mod scatter;
 

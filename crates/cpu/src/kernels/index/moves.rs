@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 /// The element that strides begin at.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(in crate::kernels) struct Place {
     start: *mut u8,
     width: usize,
 }
@@ -20,13 +20,13 @@ unsafe impl Sync for Place {}
 
 impl Place {
     /// An element of a buffer.
-    pub(super) fn new(buffer: &Buffer, element: usize, width: usize) -> Result<Self> {
+    pub(in crate::kernels) fn new(buffer: &Buffer, element: usize, width: usize) -> Result<Self> {
         let start = buffer.host_ptr()?.as_ptr().wrapping_add(element * width);
         Ok(Place { start, width })
     }
 
     /// The first element of an operand.
-    pub(super) fn of(operand: &Operand) -> Result<Self> {
+    pub(in crate::kernels) fn of(operand: &Operand) -> Result<Self> {
         Place::new(&operand.buffer, operand.layout.offset, operand.dtype.size())
     }
 
@@ -37,22 +37,26 @@ impl Place {
 }
 
 /// A shape with the strides of a destination and of a source.
-pub(super) struct Grid(Collapsed);
+pub(in crate::kernels) struct Grid(Collapsed);
 
 impl Grid {
-    pub(super) fn new(shape: &[usize], destination: &[isize], source: &[isize]) -> Self {
+    pub(in crate::kernels) fn new(
+        shape: &[usize],
+        destination: &[isize],
+        source: &[isize],
+    ) -> Self {
         Grid(collapse(shape, &[destination, source]))
     }
 
     /// Elements of a row, and the steps of destination and source along it.
-    pub(super) fn row(&self) -> (usize, isize, isize) {
+    pub(in crate::kernels) fn row(&self) -> (usize, isize, isize) {
         let last = self.0.shape.len() - 1;
         let [destination, source] = [&self.0.strides[0], &self.0.strides[1]];
         (self.0.shape[last], destination[last], source[last])
     }
 
     /// Whether there is nothing but one row.
-    pub(super) fn is_row(&self) -> bool {
+    pub(in crate::kernels) fn is_row(&self) -> bool {
         self.0.shape.len() == 1
     }
 
@@ -144,7 +148,7 @@ impl Grid {
     }
 
     /// Copies elements as they are.
-    pub(super) fn copy(&self, destination: Place, source: Place, width: usize) {
+    pub(in crate::kernels) fn copy(&self, destination: Place, source: Place, width: usize) {
         let (_, to, _) = self.row();
         match (to, width) {
             (1, 1) => self.rows(destination, source, packed::<1>),

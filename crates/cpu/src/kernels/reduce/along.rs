@@ -4,7 +4,7 @@ use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts};
+use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
 use crate::simd::{Isa, Kernel, strided, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -102,6 +102,14 @@ impl<F: Reduction> Reducer<'_, F> {
         let inner = shape[shape.len() - 1];
         let in_place = self.aligned && is_in_place(self.loops);
         let fold = F::default();
+        if in_place && shape.len() == 1 {
+            // without divisions, which take longer than a short row
+            let from = self.operand.wrapping_offset(place + terms.start as isize);
+            // SAFETY: so many neighbours in the operand, aligned
+            return fold_slice(fold, unsafe {
+                std::slice::from_raw_parts(from, terms.len())
+            });
+        }
         let mut cascade = Cascade::new(fold);
         let mut room = Aligned([const { MaybeUninit::<F::In>::uninit() }; RUN]);
         let room = room.0.as_mut_ptr();

@@ -6,7 +6,7 @@
 use super::kinds::Running;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
-use crate::simd::{Isa, Kernel, vectorised};
+use crate::simd::{Isa, Kernel, stream, vectorised};
 use mlx_oxide_ir::{Result, Scan};
 use mlx_oxide_runtime::Operand;
 use std::mem::MaybeUninit;
@@ -15,6 +15,8 @@ use std::mem::MaybeUninit;
 const SEGMENTS: usize = 8;
 /// Elements that are accumulated in the cache.
 const CHUNK: usize = 4096;
+/// Rows shorter than this, in bytes, are not worth passing by the caches.
+const LONG: usize = 1024;
 /// The least elements of a segment that are worth joining.
 const LEAST: usize = 16;
 
@@ -28,17 +30,24 @@ pub(super) fn run<F: Running>(
     let results = Shared(results.cast::<MaybeUninit<F::Out>>());
     let length = rows.length;
     let room = CHUNK.min(length);
-    rows.for_each::<F::In>(room * size_of::<F::Acc>(), |number, row, scratch| {
+    let written = rows.count * length * size_of::<F::Out>();
+    let streamed = length * size_of::<F::Out>() >= LONG && stream::pays(written, written);
+    let bytes = room * (size_of::<F::Acc>() + size_of::<F::Out>());
+    rows.for_each::<F::In>(bytes, |number, row, scratch| {
         let from = results.pointer().wrapping_add(number * length);
         // SAFETY: the output has as many rows of this length, this one only this task's
         let output = unsafe { std::slice::from_raw_parts_mut(from, length) };
         // SAFETY: the scratch memory is that long, aligned, and this task's own
         let values = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), room) };
+        let tile = scratch.wrapping_add(room * size_of::<F::Acc>());
+        // SAFETY: as above; accumulators are at least as aligned as results
+        let tile = unsafe { std::slice::from_raw_parts_mut(tile.cast(), room) };
         let (reverse, inclusive) = (op.reverse, op.inclusive);
         let row = Row::<F> {
             row,
             output,
             values,
+            tile: streamed.then_some(tile),
             reverse,
             inclusive,
         };
@@ -51,6 +60,8 @@ struct Row<'a, F: Running> {
     row: &'a [F::In],
     output: &'a mut [MaybeUninit<F::Out>],
     values: &'a mut [MaybeUninit<F::Acc>],
+    /// Where results are made if they pass by the caches.
+    tile: Option<&'a mut [MaybeUninit<F::Out>]>,
     reverse: bool,
     inclusive: bool,
 }
@@ -59,7 +70,7 @@ impl<F: Running> Kernel for Row<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
         let fold = F::default();
         let length = self.row.len();
         let mut before = fold.identity();
@@ -73,7 +84,10 @@ impl<F: Running> Kernel for Row<'_, F> {
             };
             let values = &mut self.values[..count];
             let source = &self.row[start..start + count];
-            let output = &mut self.output[start..start + count];
+            let output = match &mut self.tile {
+                Some(tile) => &mut tile[..count],
+                None => &mut self.output[start..start + count],
+            };
             let values = if self.reverse {
                 lifted(fold, values, source.iter().rev())
             } else {
@@ -87,6 +101,15 @@ impl<F: Running> Kernel for Row<'_, F> {
             }
             before = last;
             done += count;
+            if let Some(tile) = &self.tile {
+                let to = self.output[start..].as_mut_ptr().cast();
+                let bytes = count * size_of::<F::Out>();
+                // SAFETY: the tile has just been filled; the place has room for as many
+                unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
+            }
+        }
+        if self.tile.is_some() {
+            stream::settle();
         }
     }
 }

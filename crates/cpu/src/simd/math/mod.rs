@@ -33,3 +33,19 @@ pub(crate) fn polynomial32<const N: usize>(x: f32, coefficients: &[f32; N]) -> f
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::single;
+
+    #[test]
+    fn the_exponential_below_zero_has_the_bits_of_the_other() {
+        let bits = (f32::to_bits(-0.0)..=f32::to_bits(f32::NEG_INFINITY)).step_by(997);
+        let edges = [f32::NEG_INFINITY, -104.0, -103.5, -87.4, -0.0, 0.0];
+        for x in bits.map(f32::from_bits).chain(edges) {
+            let (found, expected) = (single::exp_below(x), single::exp(x));
+            assert_eq!(found.to_bits(), expected.to_bits(), "{x:e}");
+        }
+        assert!(single::exp_below(f32::NAN).is_nan());
+    }
+}

@@ -35,6 +35,17 @@ pub fn exp(x: f32) -> f32 {
     power * power_of_two(half) * power_of_two(rest)
 }
 
+/// `eˣ` for `x ≤ 0` or NaN, the same bits as of [`exp`] for less.
+#[inline(always)]
+pub fn exp_below(x: f32) -> f32 {
+    const BIAS: f32 = 64.0;
+    const SCALE: f32 = 1.0 / 18_446_744_073_709_551_616.0; // 2⁻⁶⁴
+    let clamped = if x < -104.0 { -104.0 } else { x };
+    let (power, n) = reduced_exp(clamped);
+    // too great by 2⁶⁴ at first, so that only the last product may be subnormal
+    power * power_of_two(n + BIAS + ROUNDER) * SCALE
+}
+
 /// `e^(x - n·ln2)` and `n`.
 #[inline(always)]
 fn reduced_exp(x: f32) -> (f32, f32) {

@@ -140,6 +140,26 @@ impl<S: Source, T: Target> Map1 for Convert<S, T> {
     }
 }
 
+/// Kernel: conversion to an integer of at most 32 bits, by way of one of 32, which vectors have.
+struct Truncated<T>(PhantomData<T>);
+
+impl<T: Target> Map1 for Truncated<T> {
+    type In = f32;
+    type Out = T;
+    const RARE: bool = true;
+    #[inline(always)]
+    fn apply(operand: f32) -> T {
+        T::convert(operand as i32)
+    }
+    #[inline(always)]
+    fn is_rare(operand: f32) -> bool {
+        operand.abs() >= 2_147_483_648.0 // 2³¹
+    }
+    fn slow(operand: f32) -> T {
+        T::convert(operand)
+    }
+}
+
 /// Kernel: the bits as they are.
 struct Copied<T>(PhantomData<T>);
 
@@ -177,7 +197,12 @@ pub(in crate::kernels::fused) fn cast(from: Dtype, to: Dtype, isa: Isa) -> TileF
         Dtype::Int16 => to_dtype::<i16>(to, isa),
         Dtype::Int32 => to_dtype::<i32>(to, isa),
         Dtype::Int64 => to_dtype::<i64>(to, isa),
-        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => to_dtype::<f32>(to, isa),
+        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => match to {
+            Dtype::Uint8 | Dtype::Int8 => map1::<Truncated<u8>>(isa),
+            Dtype::Uint16 | Dtype::Int16 => map1::<Truncated<u16>>(isa),
+            Dtype::Uint32 | Dtype::Int32 => map1::<Truncated<u32>>(isa),
+            _ => to_dtype::<f32>(to, isa),
+        },
         Dtype::Float64 => to_dtype::<f64>(to, isa),
         Dtype::Complex64 => to_dtype::<Complex32>(to, isa),
     }

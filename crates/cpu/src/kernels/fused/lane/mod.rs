@@ -110,6 +110,9 @@ pub(super) fn binary_keeps_rounding(op: Binary) -> bool {
     matches!(op, Binary::Maximum | Binary::Minimum)
 }
 
+/// From this weight on, computing takes as long as memory does.
+pub(super) const HEAVY: usize = 8;
+
 /// Roughly how many nanoseconds sixteen elements take, for cutting work into pieces.
 pub(super) fn weight(op: Unary, dtype: Dtype) -> usize {
     let cheap = keeps_rounding(op)

@@ -4,6 +4,7 @@ mod accuracy;
 mod instruction_sets;
 mod layouts;
 mod programs;
+mod streamed;
 mod values;
 
 use super::run_with;

@@ -270,6 +270,36 @@ fn casts_to_integers_truncate_then_wrap() {
 }
 
 #[test]
+fn casts_from_single_precision_go_by_sixty_four_bits() {
+    let edges = [
+        -0.5f32,
+        127.9,
+        -128.9,
+        65535.5,
+        2147483520.0,
+        2147483648.0,
+        4294967296.0,
+    ];
+    let more = [f32::NAN, INF, -INF, 1e10, -1e10, 1e-40, 9.3e18, -9.3e18];
+    let signed = edges.into_iter().flat_map(|x| [x, -x]);
+    let values: Vec<f32> = signed.chain(more).cycle().take(100).collect();
+    for isa in available() {
+        for count in (0..40).chain([100]) {
+            let source = floats(&values[..count]);
+            let cast = |dtype| run(&Op::Cast(dtype), std::slice::from_ref(&source), isa).remove(0);
+            let wide = || values[..count].iter().map(|x| *x as i64);
+            let bytes: Vec<u8> = wide().map(|x| x as u8).collect();
+            assert_eq!(cast(Dtype::Int8), bytes, "{isa:?} {count}");
+            let shorts: Vec<u8> = wide().flat_map(|x| (x as u16).to_le_bytes()).collect();
+            assert_eq!(cast(Dtype::Int16), shorts, "{isa:?} {count}");
+            let words: Vec<u8> = wide().flat_map(|x| (x as u32).to_le_bytes()).collect();
+            assert_eq!(cast(Dtype::Int32), words, "{isa:?} {count}");
+            assert_eq!(cast(Dtype::Uint32), words, "{isa:?} {count}");
+        }
+    }
+}
+
+#[test]
 fn sixteen_bit_arithmetic_rounds_once() {
     let values: Vec<half::bf16> = (0..1000)
         .map(|i| half::bf16::from_f32(i as f32 * 0.37 - 50.0))
