@@ -68,6 +68,7 @@ impl Backend for Cpu {
             Op::Random(op) => random::supports(op, inputs),
             Op::Fast(op) => fast::supports(op, inputs),
             Op::Quantized(_) => true,
+            Op::FusedReduce(op) => reduce::supports_program(op, inputs),
             Op::Custom(_) => false,
         }
     }
@@ -90,6 +91,7 @@ impl Backend for Cpu {
             Op::Random(op) => random::run(op, &call),
             Op::Fast(op) => fast::run(op, &call),
             Op::Quantized(op) => quantized::run(op, &call),
+            Op::FusedReduce(op) => reduce::run_program(op, &call),
             Op::Custom(_) => Err(kernels::declined(&call)),
         }
     }

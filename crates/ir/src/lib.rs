@@ -21,7 +21,7 @@ pub use error::{Error, ErrorClass, Result};
 pub use infer::{ArrayType, OutputTypes, infer};
 pub use layout::{Layout, Strides};
 pub use op::*;
-pub use program::{Instruction, ScalarOp, ScalarProgram, ValueIndex};
+pub use program::{Instruction, ReducedProgram, ScalarOp, ScalarProgram, ValueIndex};
 pub use real::Real;
 pub use scalar::Scalar;
 pub use shape::{Axes, Shape, normalize_axes, normalize_axis};

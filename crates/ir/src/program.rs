@@ -2,7 +2,7 @@
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::op::{Binary, Unary};
+use crate::op::{Binary, Reduce, Unary};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -54,6 +54,18 @@ pub struct ScalarProgram {
     pub instructions: Vec<Instruction>,
     /// Values that are written out, each one an instruction's result.
     pub outputs: Vec<ValueIndex>,
+}
+
+/// A program with a reduction of one of its values, which need not exist whole. The results are the
+/// program's outputs, then the reduction, whose axes are those of the iteration shape.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReducedProgram {
+    /// What is computed of every element.
+    pub program: ScalarProgram,
+    /// An instruction's result.
+    pub value: ValueIndex,
+    /// What is made of it.
+    pub reduce: Reduce,
 }
 
 impl ScalarProgram {

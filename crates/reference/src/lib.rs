@@ -27,8 +27,10 @@ mod unary;
 mod value;
 mod view;
 
-use mlx_oxide_ir::{ArrayType, Custom, Error, Fast, Op, Result};
-use mlx_oxide_runtime::{Backend, Call, Device, DeviceType, InfoValue, Results, Stored, Stream};
+use mlx_oxide_ir::{ArrayType, Custom, Error, Fast, Op, ReducedProgram, Result};
+use mlx_oxide_runtime::{
+    Backend, Call, Device, DeviceType, InfoValue, Operand, Results, Stored, Stream,
+};
 use std::collections::BTreeMap;
 
 /// The reference backend; it runs on the processor.
@@ -73,7 +75,8 @@ impl Backend for Reference {
             | Op::Linalg(_)
             | Op::Random(_)
             | Op::Quantized(_)
-            | Op::Fused(_) => true,
+            | Op::Fused(_)
+            | Op::FusedReduce(_) => true,
             Op::Fast(fast) => is_defined(fast, inputs),
             Op::Custom(custom) => is_identity(custom, inputs),
         }
@@ -87,6 +90,7 @@ impl Backend for Reference {
             Op::Select => elementwise::select(&call),
             Op::Cast(dtype) => elementwise::cast(*dtype, &call),
             Op::Fused(program) => elementwise::fused(program, &call),
+            Op::FusedReduce(reduced) => reduced_program(reduced, &call),
             Op::View(op) => view::run(op, &call),
             Op::Index(op) => index::run(op, &call),
             Op::Reduce(op) => reduce::reduce(op, &call),
@@ -129,6 +133,40 @@ fn is_identity(custom: &Custom, inputs: &[&ArrayType]) -> bool {
         .iter()
         .zip(&custom.outputs)
         .all(|(input, output)| *input == output)
+}
+
+/// The program with the value among its outputs, then the reduction of that.
+fn reduced_program(reduced: &ReducedProgram, call: &Call<'_>) -> Result<Results> {
+    let mut program = reduced.program.clone();
+    program.outputs.push(reduced.value);
+    let shape = &call.inputs[0].layout.shape;
+    let types: Vec<ArrayType> = program
+        .outputs
+        .iter()
+        .map(|output| ArrayType::new(shape.clone(), program.dtype(*output)))
+        .collect();
+    let making = Call {
+        outputs: &types,
+        ..*call
+    };
+    let mut results = elementwise::fused(&program, &making)?;
+    let Some(stored) = results.pop() else {
+        return Ok(results);
+    };
+    let dtype = program.dtype(reduced.value);
+    let value = Operand {
+        buffer: stored.buffer,
+        layout: stored.layout,
+        dtype,
+        donatable: false,
+    };
+    let reduction = Call {
+        inputs: std::slice::from_ref(&value),
+        outputs: &call.outputs[program.outputs.len() - 1..],
+        ..*call
+    };
+    results.extend(reduce::reduce(&reduced.reduce, &reduction)?);
+    Ok(results)
 }
 
 fn custom(custom: &Custom, call: &Call<'_>) -> Result<Results> {

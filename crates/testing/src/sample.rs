@@ -234,6 +234,7 @@ impl Sample {
             Op::Fast(_) => "fast",
             Op::Quantized(_) => "quantized",
             Op::Fused(_) => "fused",
+            Op::FusedReduce(_) => "fused_reduce",
             Op::Custom(_) => "custom",
         }
     }

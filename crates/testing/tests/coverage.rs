@@ -163,6 +163,7 @@ names! { family FAMILIES Op {
     Op::Fast(_) => "fast",
     Op::Quantized(_) => "quantized",
     Op::Fused(_) => "fused",
+    Op::FusedReduce(_) => "fused_reduce",
     Op::Custom(_) => "custom",
 }}
 

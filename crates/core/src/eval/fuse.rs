@@ -7,7 +7,7 @@
 
 use super::order::{Entry, Plan, Step};
 use crate::array::Array;
-use mlx_oxide_ir::{Instruction, Op, ScalarOp, ScalarProgram, ValueIndex};
+use mlx_oxide_ir::{Instruction, Op, ReducedProgram, ScalarOp, ScalarProgram, ValueIndex};
 use mlx_oxide_runtime::DeviceType;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -187,6 +187,47 @@ pub(super) fn write_program(entries: &[Option<Entry>], members: &[u32]) -> Fusio
     }
 }
 
+/// The program of a group with a reduction of one of its values, whose only consumer the reduction
+/// may be; the outputs are those of the program that are needed whole.
+pub(super) fn reduced_program(
+    entries: &[Option<Entry>],
+    members: &[u32],
+    reduction: u32,
+) -> Option<(ReducedProgram, Fusion)> {
+    let entry = entries[reduction as usize].as_ref()?;
+    let Op::Reduce(reduce) = &entry.expression.op else {
+        return None;
+    };
+    let operand = &entry.expression.inputs.first()?.node;
+    let is_operand = |member: &u32| {
+        let producer = entries[*member as usize].as_ref();
+        producer.is_some_and(|producer| Arc::ptr_eq(&producer.node, operand))
+    };
+    let instruction = members.iter().position(is_operand)?;
+    let mut fusion = write_program(entries, members);
+    let producer = entries[members[instruction] as usize].as_ref()?;
+    let mut others = producer.consumers.iter();
+    let value = fusion.program.result_of(instruction);
+    if !is_held(producer)
+        && others.all(|consumer| *consumer == reduction || members.binary_search(consumer).is_ok())
+    {
+        // nobody else takes it
+        let place = fusion
+            .program
+            .outputs
+            .iter()
+            .position(|output| *output == value)?;
+        fusion.program.outputs.remove(place);
+        fusion.outputs.remove(place);
+    }
+    let reduced = ReducedProgram {
+        program: std::mem::take(&mut fusion.program),
+        value,
+        reduce: reduce.clone(),
+    };
+    Some((reduced, fusion))
+}
+
 /// The operation as an instruction, if it is elementwise.
 fn scalar_op(op: &Op) -> Option<ScalarOp> {
     match op {
@@ -208,6 +249,7 @@ fn scalar_op(op: &Op) -> Option<ScalarOp> {
         | Op::Fast(_)
         | Op::Quantized(_)
         | Op::Fused(_)
+        | Op::FusedReduce(_)
         | Op::Custom(_) => None,
     }
 }

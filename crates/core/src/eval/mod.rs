@@ -1,11 +1,13 @@
-//! Evaluation: order → fuse → join rows → run.
+//! Evaluation: order → fuse → join rows → absorb → run.
 //!
 //! `order` claims the nodes that have to be computed and sorts them; `fuse` joins elementwise
-//! ones into programs; `rows` joins steps that treat every row by itself; `run` gives each step
-//! to a backend and publishes the results.
+//! ones into programs; `rows` joins steps that treat every row by itself; `reduce` joins the
+//! reductions that are left to the programs before them; `run` gives each step to a backend and
+//! publishes the results.
 
 mod fuse;
 mod order;
+mod reduce;
 mod rows;
 mod run;
 
@@ -80,6 +82,7 @@ fn plan(arrays: &[Array], limits: rows::Limits) -> Option<order::Plan> {
     let mut plan = order::order(arrays);
     fuse::fuse(&mut plan);
     rows::join(&mut plan, limits);
+    reduce::absorb(&mut plan, limits.operand);
     (!plan.entries.is_empty()).then_some(plan)
 }
 

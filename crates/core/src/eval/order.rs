@@ -1,5 +1,6 @@
 //! Which nodes to compute, each after those it depends on.
 
+use super::reduce::Reduced;
 use super::rows::Rows;
 use crate::array::{Array, Expression, Node, State};
 use mlx_oxide_runtime::{Progress, Stream};
@@ -22,6 +23,8 @@ pub(super) enum Step {
     Fused(Vec<u32>),
     /// Steps that run together for a block of rows at a time.
     Rows(Rows),
+    /// An elementwise program and the reduction of one of its values.
+    Reduced(Reduced),
 }
 
 impl Step {
@@ -31,6 +34,7 @@ impl Step {
             Step::Single(member) => std::slice::from_ref(member),
             Step::Fused(members) => members,
             Step::Rows(rows) => &rows.members,
+            Step::Reduced(reduced) => &reduced.members,
         }
     }
 }

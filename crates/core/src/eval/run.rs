@@ -2,7 +2,7 @@
 
 use super::fuse::{Fusion, write_program};
 use super::order::{Entry, Plan, Step};
-use super::rows;
+use super::{reduce, rows};
 use crate::array::{Array, Expression, Node, Role, State};
 use crate::rules::decompose;
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Op, OutputTypes, Result, Source, View};
@@ -135,6 +135,7 @@ pub(super) fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
         }
         Step::Fused(members) => run_fused(plan, members),
         Step::Rows(rows) => rows::run(plan, rows),
+        Step::Reduced(reduced) => reduce::run(plan, reduced),
     }
 }
 
@@ -220,7 +221,7 @@ fn operand(input: &Array) -> Result<Operand> {
 }
 
 /// Puts back what [`operand`] took, after a failure.
-fn restore(inputs: &[Array], operands: &mut Operands) {
+pub(super) fn restore(inputs: &[Array], operands: &mut Operands) {
     for (input, operand) in inputs
         .iter()
         .zip(operands.drain(..))
@@ -400,7 +401,7 @@ fn run_fused(plan: &mut Plan, members: &[u32]) -> Result<()> {
 
 /// Operands of a program. The members' own handles of the inputs are dropped only when the step
 /// has succeeded, so memory is taken over by counting them.
-fn fused_operands(plan: &Plan, members: &[u32], inputs: &[Array]) -> Result<Operands> {
+pub(super) fn fused_operands(plan: &Plan, members: &[u32], inputs: &[Array]) -> Result<Operands> {
     let uses = |input: &Array| {
         members
             .iter()

@@ -256,7 +256,7 @@ impl ExportedTrace {
 fn is_portable(op: &Op) -> bool {
     !matches!(
         op,
-        Op::Custom(_) | Op::Fused(_) | Op::Source(Source::Placeholder(_))
+        Op::Custom(_) | Op::Fused(_) | Op::FusedReduce(_) | Op::Source(Source::Placeholder(_))
     )
 }
 

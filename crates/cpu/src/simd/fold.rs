@@ -14,6 +14,8 @@ const FEW: usize = 8;
 const BLOCK: usize = 16 * LANES;
 /// Elements that are folded without pairing.
 pub const PIECE: usize = 16 * BLOCK;
+/// The most elements of a part of what is folded: some blocks.
+pub const RUN: usize = 4 * BLOCK;
 /// Rows that are folded at once into accumulators.
 pub const GROUP: usize = 8;
 
@@ -84,16 +86,48 @@ impl<F: Fold> Cascade<F> {
 /// The value of all elements.
 #[inline(always)]
 pub fn fold_slice<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
-    if elements.len() < LANES {
-        return fold_few(fold, elements);
+    fold_parts(fold, elements.len(), |start, count| {
+        &elements[start..start + count]
+    })
+}
+
+/// The value of `count` elements of which `part` gives so many from a place on, at most
+/// [`RUN`] at a time, in order: the same as of all of them in one slice.
+#[inline(always)]
+pub fn fold_parts<'a, F: Fold>(
+    fold: F,
+    count: usize,
+    mut part: impl FnMut(usize, usize) -> &'a [F::In],
+) -> F::Acc
+where
+    F::In: 'a,
+{
+    if count < LANES {
+        return fold_few(fold, part(0, count));
     }
     let mut cascade = Cascade::new(fold);
-    for piece in elements.chunks(PIECE) {
-        let value = fold_piece(fold, piece);
-        if piece.len() == elements.len() {
+    let mut start = 0;
+    while start < count {
+        let piece = PIECE.min(count - start);
+        let mut total = [fold.identity(); LANES];
+        let mut taken = 0;
+        while taken < piece {
+            let length = RUN.min(piece - taken);
+            for block in part(start + taken, length).chunks(BLOCK) {
+                let mut lanes = [fold.identity(); LANES];
+                accumulate(fold, &mut lanes, block);
+                for (total, lane) in total.iter_mut().zip(lanes) {
+                    *total = fold.combine(*total, lane);
+                }
+            }
+            taken += length;
+        }
+        let value = join(fold, &mut total);
+        if piece == count {
             return value;
         }
         cascade.push(value);
+        start += piece;
     }
     cascade.finish()
 }
@@ -110,19 +144,6 @@ fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     let mut lanes = [fold.identity(); FEW];
     accumulate(fold, &mut lanes, elements);
     join(fold, &mut lanes)
-}
-
-#[inline(always)]
-fn fold_piece<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
-    let mut total = [fold.identity(); LANES];
-    for block in elements.chunks(BLOCK) {
-        let mut lanes = [fold.identity(); LANES];
-        accumulate(fold, &mut lanes, block);
-        for (total, lane) in total.iter_mut().zip(lanes) {
-            *total = fold.combine(*total, lane);
-        }
-    }
-    join(fold, &mut total)
 }
 
 /// Elements to accumulators in turn.

@@ -109,6 +109,7 @@ fn program(op: &Op, inputs: &[Dtype]) -> Option<Arc<ScalarProgram>> {
         | Op::Quantized(_)
         | Op::Random(_)
         | Op::Fast(_)
+        | Op::FusedReduce(_)
         | Op::Custom(_) => return None,
     };
     Some(Arc::new(single(scalar, inputs, dtype)))

@@ -119,7 +119,7 @@ pub(crate) fn supports(
         Op::Contract(op) => whole() && contract::supports(op, inputs, capabilities),
         Op::Random(op) => whole() && random::supports(op, inputs),
         Op::Fast(op) => whole() && fast::supports(op, inputs),
-        Op::Fft(_) | Op::Linalg(_) | Op::Quantized(_) | Op::Custom(_) => false,
+        Op::Fft(_) | Op::Linalg(_) | Op::Quantized(_) | Op::FusedReduce(_) | Op::Custom(_) => false,
     }
 }
 
@@ -139,7 +139,9 @@ pub(crate) fn run(call: &Call<'_>) -> Result<Results> {
         Op::Contract(op) => contract::run(op, call),
         Op::Random(op) => random::run(op, call),
         Op::Fast(op) => fast::run(op, call),
-        Op::Fft(_) | Op::Linalg(_) | Op::Quantized(_) | Op::Custom(_) => Err(declined(call)),
+        Op::Fft(_) | Op::Linalg(_) | Op::Quantized(_) | Op::FusedReduce(_) | Op::Custom(_) => {
+            Err(declined(call))
+        }
     }
 }
 

@@ -102,6 +102,7 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
         Op::Fast(fast) => smallvec![fast::fast(fast, inputs)?],
         Op::Quantized(op) => quantized::quantized(op, inputs)?,
         Op::Fused(program) => elementwise::fused(program, inputs)?,
+        Op::FusedReduce(reduced) => reduce::reduced_program(reduced, inputs)?,
         Op::Custom(custom) => custom.outputs.iter().cloned().collect(),
     })
 }

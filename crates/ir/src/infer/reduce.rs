@@ -1,9 +1,10 @@
 //! Reductions and scans.
 
-use super::{ArrayType, has_axis};
+use super::{ArrayType, OutputTypes, elementwise, has_axis};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::op::{ArgReduce, Reduce, ReduceKind, Scan, ScanKind};
+use crate::program::ReducedProgram;
 
 pub(super) fn reduce(reduce: &Reduce, operand: &ArrayType) -> Result<ArrayType> {
     let name = reduce.name();
@@ -37,6 +38,18 @@ pub(super) fn reduce(reduce: &Reduce, operand: &ArrayType) -> Result<ArrayType> 
         }
     };
     Ok(ArrayType { shape, dtype })
+}
+
+/// The outputs of the program, then the reduction of its value.
+pub(super) fn reduced_program(
+    reduced: &ReducedProgram,
+    inputs: &[&ArrayType],
+) -> Result<OutputTypes> {
+    let mut outputs = elementwise::fused(&reduced.program, inputs)?;
+    let dtype = reduced.program.dtype(reduced.value);
+    let value = ArrayType::new(inputs[0].shape.clone(), dtype);
+    outputs.push(reduce(&reduced.reduce, &value)?);
+    Ok(outputs)
 }
 
 /// The dtype that sums and products of `dtype` have.

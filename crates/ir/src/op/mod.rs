@@ -34,7 +34,7 @@ pub use view::{AsStrided, View};
 
 use crate::dtype::Dtype;
 use crate::infer::ArrayType;
-use crate::program::ScalarProgram;
+use crate::program::{ReducedProgram, ScalarProgram};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub enum Op {
     Quantized(Quantized),
     /// An elementwise program, made by evaluation.
     Fused(Arc<ScalarProgram>),
+    /// A reduction of what an elementwise program makes, made by evaluation.
+    FusedReduce(Arc<ReducedProgram>),
     /// A caller's own operation; its behaviour hangs on the graph node.
     Custom(Box<Custom>),
 }
@@ -115,6 +117,7 @@ impl Op {
             Op::Fast(fast) => fast.name(),
             Op::Quantized(quantized) => quantized.name(),
             Op::Fused(_) => "fused",
+            Op::FusedReduce(reduced) => reduced.reduce.name(),
             Op::Custom(_) => "custom",
         }
     }
@@ -137,6 +140,7 @@ impl Op {
             | Op::Fast(_)
             | Op::Quantized(_)
             | Op::Fused(_)
+            | Op::FusedReduce(_)
             | Op::Custom(_) => false,
         }
     }

@@ -48,7 +48,7 @@ pub fn batching(sample: &Sample) -> Result<Outcome, Failure> {
 fn unsuitable(sample: &Sample) -> Option<&'static str> {
     let elements: usize = sample.inputs.iter().map(|input| input.shape.size()).sum();
     match sample.op {
-        Op::Fused(_) => Some("fused programs are made after transforms"),
+        Op::Fused(_) | Op::FusedReduce(_) => Some("fused programs are made after transforms"),
         _ if sample.inputs.is_empty() => Some("no inputs"),
         _ if elements > MOST_ELEMENTS => Some("a larger sample of the same rule"),
         _ => None,

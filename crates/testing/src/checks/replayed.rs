@@ -33,7 +33,7 @@ fn all_same(way: &str, found: &[Array], expected: &[Array]) -> Result<(), Failur
 /// The first and the second call of the compiled function give what the function gives; so does
 /// its gradient compiled, where it has one.
 pub fn compiled(sample: &Sample) -> Result<Outcome, Failure> {
-    if matches!(sample.op, Op::Fused(_)) {
+    if matches!(sample.op, Op::Fused(_) | Op::FusedReduce(_)) {
         return Ok(Outcome::Skipped("fused programs are made after transforms"));
     }
     let function = graph::function(sample);
@@ -64,7 +64,7 @@ pub fn compiled(sample: &Sample) -> Result<Outcome, Failure> {
 /// The function, and its gradient where it has one, written to a file and read again give what
 /// they give directly.
 pub fn exported(sample: &Sample) -> Result<Outcome, Failure> {
-    if matches!(sample.op, Op::Fused(_) | Op::Custom(_)) {
+    if matches!(sample.op, Op::Fused(_) | Op::FusedReduce(_) | Op::Custom(_)) {
         return Ok(Outcome::Skipped("has no place in a file"));
     }
     let function = graph::function(sample);

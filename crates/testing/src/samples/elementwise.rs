@@ -3,7 +3,10 @@
 use super::{FLOATING, between, distinct, exactly};
 use crate::sample::{InputSpec, Sample, Values};
 use crate::tolerance::Tolerance;
-use mlx_oxide_ir::{Binary, Dtype, Instruction, Op, ScalarOp, ScalarProgram, Unary, ValueIndex};
+use mlx_oxide_ir::{
+    Binary, Dtype, Instruction, Op, Reduce, ReduceKind, ReducedProgram, ScalarOp, ScalarProgram,
+    Unary, ValueIndex,
+};
 use std::sync::Arc;
 
 pub(super) fn samples() -> Vec<Sample> {
@@ -12,7 +15,9 @@ pub(super) fn samples() -> Vec<Sample> {
         .iter()
         .flat_map(|&from| Dtype::ALL.iter().flat_map(move |&to| cast(from, to)));
     let fused = FLOATING.iter().flat_map(|&dtype| fused(dtype));
-    select.chain(cast).chain(fused).chain(typed()).collect()
+    let reduced = Dtype::ALL.iter().flat_map(|&dtype| reduced(dtype));
+    let all = select.chain(cast).chain(fused).chain(typed());
+    all.chain(reduced).collect()
 }
 
 fn select(dtype: Dtype) -> Vec<Sample> {
@@ -189,4 +194,69 @@ fn typed() -> Vec<Sample> {
         samples.push(Sample::new(&label("integers"), integers.clone(), inputs));
     }
     samples
+}
+
+/// Programs with a reduction of one value, alone and beside outputs that are needed whole; of small
+/// integers, whose sums are exact.
+fn reduced(dtype: Dtype) -> Vec<Sample> {
+    let places: [(&[usize], &[usize]); 6] = [
+        (&[1031], &[0]),
+        (&[40, 70], &[0]),
+        (&[40, 70], &[0, 1]),
+        (&[3, 5, 66], &[0, 1]),
+        (&[3, 70, 5], &[1]),
+        (&[0, 3], &[0]),
+    ];
+    let kinds = [
+        ReduceKind::Sum,
+        ReduceKind::Max,
+        ReduceKind::Any,
+        ReduceKind::Prod,
+    ];
+    let mut samples = Vec::new();
+    for (kind, (shape, axes)) in kinds
+        .iter()
+        .flat_map(|kind| places.map(|place| (*kind, place)))
+    {
+        if kind == ReduceKind::Max && shape.contains(&0) {
+            continue; // no extreme of nothing
+        }
+        for whole in [false, true] {
+            let (op, label) = of_sum(dtype, kind, axes, whole);
+            let numbers: &[f64] = match kind {
+                ReduceKind::Prod => &[1.0, 0.0, 1.0, 0.0, 0.0],
+                _ => &[1.0, 3.0, 0.0, 2.0, 1.0, 0.0, 0.0],
+            };
+            let inputs = vec![
+                exactly(shape, dtype, numbers),
+                exactly(shape, dtype, &[0.0, 1.0, 0.0]),
+            ];
+            samples.push(Sample::new(
+                &format!("{label} {dtype} {shape:?}"),
+                op,
+                inputs,
+            ));
+        }
+    }
+    samples
+}
+
+/// A reduction of the larger of two operands, which is an output itself if `whole`.
+fn of_sum(dtype: Dtype, kind: ReduceKind, axes: &[usize], whole: bool) -> (Op, String) {
+    let mut writer = Writer::new(&[dtype; 2]);
+    let greater = writer.binary(Binary::Maximum, 0, 1);
+    let value = writer.binary(Binary::Minimum, greater, 0);
+    if whole {
+        writer.0.outputs = vec![value, greater];
+    }
+    let reduced = ReducedProgram {
+        program: writer.0,
+        value,
+        reduce: Reduce {
+            kind,
+            axes: axes.into(),
+        },
+    };
+    let label = format!("{kind:?} over {axes:?} whole {whole}");
+    (Op::FusedReduce(Arc::new(reduced)), label)
 }

@@ -223,6 +223,11 @@ pub(crate) fn has_no_sizes(op: &Op) -> bool {
             Source::Full { shape, .. } => shape.ndim() == 0,
             Source::Arange { .. } | Source::Placeholder(_) => false,
         },
-        Op::Fft(_) | Op::Random(_) | Op::Quantized(_) | Op::Fused(_) | Op::Custom(_) => false,
+        Op::Fft(_)
+        | Op::Random(_)
+        | Op::Quantized(_)
+        | Op::Fused(_)
+        | Op::FusedReduce(_)
+        | Op::Custom(_) => false,
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn local_axes(op: &Op, inputs: &[Array], output: &ArrayType) -> usize
         | Op::Random(_)
         | Op::Fast(Fast::Rope { .. } | Fast::Attention { .. })
         | Op::Quantized(_)
+        | Op::FusedReduce(_)
         | Op::Custom(_) => 0,
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Limits {
     pub(super) block: usize,
     /// The bytes that one row of one value may take.
     pub(super) row: usize,
+    /// The fewest bytes that a reduction's operand has if it is made while it is reduced.
+    pub(super) operand: usize,
 }
 
 impl Limits {
@@ -37,6 +39,7 @@ impl Limits {
         worthwhile: 1 << 20,
         block: 384 << 10,
         row: 128 << 10,
+        operand: 64 << 10,
     };
 
     /// Everything that can be joined, row by row: for tests on small arrays.
@@ -44,6 +47,7 @@ impl Limits {
         worthwhile: 0,
         block: 1,
         row: usize::MAX,
+        operand: 0,
     };
 }
 
@@ -171,7 +175,7 @@ fn kept_axes(plan: &Plan, step: &Step) -> Option<Shape> {
     let depth = match step {
         Step::Fused(_) => output.shape.ndim(),
         Step::Single(_) => local_axes(&root.expression.op, &root.expression.inputs, output),
-        Step::Rows(_) => return None,
+        Step::Rows(_) | Step::Reduced(_) => return None,
     };
     let fits = depth > 0 && output.size() > 0 && root.node.stream.device.kind == DeviceType::Cpu;
     let runs = || match (step, &root.expression.op) {

@@ -436,7 +436,7 @@ fn contents(plan: &Plan, step: &Step) -> Result<(Op, SmallVec<[Array; 4]>, Small
             } = write_program(&plan.entries, members);
             Ok((Op::Fused(Arc::new(program)), inputs, outputs))
         }
-        Step::Rows(_) => Err(vanished()),
+        Step::Rows(_) | Step::Reduced(_) => Err(vanished()),
     }
 }
 

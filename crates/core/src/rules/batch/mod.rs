@@ -91,7 +91,7 @@ pub(crate) fn batch(
             return Ok(arrays.into_iter().map(Batched::shared).collect());
         }
         Op::Quantized(op) => return quantized::batch(expression, op, inputs, size),
-        Op::Fused(_) => return Err(no_rule(op)),
+        Op::Fused(_) | Op::FusedReduce(_) => return Err(no_rule(op)),
         Op::Custom(_) => return each(expression, inputs, size),
     };
     Ok(vec![output])

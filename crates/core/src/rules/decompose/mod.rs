@@ -32,6 +32,7 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         | Op::Random(_)
         | Op::Quantized(_)
         | Op::Fused(_)
+        | Op::FusedReduce(_)
         | Op::Custom(_) => return None,
     };
     Some(array.map(|array| vec![array]))

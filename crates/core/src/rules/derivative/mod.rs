@@ -72,7 +72,7 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
         Op::Linalg(op) => linalg::derivative(op),
         Op::Fast(op) => fast::derivative(op),
         Op::Quantized(op) => quantized::derivative(op),
-        Op::Fused(_) => Derivative::Undefined {
+        Op::Fused(_) | Op::FusedReduce(_) => Derivative::Undefined {
             reason: "fused programs are made after transforms",
         },
         Op::Custom(_) => Derivative::Undefined {

@@ -5,7 +5,7 @@ use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
 use crate::simd::strided::{self, Block};
 use mlx_oxide_ir::Result;
-use mlx_oxide_runtime::{Buffer, Call, parallel};
+use mlx_oxide_runtime::{Buffer, Call, Operand, parallel};
 use smallvec::SmallVec;
 
 /// Bytes that the tiles of all registers, inputs and outputs may take: most of a first cache.
@@ -25,7 +25,7 @@ struct Site {
 }
 
 /// A call that is under way.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     lowered: &'a Lowered,
     nest: Nest,
     /// Inputs, then outputs.
@@ -50,14 +50,20 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
     if count == 0 {
         return Ok(());
     }
-    let run = Run::new(call, lowered, buffers, count)?;
+    let mut run = Run::new(&call.outputs[0].shape, call.inputs, lowered)?;
+    for (buffer, output) in buffers.iter().zip(call.outputs) {
+        run.write_to(buffer.host_ptr()?.as_ptr(), output.dtype.size());
+    }
+    run.lay_out(count);
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
         None => {
             let grain = (PIECE / weight).max(4096).max((count / PIECES).min(PIECE));
             let grain = grain.next_multiple_of(run.tile);
             parallel::for_each_range(count, grain, |start, end| {
-                with_scratch(run.scratch, |scratch| run.linear(scratch, start, end));
+                with_scratch(run.scratch, |scratch| {
+                    run.linear(scratch, start, end, |site| run.sites[site].base)
+                });
             });
         }
         Some(axis) => {
@@ -72,15 +78,11 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
 }
 
 impl<'a> Run<'a> {
-    fn new(
-        call: &Call<'_>,
-        lowered: &'a Lowered,
-        buffers: &[Buffer],
-        count: usize,
-    ) -> Result<Self> {
-        let nest = Nest::new(&call.outputs[0].shape, call.inputs);
+    /// With no outputs yet and nothing [laid out](Self::lay_out).
+    pub(super) fn new(shape: &[usize], inputs: &[Operand], lowered: &'a Lowered) -> Result<Self> {
+        let nest = Nest::new(shape, inputs);
         let mut sites = SmallVec::new();
-        for input in call.inputs {
+        for input in inputs {
             let width = input.dtype.size();
             let base = input.buffer.host_ptr()?.as_ptr();
             sites.push(Site {
@@ -88,28 +90,50 @@ impl<'a> Run<'a> {
                 width,
             });
         }
-        for (buffer, output) in buffers.iter().zip(call.outputs) {
-            sites.push(Site {
-                base: buffer.host_ptr()?.as_ptr(),
-                width: output.dtype.size(),
-            });
-        }
-        let mut run = Run {
+        Ok(Run {
             lowered,
             nest,
             sites,
-            inputs: call.inputs.len(),
+            inputs: inputs.len(),
             tile: 0,
             pitch: 0,
             loads: SmallVec::new(),
             scratch: 0,
-        };
-        run.lay_out(count);
-        Ok(run)
+        })
+    }
+
+    /// Adds the memory of the next output, whose elements have so many bytes.
+    pub(super) fn write_to(&mut self, base: *mut u8, width: usize) {
+        self.sites.push(Site { base, width });
+    }
+
+    /// Whether an input lies across, which is worth transposing in blocks.
+    pub(super) fn lies_across(&self) -> bool {
+        let mut access = self.nest.access.iter();
+        access.any(|access| matches!(access, Access::Across(_)))
+    }
+
+    /// Makes row-major positions `start..end`. The output with a number goes to `place`, the others
+    /// to their memory.
+    pub(super) fn range(&self, start: usize, end: usize, output: usize, place: *mut u8) {
+        let number = self.inputs + output;
+        let base = place.wrapping_sub(start * self.sites[number].width);
+        with_scratch(self.scratch, |scratch| {
+            self.linear(scratch, start, end, |site| match site == number {
+                true => base,
+                false => self.sites[site].base,
+            });
+        });
+    }
+
+    /// Where the output with a number has its elements from row-major position `start` on.
+    pub(super) fn output(&self, output: usize, start: usize) -> *mut u8 {
+        let site = self.sites[self.inputs + output];
+        site.base.wrapping_add(start * site.width)
     }
 
     /// Chooses the size of tiles and the places in the scratch memory.
-    fn lay_out(&mut self, count: usize) {
+    pub(super) fn lay_out(&mut self, count: usize) {
         let sites: usize = self.sites.iter().map(|site| site.width).sum();
         let bytes = self.lowered.registers * self.lowered.register_width + sites;
         let across = self
@@ -177,8 +201,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Row-major positions `start..end`.
-    fn linear(&self, scratch: *mut u8, start: usize, end: usize) {
+    /// Row-major positions `start..end` of sites that start at `base`.
+    fn linear(&self, scratch: *mut u8, start: usize, end: usize, base: impl Fn(usize) -> *mut u8) {
         let mut slots = self.slots(scratch);
         let mut position = start;
         while position < end {
@@ -186,7 +210,9 @@ impl<'a> Run<'a> {
             for (number, site) in self.sites.iter().enumerate() {
                 let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
                 match *access {
-                    Access::Whole => slots[number] = site.base.wrapping_add(position * site.width),
+                    Access::Whole => {
+                        slots[number] = base(number).wrapping_add(position * site.width)
+                    }
                     Access::Uniform => {}
                     Access::Strided(strides) | Access::Across(strides) => {
                         let tile = scratch.wrapping_add(self.loads[number]);

@@ -12,13 +12,14 @@ mod join;
 mod lane;
 mod lower;
 mod nest;
+pub(super) mod prologue;
 pub(super) mod scratch;
 
 #[cfg(test)]
 mod tests;
 
 use crate::simd::Isa;
-use lower::{Program, lower, lower_copy};
+use lower::{Lowered, Program, lower, lower_copy};
 use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Op, Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::{SmallVec, smallvec};
@@ -63,6 +64,7 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
         | Op::Quantized(_)
         | Op::Random(_)
         | Op::Fast(_)
+        | Op::FusedReduce(_)
         | Op::Custom(_) => return Err(super::declined(call)),
     };
     if let Some(results) = direct::run(call, scalar_op, isa)? {
@@ -99,9 +101,23 @@ pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
 
 fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results> {
     let lowered = lower(program, isa).ok_or_else(|| super::declined(call))?;
+    let buffers = destinations(call, &lowered, call.outputs)?;
+    execute::execute(call, &lowered, &buffers)?;
+    let stored = buffers.into_iter().zip(call.outputs);
+    Ok(stored
+        .map(|(buffer, array_type)| Stored::contiguous(buffer, array_type))
+        .collect())
+}
+
+/// Memory for a program's first outputs: of an input that may be taken over, else fresh.
+fn destinations(
+    call: &Call<'_>,
+    lowered: &Lowered,
+    outputs: &[ArrayType],
+) -> Result<SmallVec<[Buffer; 1]>> {
     let mut donors: SmallVec<[bool; 4]> = smallvec![true; call.inputs.len()];
     let mut buffers: SmallVec<[Buffer; 1]> = SmallVec::new();
-    for (output, array_type) in call.outputs.iter().enumerate() {
+    for (output, array_type) in outputs.iter().enumerate() {
         let bytes = array_type.bytes();
         let donated = call.inputs.iter().enumerate().find_map(|(input, operand)| {
             let fits = donors[input]
@@ -117,9 +133,5 @@ fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results>
             None => Buffer::allocate(call.op.name(), bytes)?,
         });
     }
-    execute::execute(call, &lowered, &buffers)?;
-    let stored = buffers.into_iter().zip(call.outputs);
-    Ok(stored
-        .map(|(buffer, array_type)| Stored::contiguous(buffer, array_type))
-        .collect())
+    Ok(buffers)
 }

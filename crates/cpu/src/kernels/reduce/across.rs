@@ -6,7 +6,7 @@
 
 use super::Reducer;
 use super::kinds::Reduction;
-use super::loops::{Axis, Walk};
+use super::loops::{Axis, Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
 use crate::simd::fold::{Cascade, GROUP, fold_columns, fold_group, fold_row};
 use crate::simd::{Isa, Kernel, strided, vectorised};
@@ -23,11 +23,13 @@ const TILE: usize = 4096;
 const LINE: usize = 1024;
 /// Lines that are folded one after the other; such parts are joined in pairs.
 const PART: usize = 128;
+/// Elements that are made or brought together at a time: a line, or columns of a group of lines.
+const ROOM: usize = 2 * TILE;
 /// Elements for which a thread is worth its while.
 const GRAIN: usize = 64 << 10;
 
 /// How the work is cut: by outer loops, tiles of columns and parts of lines.
-struct Cut<'a> {
+pub(super) struct Cut<'a> {
     outer: &'a [Axis],
     columns: Axis,
     outers: usize,
@@ -42,12 +44,14 @@ struct Cut<'a> {
     shape: SmallVec<[usize; 4]>,
     strides: Strides,
     /// Whether lines are read in place.
-    in_place: bool,
+    pub(super) in_place: bool,
+    /// Whether lines follow each other without gaps.
+    in_order: bool,
 }
 
 impl<'a> Cut<'a> {
-    fn new<F: Reduction>(reducer: &Reducer<'a, F>) -> Self {
-        let loops = reducer.loops;
+    /// Of elements that may lie at multiples of their width.
+    pub(super) fn new(loops: &'a Loops, aligned: bool) -> Self {
         let (outer, columns) = loops.kept.split_at(loops.kept.len() - 1);
         let columns = columns[0];
         let terms = loops.terms();
@@ -72,7 +76,8 @@ impl<'a> Cut<'a> {
             width: (rows * columns.size).min(TILE),
             shape,
             strides,
-            in_place: reducer.aligned && columns.stride == 1 && (rows == 1 || in_order),
+            in_place: aligned && columns.stride == 1 && (rows == 1 || in_order),
+            in_order: in_order && columns.size <= TILE,
         }
     }
 
@@ -84,7 +89,7 @@ impl<'a> Cut<'a> {
 
 impl<F: Reduction> Reducer<'_, F> {
     pub(super) fn across(&self, isa: Isa) -> Result<()> {
-        let cut = &Cut::new(self);
+        let cut = &Cut::new(self.loops, self.aligned);
         let tiles = cut.outers * cut.tiles;
         let grain = GRAIN / (cut.lines.min(PART) * cut.width).max(1);
         if cut.parts == 1 {
@@ -221,16 +226,39 @@ impl<F: Reduction> Lines<'_, F> {
         (first, rows * self.breadth)
     }
 
-    /// A line that lies in order.
+    /// Some elements of a line that lies in order, from a column on, made in `room` if they are not
+    /// in memory.
     #[inline(always)]
-    fn in_place(&self, line: usize) -> &[F::In] {
-        let (first, count) = self.extent(line);
-        let from = self
-            .reducer
-            .operand
-            .wrapping_offset(self.place + self.reducer.term_place(first));
-        // SAFETY: a line lies in the operand, aligned
-        unsafe { std::slice::from_raw_parts(from, count) }
+    fn in_place<'l>(
+        &self,
+        line: usize,
+        column: usize,
+        count: usize,
+        room: *mut MaybeUninit<F::In>,
+    ) -> &'l [F::In] {
+        let (first, _) = self.extent(line);
+        let place = self.place + self.reducer.term_place(first) + column as isize;
+        // SAFETY: a line lies in the operand, aligned; there is room for `GROUP` pieces of one
+        unsafe { self.reducer.neighbours(place, count, room) }
+    }
+
+    /// The same columns of a group of lines, `whole` if all of them.
+    #[inline(always)]
+    fn group<'l>(
+        &self,
+        line: usize,
+        column: usize,
+        (count, whole): (usize, bool),
+        room: *mut MaybeUninit<F::In>,
+    ) -> [&'l [F::In]; GROUP] {
+        if self.cut.in_order && whole {
+            let lines = self.in_place(line, 0, GROUP * count, room);
+            return std::array::from_fn(|row| &lines[row * count..(row + 1) * count]);
+        }
+        std::array::from_fn(|row| {
+            let room = room.wrapping_add(row * count);
+            self.in_place(line + row, column, count, room)
+        })
     }
 
     /// A line, brought together in `line`.
@@ -238,7 +266,7 @@ impl<F: Reduction> Lines<'_, F> {
     fn gathered<'l>(
         &'l self,
         number: usize,
-        Aligned(line): &'l mut Aligned<[MaybeUninit<F::In>; TILE]>,
+        Aligned(line): &'l mut Aligned<[MaybeUninit<F::In>; ROOM]>,
         shape: &[usize],
     ) -> &'l [F::In] {
         let (first, count) = self.extent(number);
@@ -273,18 +301,29 @@ impl<F: Reduction> Kernel for Lines<'_, F> {
         if let Some(last) = shape.last_mut() {
             *last = self.breadth;
         }
+        let mut room = Aligned([const { MaybeUninit::uninit() }; ROOM]);
+        // what is made is to stay in the first cache until it is folded
+        let breadth = match self.reducer.prologue {
+            None => columns.len(),
+            Some(_) => columns.len().min(ROOM / GROUP),
+        };
         // the last line may be shorter
         while self.cut.in_place && start + GROUP < end {
-            let rows = std::array::from_fn(|row| self.in_place(start + row));
-            fold_group(fold, columns, rows);
+            let (mut column, whole) = (0, breadth == columns.len());
+            for columns in columns.chunks_mut(breadth) {
+                let count = (columns.len(), whole);
+                let rows = self.group(start, column, count, room.0.as_mut_ptr());
+                fold_group(fold, columns, rows);
+                column += columns.len();
+            }
             start += GROUP;
         }
-        let mut line = Aligned([const { MaybeUninit::uninit() }; TILE]);
         for number in start..end {
             let line = if self.cut.in_place {
-                self.in_place(number)
+                let (_, count) = self.extent(number);
+                self.in_place(number, 0, count, room.0.as_mut_ptr())
             } else {
-                self.gathered(number, &mut line, &shape)
+                self.gathered(number, &mut room, &shape)
             };
             fold_row(fold, columns, line);
         }

@@ -2,9 +2,9 @@
 
 use super::Reducer;
 use super::kinds::Reduction;
-use super::loops::Walk;
+use super::loops::{Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{Cascade, PIECE, fold_slice};
+use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts};
 use crate::simd::{Isa, Kernel, strided, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -19,6 +19,13 @@ const PART: usize = 16 * PIECE;
 const GATHERED: usize = 1024;
 /// Runs of neighbours that are worth folding in place.
 const LONG: usize = 64;
+
+/// Whether neighbours are folded where they lie.
+pub(super) fn is_in_place(loops: &Loops) -> bool {
+    let (shape, strides) = (&loops.reduced, &loops.reduced_strides);
+    let inner = shape.len() - 1;
+    strides[inner] == 1 && (shape[inner] >= LONG || inner == 0)
+}
 
 impl<F: Reduction> Reducer<'_, F> {
     pub(super) fn along(&self, isa: Isa) -> Result<()> {
@@ -92,29 +99,44 @@ impl<F: Reduction> Reducer<'_, F> {
     #[inline(always)]
     fn row(&self, place: isize, terms: Range<usize>) -> F::Acc {
         let (shape, strides) = (&self.loops.reduced, &self.loops.reduced_strides);
-        let (inner, stride) = (shape[shape.len() - 1], strides[shape.len() - 1]);
-        let in_place = self.aligned && stride == 1 && (inner >= LONG || shape.len() == 1);
+        let inner = shape[shape.len() - 1];
+        let in_place = self.aligned && is_in_place(self.loops);
         let fold = F::default();
         let mut cascade = Cascade::new(fold);
-        let mut gathered = Aligned([const { MaybeUninit::<F::In>::uninit() }; GATHERED]);
+        let mut room = Aligned([const { MaybeUninit::<F::In>::uninit() }; RUN]);
+        let room = room.0.as_mut_ptr();
         let mut start = terms.start;
         while start < terms.end {
             let left = terms.end - start;
             let (from, count) = if in_place {
-                let run = self.operand.wrapping_offset(place + self.term_place(start));
+                let run = place + self.term_place(start);
                 (run, left.min(inner - start % inner))
             } else {
                 let count = left.min(GATHERED);
-                let (to, from) = (gathered.0.as_mut_ptr(), self.operand.wrapping_offset(place));
-                let width = size_of::<F::In>();
+                let (from, width) = (self.operand.wrapping_offset(place), size_of::<F::In>());
                 // SAFETY: there is room for `GATHERED` elements; the terms lie in the operand
                 unsafe {
-                    strided::gather(to.cast(), from.cast(), width, shape, strides, start, count)
+                    strided::gather(
+                        room.cast(),
+                        from.cast(),
+                        width,
+                        shape,
+                        strides,
+                        start,
+                        count,
+                    )
                 };
-                (gathered.0.as_ptr().cast(), count)
+                (0, count)
             };
-            // SAFETY: so many neighbours in the operand, aligned, or just gathered
-            let value = fold_slice(fold, unsafe { std::slice::from_raw_parts(from, count) });
+            let value = fold_parts(fold, count, |first, count| {
+                if in_place {
+                    // SAFETY: so many neighbours in the operand, aligned; at most `RUN`
+                    unsafe { self.neighbours(from + first as isize, count, room) }
+                } else {
+                    // SAFETY: just gathered
+                    unsafe { std::slice::from_raw_parts(room.add(first).cast(), count) }
+                }
+            });
             if count == terms.len() {
                 return value;
             }

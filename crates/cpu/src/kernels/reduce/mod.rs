@@ -3,6 +3,9 @@
 //! Axes are sorted by stride ([`loops`]), so that memory is read in order. If the reduced axes hold
 //! the neighbours, rows are folded in registers ([`along`]); else they are folded into a vector of
 //! accumulators ([`across`]). How work is cut depends on sizes alone, and so do results.
+//!
+//! The operand may be the value of an elementwise program that is made as it is folded, in the
+//! order in which it would be read: the results are those of the value made whole.
 
 mod across;
 mod along;
@@ -12,14 +15,16 @@ mod loops;
 #[cfg(test)]
 mod tests;
 
+use crate::kernels::fused::prologue::{Prepared, Prologue};
 use crate::simd::Isa;
 use crate::simd::element::Element;
 use crate::with_element;
 use kinds::{All, Any, Max, Min, Prod, Reduction, Sum};
 use loops::Loops;
-use mlx_oxide_ir::{ArrayType, Dtype, Reduce, ReduceKind, Result};
+use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Reduce, ReduceKind, ReducedProgram, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
 use smallvec::smallvec;
+use std::mem::MaybeUninit;
 
 pub(crate) fn supports(op: &Reduce, inputs: &[&ArrayType]) -> bool {
     match op.kind {
@@ -39,15 +44,110 @@ pub(crate) fn run(op: &Reduce, call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set.
 fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
-    let dtype = call.inputs[0].dtype;
+    let operand = &call.inputs[0];
+    if op.kind == ReduceKind::LogSumExp {
+        return log_sum_exp::run(op, call, isa);
+    }
+    let pointer = operand.buffer.host_ptr()?.as_ptr().cast_const();
+    let terms = Terms {
+        loops: &Loops::new(&operand.layout, &op.axes),
+        pointer,
+        aligned: (pointer as usize).is_multiple_of(operand.dtype.size()),
+        prologue: None,
+    };
+    let result = by_kind(op, terms, operand.dtype, &call.outputs[0], isa)?;
+    Ok(smallvec![Stored::contiguous(result, &call.outputs[0])])
+}
+
+/// Whether the value of a program can be folded as it is made: where rows would be read in place.
+pub(crate) fn supports_program(op: &ReducedProgram, inputs: &[&ArrayType]) -> bool {
+    if inputs[0].size() == 0 || op.reduce.kind == ReduceKind::LogSumExp {
+        return false;
+    }
+    let layout = Layout::contiguous(inputs[0].shape.clone());
+    let loops = Loops::new(&layout, &op.reduce.axes);
+    match loops.is_across() {
+        true => across::Cut::new(&loops, true).in_place,
+        false => along::is_in_place(&loops),
+    }
+}
+
+pub(crate) fn run_program(op: &ReducedProgram, call: &Call<'_>) -> Result<Results> {
+    run_program_with(op, call, Isa::best())
+}
+
+/// Runs the call on an instruction set.
+fn run_program_with(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    let prepared = Prepared::new(op, call, isa)?;
+    let (dtype, output) = (
+        op.program.dtype(op.value),
+        &call.outputs[call.outputs.len() - 1],
+    );
+    let layout = Layout::contiguous(call.inputs[0].layout.shape.clone());
+    let loops = &Loops::new(&layout, &op.reduce.axes);
+    let result = if let Some(prologue) = prepared.prologue(op, call)? {
+        let terms = Terms {
+            loops,
+            pointer: std::ptr::null(),
+            aligned: true,
+            prologue: Some(&prologue),
+        };
+        by_kind(&op.reduce, terms, dtype, output, isa)?
+    } else {
+        let value = prepared.whole(op, call)?;
+        let terms = Terms {
+            loops,
+            pointer: value.buffer.host_ptr()?.as_ptr(),
+            aligned: true,
+            prologue: None,
+        };
+        by_kind(&op.reduce, terms, dtype, output, isa)?
+    };
+    let buffers = prepared.into_buffers().into_iter().chain([result]);
+    let stored = buffers.zip(call.outputs);
+    Ok(stored
+        .map(|(buffer, array_type)| Stored::contiguous(buffer, array_type))
+        .collect())
+}
+
+/// What is folded.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    loops: &'a Loops,
+    /// Element zero, unless a prologue makes the elements.
+    pointer: *const u8,
+    /// Whether elements lie at multiples of their width.
+    aligned: bool,
+    prologue: Option<&'a Prologue<'a>>,
+}
+
+fn by_kind(
+    op: &Reduce,
+    terms: Terms<'_>,
+    dtype: Dtype,
+    output: &ArrayType,
+    isa: Isa,
+) -> Result<Buffer> {
+    let name = op.name();
     match op.kind {
-        ReduceKind::Sum => with_element!(dtype, T => reduce::<Sum<Modular<T>>>(op, call, isa)),
-        ReduceKind::Prod => with_element!(dtype, T => reduce::<Prod<Modular<T>>>(op, call, isa)),
-        ReduceKind::Max => with_element!(dtype, T => reduce::<Max<T>>(op, call, isa)),
-        ReduceKind::Min => with_element!(dtype, T => reduce::<Min<T>>(op, call, isa)),
-        ReduceKind::All => with_element!(dtype, T => reduce::<All<Bits<T>>>(op, call, isa)),
-        ReduceKind::Any => with_element!(dtype, T => reduce::<Any<Bits<T>>>(op, call, isa)),
-        ReduceKind::LogSumExp => log_sum_exp::run(op, call, isa),
+        ReduceKind::Sum => {
+            with_element!(dtype, T => reduce::<Sum<Modular<T>>>(name, terms, output, isa))
+        }
+        ReduceKind::Prod => {
+            with_element!(dtype, T => reduce::<Prod<Modular<T>>>(name, terms, output, isa))
+        }
+        ReduceKind::Max => with_element!(dtype, T => reduce::<Max<T>>(name, terms, output, isa)),
+        ReduceKind::Min => with_element!(dtype, T => reduce::<Min<T>>(name, terms, output, isa)),
+        ReduceKind::All => {
+            with_element!(dtype, T => reduce::<All<Bits<T>>>(name, terms, output, isa))
+        }
+        ReduceKind::Any => {
+            with_element!(dtype, T => reduce::<Any<Bits<T>>>(name, terms, output, isa))
+        }
+        ReduceKind::LogSumExp => Err(Error::Internal {
+            op: name,
+            detail: "the terms of a sum of powers are needed twice".to_owned(),
+        }),
     }
 }
 
@@ -64,30 +164,58 @@ struct Reducer<'a, F: Reduction> {
     result: *mut F::Out,
     /// Whether elements lie at multiples of their width.
     aligned: bool,
+    /// What makes the elements, if they do not lie in memory.
+    prologue: Option<&'a Prologue<'a>>,
 }
 
 // SAFETY: tasks write results of their own, and nobody writes what they read
 unsafe impl<F: Reduction> Sync for Reducer<'_, F> {}
 
-fn reduce<F: Reduction>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
-    let (operand, output) = (&call.inputs[0], &call.outputs[0]);
-    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+impl<F: Reduction> Reducer<'_, F> {
+    /// Neighbouring elements from a place on.
+    ///
+    /// # Safety
+    /// They lie in the operand, aligned; with a prologue, `room` has room for them, and the result
+    /// is not used after `room` has been written again.
+    #[inline(always)]
+    unsafe fn neighbours<'e>(
+        &self,
+        place: isize,
+        count: usize,
+        room: *mut MaybeUninit<F::In>,
+    ) -> &'e [F::In] {
+        let first = match self.prologue {
+            None => self.operand.wrapping_offset(place),
+            // SAFETY: the caller's promise; places of a value without gaps are its positions
+            Some(prologue) => unsafe { prologue.make(place as usize, count, room.cast()) }.cast(),
+        };
+        // SAFETY: the caller's promise, or just made
+        unsafe { std::slice::from_raw_parts(first, count) }
+    }
+}
+
+fn reduce<F: Reduction>(
+    name: &'static str,
+    terms: Terms<'_>,
+    output: &ArrayType,
+    isa: Isa,
+) -> Result<Buffer> {
+    let buffer = Buffer::allocate(name, output.bytes())?;
     debug_assert_eq!(output.dtype.size(), size_of::<F::Out>());
     if output.size() > 0 {
-        let loops = Loops::new(&operand.layout, &op.axes);
-        let pointer = operand.buffer.host_ptr()?.as_ptr();
         let reducer = Reducer::<F> {
-            name: op.name(),
-            loops: &loops,
-            operand: pointer.cast_const().cast(),
+            name,
+            loops: terms.loops,
+            operand: terms.pointer.cast(),
             result: buffer.host_ptr()?.as_ptr().cast(),
-            aligned: (pointer as usize).is_multiple_of(align_of::<F::In>()),
+            aligned: terms.aligned,
+            prologue: terms.prologue,
         };
-        if loops.is_across() {
+        if terms.loops.is_across() {
             reducer.across(isa)?;
         } else {
             reducer.along(isa)?;
         }
     }
-    Ok(smallvec![Stored::contiguous(buffer, output)])
+    Ok(buffer)
 }

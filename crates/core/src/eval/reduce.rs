@@ -1,0 +1,172 @@
+//! Reductions that take the elementwise program before them in.
+//!
+//! A reduction over all or over leading axes keeps no rows apart. But its kernel reads the operand
+//! range by range in an order that its sizes alone decide; so the program that makes the operand
+//! runs for each range just before it is folded, and the operand need not exist whole. It does
+//! where others need it, and is then still read while it is in the cache. Results are the same to
+//! the bit. The joined step runs in the place of the program: a reduction has no other input.
+
+use super::fuse::{Fusion, reduced_program};
+use super::order::{Entry, Plan, Step};
+use super::run::{fused_operands, publish, restore, run_guarded, run_step};
+use crate::array::Array;
+use mlx_oxide_ir::{ArrayType, Op, OutputTypes, Result, Shape};
+use mlx_oxide_runtime::{Call, DeviceType, backend};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A program and the reduction of one of its values.
+pub(super) struct Reduced {
+    /// The program's entries and, last, the reduction.
+    pub(super) members: Vec<u32>,
+}
+
+impl Reduced {
+    /// The entries of the program and the reduction.
+    fn parts(&self) -> Option<(&u32, &[u32])> {
+        self.members.split_last()
+    }
+}
+
+/// Joins reductions to the programs before them where the operand has at least so many bytes.
+pub(super) fn absorb(plan: &mut Plan, worthwhile: usize) {
+    if !plan.steps.iter().any(|step| is_reduction(plan, step)) {
+        return;
+    }
+    let mut absorbed = vec![false; plan.entries.len()];
+    let mut steps = std::mem::take(&mut plan.steps);
+    let mut alone = vec![false; plan.entries.len()];
+    for step in &steps {
+        if let Step::Single(member) = step {
+            alone[*member as usize] = is_reduction(plan, step);
+        }
+    }
+    for step in &mut steps {
+        if let Some(reduction) = reduction_of(plan, step, &alone, worthwhile) {
+            (absorbed[reduction as usize], alone[reduction as usize]) = (true, false);
+            let members = step.members().iter().copied().chain([reduction]);
+            *step = Step::Reduced(Reduced {
+                members: members.collect(),
+            });
+        }
+    }
+    steps.retain(|step| !matches!(step, Step::Single(member) if absorbed[*member as usize]));
+    plan.steps = steps;
+}
+
+fn is_reduction(plan: &Plan, step: &Step) -> bool {
+    let Step::Single(member) = step else {
+        return false;
+    };
+    entry(plan, *member).is_some_and(|entry| matches!(entry.expression.op, Op::Reduce(_)))
+}
+
+/// Elements that a kernel folds without a gap; fewer are not worth a run of the program each.
+const SHORTEST_RUN: usize = 256;
+
+/// Whether the elements of a result, or those of neighbouring results with the terms that follow
+/// each other, make long runs in row-major order.
+fn has_long_runs(shape: &Shape, axes: &[usize]) -> bool {
+    let mut run = 1;
+    let mut places = (0..shape.ndim())
+        .rev()
+        .filter(|axis| shape[*axis] > 1)
+        .peekable();
+    while let Some(axis) = places.next_if(|axis| !axes.contains(axis)) {
+        run *= shape[axis];
+    }
+    while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
+        run *= shape[axis];
+    }
+    run >= SHORTEST_RUN || places.peek().is_none()
+}
+
+fn entry(plan: &Plan, member: u32) -> Option<&Entry> {
+    plan.entries[member as usize].as_ref()
+}
+
+/// The reduction, still alone, that takes a result of an elementwise step.
+fn reduction_of(plan: &Plan, step: &Step, alone: &[bool], worthwhile: usize) -> Option<u32> {
+    let members = match step {
+        Step::Single(member) if entry(plan, *member)?.expression.op.is_elementwise() => {
+            std::slice::from_ref(member)
+        }
+        Step::Fused(members) => members,
+        Step::Single(_) | Step::Rows(_) | Step::Reduced(_) => return None,
+    };
+    let on_cpu = |entry: &Entry| entry.node.stream.device.kind == DeviceType::Cpu;
+    let producers = members.iter().filter_map(|member| entry(plan, *member));
+    producers
+        .filter(|producer| on_cpu(producer) && producer.node.types[0].bytes() >= worthwhile)
+        .find_map(|producer| {
+            let mut consumers = producer.consumers.iter().copied();
+            consumers.find(|consumer| {
+                let suits = |reduction: &Entry| {
+                    let Op::Reduce(reduce) = &reduction.expression.op else {
+                        return false;
+                    };
+                    reduction.node.stream == producer.node.stream
+                        && has_long_runs(&producer.node.types[0].shape, &reduce.axes)
+                };
+                alone[*consumer as usize] && entry(plan, *consumer).is_some_and(suits)
+            })
+        })
+}
+
+/// Runs a program with a reduction, or one after the other where no kernel runs both.
+pub(super) fn run(plan: &mut Plan, reduced: &Reduced) -> Result<()> {
+    let Some((&reduction, members)) = reduced.parts() else {
+        return Ok(());
+    };
+    let written = reduced_program(&plan.entries, members, reduction);
+    let (Some((op, fusion)), Some(root)) = (written, entry(plan, reduction)) else {
+        return apart(plan, members, reduction);
+    };
+    let (stream, result_type) = (root.node.stream, root.node.types[0].clone());
+    let Fusion {
+        inputs, outputs, ..
+    } = fusion;
+    let op = Op::FusedReduce(Arc::new(op));
+    let input_types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
+    // another backend than the preferred one would fold in another order
+    let preferred = backend::installed(stream.device.kind).first().copied();
+    let Some(backend) = preferred.filter(|backend| backend.supports(&op, &input_types)) else {
+        return apart(plan, members, reduction);
+    };
+    drop(input_types);
+    let whole = outputs.iter().filter_map(|member| entry(plan, *member));
+    let types: OutputTypes = whole
+        .map(|entry| entry.node.types[0].clone())
+        .chain([result_type])
+        .collect();
+    let mut operands = fused_operands(plan, members, &inputs)?;
+    let call = Call {
+        op: &op,
+        inputs: operands.as_slice(),
+        outputs: &types,
+        stream,
+    };
+    let results = run_guarded(backend, call);
+    if results.is_err() {
+        restore(&inputs, &mut operands);
+    }
+    let owners = outputs.iter().chain([&reduction]);
+    for (member, stored) in owners.zip(results?) {
+        if let Some(entry) = entry(plan, *member) {
+            publish(&entry.node, SmallVec::from_elem(stored, 1), &plan.progress);
+        }
+    }
+    for member in &reduced.members {
+        plan.entries[*member as usize] = None;
+    }
+    Ok(())
+}
+
+fn apart(plan: &mut Plan, members: &[u32], reduction: u32) -> Result<()> {
+    let program = match members {
+        [member] => Step::Single(*member),
+        members => Step::Fused(members.to_vec()),
+    };
+    run_step(plan, &program)?;
+    run_step(plan, &Step::Single(reduction))
+}
