@@ -285,6 +285,105 @@ def test_rules_and_checkpoints_leave_their_values_in_a_file(path):
         np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-6)
 
 
+def straight_through(core):
+    rounding = core.custom_function(lambda x, scale: core.round(x * scale) / scale)
+
+    @rounding.vjp
+    def _(primals, cotangent, output):
+        x, scale = primals
+        return cotangent * (core.abs(x) < 1), (cotangent * x).sum()
+
+    @rounding.jvp
+    def _(primals, tangents):
+        return tangents[0] * 3
+
+    return rounding
+
+
+def test_rules_of_functions_stand_in_files(path):
+    rounding = straight_through(mx)
+    x, scale = mx.array([0.3, 0.8, 1.7]), mx.array(4.0)
+
+    def f(x, scale):
+        return rounding(x, scale) * mx.stop_gradient(x)
+
+    imported = saved(mx, path, f, x, scale)
+    again = saved(mx, path, lambda x, scale: imported(x, scale)[0], x, scale)
+    for function in (imported, again):
+
+        def g(x, scale):
+            return function(x, scale)[0]
+
+        pairs = [
+            (g(x, scale), f(x, scale)),
+            *zip(gradients(g, x, scale), gradients(f, x, scale), strict=True),
+            (mx.jvp(g, [x, scale], [x, scale])[1][0], mx.jvp(f, [x, scale], [x, scale])[1][0]),
+            (mx.compile(mx.grad(lambda x: g(x, scale).sum()))(x), gradients(f, x, scale)[0]),
+        ]
+        rows = mx.stack([x, x * 0.5])
+        pairs.append(
+            (
+                mx.vmap(lambda x: mx.grad(lambda x: g(x, scale).sum())(x))(rows),
+                mx.stack([gradients(f, row, scale)[0] for row in rows]),
+            )
+        )
+        for found, expected in pairs:
+            np.testing.assert_array_equal(np.array(found), np.array(expected))
+
+
+def gradients(function, *arguments):
+    numbers = tuple(range(len(arguments)))
+    return mx.grad(lambda *arguments: function(*arguments).sum(), numbers)(*arguments)
+
+
+def test_rules_in_files_have_derivatives(path):
+    cube = mx.custom_function(lambda x: x**3)
+
+    @cube.vjp
+    def _(x, cotangent, output):
+        return cotangent * 3 * x**2 + 0 * cube(x)  # a rule that calls its own function
+
+    checkpointed = mx.checkpoint(lambda x: mx.exp(mx.sin(x)))
+    x = mx.array([0.5, 2.0])
+    imported = saved(mx, path, lambda x: cube(x) + checkpointed(x), x)
+
+    def twice(f):
+        return mx.grad(lambda x: mx.grad(lambda x: f(x).sum())(x).sum())
+
+    found = twice(lambda x: imported(x)[0])(x)
+    expected = twice(lambda x: x**3 + mx.exp(mx.sin(x)))(x)
+    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-5)
+    with pytest.raises(RuntimeError, match="derivatives up to order 2"):
+        mx.grad(lambda x: twice(lambda x: imported(x)[0])(x).sum())(x)
+
+
+def test_a_rule_that_cannot_be_written_says_why(path):
+    reading = mx.custom_function(lambda x: x * 2)
+
+    @reading.vjp
+    def _(x, cotangent, output):
+        return cotangent * x[0].item()
+
+    x = mx.array([3.0, 4.0])
+    imported = saved(mx, path, reading, x)
+    assert imported(x)[0].tolist() == [6.0, 8.0]
+    with pytest.raises(RuntimeError, match=r"the vjp rule .* could not be written.*was read"):
+        mx.grad(lambda x: imported(x)[0].sum())(x)
+
+
+def test_integers_among_the_arguments_of_rules(path):
+    picked = mx.custom_function(lambda x, i: mx.take(x, i))
+
+    @picked.vjp
+    def _(primals, cotangent, output):
+        return mx.ones_like(primals[0]) * 7, mx.zeros_like(primals[1])
+
+    x, i = mx.array([3.0, 4.0]), mx.array([1, 0, 1])
+    imported = saved(mx, path, picked, x, i)
+    assert imported(x, i)[0].tolist() == [4.0, 3.0, 4.0]
+    assert mx.grad(lambda x: imported(x, i)[0].sum())(x).tolist() == [7.0, 7.0]
+
+
 def test_constants_of_every_dtype(path):
     for dtype in (mx.bool_, mx.uint8, mx.int16, mx.int64, mx.float16, mx.bfloat16, mx.complex64):
         constant = mx.array([1, 0, 2]).astype(dtype)

@@ -5,7 +5,7 @@ use mlx_oxide_core::{Array, Dtype, Result, eval, eval_in_rows, eval_unfused, ops
 use mlx_oxide_runtime::{allocator, parallel};
 use std::sync::Mutex;
 
-/// Held by tests that count memory or set the number of threads.
+/// Held by every test: some count the memory of all, or set the number of threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn install() {
@@ -99,6 +99,7 @@ fn bits(array: &Array) -> Result<Vec<u8>> {
 #[test]
 fn results_are_the_same_joined_and_apart() -> Result<()> {
     install();
+    let _alone = ALONE.lock();
     let dtypes = [
         Dtype::Float32,
         Dtype::Bfloat16,
@@ -133,6 +134,7 @@ fn results_are_the_same_joined_and_apart() -> Result<()> {
 #[test]
 fn what_lies_across_gives_the_same_too() -> Result<()> {
     install();
+    let _alone = ALONE.lock();
     let x = ops::swapaxes(&numbers(&[600, 500], Dtype::Float32)?, 0, 1)?;
     let strided = ops::slice_axis(&numbers(&[500, 900], Dtype::Float32)?, 1, 100, 700)?;
     let build = |axes: &[i64]| {
@@ -151,6 +153,7 @@ fn what_lies_across_gives_the_same_too() -> Result<()> {
 #[test]
 fn values_that_are_held_are_there_afterwards() -> Result<()> {
     install();
+    let _alone = ALONE.lock();
     let x = numbers(&[300, 400], Dtype::Float32)?;
     let square = ops::square(&x)?;
     let double = ops::add(&square, &square)?;

@@ -1,4 +1,4 @@
-//! The file format, version 2.
+//! The file format, version 3. Files of version 2, which have no rules, are read too.
 //!
 //! ```text
 //! 8 bytes   "MLXOXFN\0"
@@ -17,10 +17,14 @@ use mlx_oxide_ir::{ArrayType, Op};
 use serde::{Deserialize, Serialize};
 
 pub(super) const MAGIC: &[u8; 8] = b"MLXOXFN\0";
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+pub(super) const OLDEST_VERSION: u32 = 2;
 pub(super) const PREFIX: usize = 24;
 /// How deep functions may lie in functions; each level takes stack when it runs.
 pub(super) const DEEPEST: u32 = 64;
+/// How often rules are written of functions inside rules: a rule that calls its own function would
+/// have no end.
+pub(super) const MOST_DERIVATIVES: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Header {
@@ -78,6 +82,19 @@ pub(super) enum Kind {
         condition: Part,
         body: Part,
     },
+    /// The last inputs, so many, with derivatives of their own.
+    Rules {
+        outputs: u32,
+        vjp: Rule,
+        jvp: Rule,
+    },
+}
+
+/// A rule: a function, or why there is none.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Rule {
+    Function(u32),
+    Missing(String),
 }
 
 /// A function of some of the operands.

@@ -31,6 +31,8 @@ pub struct ExportedTrace {
     pub signature: Signature,
     /// What it computes.
     pub graph: Graph,
+    /// The same for inputs that no transform follows.
+    values: Graph,
     /// What it computes for inputs of other sizes, if it serves them.
     pub(crate) program: Option<Program>,
 }
@@ -73,6 +75,7 @@ impl Exported {
         let graph = simplify::simplify_for_files(graph);
         self.push(ExportedTrace {
             signature,
+            values: simplify::simplify_for_values(graph.clone()),
             graph,
             program: None,
         })
@@ -101,24 +104,20 @@ impl Exported {
             op: "export_function",
             operation,
         })?;
+        let graph = simplify::simplify_for_files(graph);
         self.push(ExportedTrace {
             signature,
-            graph: simplify::simplify_for_files(graph),
+            values: simplify::simplify_for_values(graph.clone()),
+            graph,
             program: Some(program),
         })
     }
 
     fn push(&mut self, trace: ExportedTrace) -> Result<()> {
-        let foreign = trace.graph.steps.iter().find(|step| {
-            let computes = |rules: &Arc<dyn CustomRules>| {
-                rules.role() == Role::Computation && rules.control_flow().is_none()
-            };
-            step.rules.as_ref().is_some_and(computes)
-        });
-        if let Some(step) = foreign {
+        if let Some(name) = foreign(&trace.graph) {
             return Err(invalid(
                 "function",
-                format!("one with {}", step.op.name()),
+                format!("one with {name}"),
                 "a function without operations of the caller's own",
             ));
         }
@@ -174,9 +173,10 @@ impl Exported {
         match &trace.program {
             Some(program) if shapeless::is_recording() => program.run(inputs),
             Some(program) if trace.graph.inputs != types => {
-                simplify::simplify_for_values(program.resize(&types)?).replay(inputs)
+                simplify::simplify(program.resize(&types)?).replay(inputs)
             }
-            _ => trace.graph.replay(inputs),
+            _ if inputs.iter().any(Array::is_traced) => trace.graph.replay(inputs),
+            _ => trace.values.replay(inputs),
         }
     }
 
@@ -250,6 +250,17 @@ impl ExportedTrace {
             None => types == self.graph.inputs,
         }
     }
+}
+
+/// An operation of the caller's own that computes something.
+fn foreign(graph: &Graph) -> Option<&'static str> {
+    let foreign = graph.steps.iter().find(|step| {
+        let computes = |rules: &Arc<dyn CustomRules>| {
+            rules.role() == Role::Computation && rules.control_flow().is_none()
+        };
+        step.rules.as_ref().is_some_and(computes)
+    });
+    foreign.map(|step| step.op.name())
 }
 
 /// Whether an operation may stand in a file: one whose meaning is all data.

@@ -4,15 +4,15 @@
 //! backwards, constants must lie in the blob.
 
 use super::format::{
-    Body, Constant, DEEPEST, Function, Header, Kind, MAGIC, Operation, PREFIX, Part,
-    SizelessFunction, SizelessOperation, Trace, VERSION,
+    Body, Constant, DEEPEST, Function, Header, Kind, MAGIC, OLDEST_VERSION, Operation, PREFIX,
+    Part, Rule, SizelessFunction, SizelessOperation, Trace, VERSION,
 };
 use super::{Exported, ExportedTrace, Signature, is_portable};
 use crate::array::{Array, CustomRules};
 use crate::compile::shapeless::{self, Program, What, has_no_sizes};
-use crate::graph::simplify::simplify_for_values;
+use crate::graph::simplify::{simplify, simplify_for_values};
 use crate::graph::{Graph, Step, Value};
-use crate::transforms::{Branch, cond_of, while_of};
+use crate::transforms::{Branch, StatedRules, Traced, cond_of, while_of};
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Op, OutputTypes, Result, Scalar, Source, infer};
 use mlx_oxide_runtime::Stream;
 use smallvec::SmallVec;
@@ -66,9 +66,9 @@ fn open(bytes: &[u8]) -> Result<(Header, &[u8])> {
         ));
     }
     let version = u32::from_le_bytes(number(bytes, 8)?);
-    if version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
         return Err(malformed(format!(
-            "its version is {version}; this library reads version {VERSION}"
+            "its version is {version}; this library reads versions {OLDEST_VERSION} to {VERSION}"
         )));
     }
     let sum = u32::from_le_bytes(number(bytes, 12)?);
@@ -178,6 +178,10 @@ impl Reader {
                 let (op, rules) = self.while_loop(&condition, &body, &types, depth)?;
                 (op, Some(rules))
             }
+            Kind::Rules { outputs, vjp, jvp } => {
+                let (op, rules) = self.rules(outputs, vjp, jvp, &types, depth)?;
+                (op, Some(rules))
+            }
         };
         let types: OutputTypes = infer(&op, &types)?;
         Ok(Step {
@@ -225,6 +229,55 @@ impl Reader {
         while_of(&state, condition, body)
     }
 
+    /// An operation whose last inputs, so many, are its outputs.
+    fn rules(
+        &self,
+        outputs: u32,
+        vjp: Rule,
+        jvp: Rule,
+        types: &[&ArrayType],
+        depth: &mut u32,
+    ) -> Result<(Op, Arc<dyn CustomRules>)> {
+        let primals = types.len().checked_sub(outputs as usize);
+        let primals = primals.filter(|_| outputs > 0);
+        let (primals, outputs) =
+            types.split_at(primals.ok_or_else(|| malformed("rules have too many results"))?);
+        let rules = StatedRules {
+            vjp: Arc::new(self.rule(vjp, types, outputs, primals, depth)?),
+            jvp: Arc::new(self.rule(jvp, types, primals, outputs, depth)?),
+        };
+        let outputs = outputs.iter().map(|output| (*output).clone()).collect();
+        Ok((StatedRules::operation(outputs), Arc::new(rules)))
+    }
+
+    /// An earlier function of the operands and what belongs to some, which gives arrays of the
+    /// shapes of others.
+    fn rule(
+        &self,
+        rule: Rule,
+        operands: &[&ArrayType],
+        further: &[&ArrayType],
+        results: &[&ArrayType],
+        depth: &mut u32,
+    ) -> Result<Traced> {
+        let number = match rule {
+            Rule::Function(number) => number,
+            Rule::Missing(reason) => return Ok(Err(reason)),
+        };
+        let function = self.functions.get(number as usize);
+        let function = function.ok_or_else(|| malformed("a function does not exist"))?;
+        *depth = (*depth).max(function.depth + 1);
+        let graph = &function.graph;
+        let given = operands.iter().chain(further).copied();
+        let shapes = graph.outputs.iter();
+        let shapes = shapes.map(|output| &graph.array_type(*output).shape);
+        let fits = given.eq(&graph.inputs) && shapes.eq(results.iter().map(|it| &it.shape));
+        match fits {
+            true => Ok(Ok(graph.clone())),
+            false => Err(malformed("a rule does not fit its function")),
+        }
+    }
+
     /// An earlier function of some of the operands.
     fn branch(&self, part: &Part, operands: &[&ArrayType], depth: &mut u32) -> Result<Branch> {
         let function = self
@@ -260,7 +313,7 @@ impl Reader {
             Body::Shapeless(function) => {
                 let program = self.program(function)?;
                 // checks references and operands, too
-                let graph = simplify_for_values(program.resize(&program.inputs)?);
+                let graph = simplify(program.resize(&program.inputs)?);
                 (graph, Some(program))
             }
         };
@@ -273,6 +326,7 @@ impl Reader {
                 positional: trace.positional as usize,
                 keywords: trace.keywords,
             },
+            values: simplify_for_values(graph.clone()),
             graph,
             program,
         })

@@ -1,15 +1,15 @@
 //! From functions to a file's content.
 
 use super::format::{
-    Body, Constant, Function, Header, Kind, MAGIC, Operation, Part, SizelessFunction,
-    SizelessOperation, Trace, VERSION,
+    Body, Constant, Function, Header, Kind, MAGIC, MOST_DERIVATIVES, Operation, Part, Rule,
+    SizelessFunction, SizelessOperation, Trace, VERSION,
 };
 use super::{Exported, is_portable};
-use crate::array::Array;
+use crate::array::{Array, CustomRules, Role};
 use crate::graph::simplify::simplify_for_files;
 use crate::graph::{Graph, Step};
-use crate::transforms::{Branch, ControlFlow};
-use mlx_oxide_ir::{Error, Result};
+use crate::transforms::{Branch, ControlFlow, StatedRules, Traced};
+use mlx_oxide_ir::{ArrayType, Error, Result};
 
 /// The content of a file.
 pub(super) fn encode(exported: &Exported) -> Result<Vec<u8>> {
@@ -22,6 +22,7 @@ pub(super) fn encode(exported: &Exported) -> Result<Vec<u8>> {
         },
         blob: Vec::new(),
         written: Vec::new(),
+        rules: 0,
     };
     for trace in &exported.traces {
         let body = match &trace.program {
@@ -69,12 +70,15 @@ struct Writer {
     blob: Vec<u8>,
     /// The constants of the header.
     written: Vec<Array>,
+    /// How many rules lie around what is written.
+    rules: u32,
 }
 
 impl Writer {
     /// The number of a function, which is written after those inside it.
     fn function(&mut self, graph: &Graph) -> Result<u32> {
-        let steps = graph.steps.iter().map(|step| self.operation(step));
+        let steps = graph.steps.iter();
+        let steps = steps.map(|step| self.operation(step, graph));
         let steps = steps.collect::<Result<_>>()?;
         let function = Function {
             inputs: graph.inputs.clone(),
@@ -86,7 +90,12 @@ impl Writer {
         Ok(self.header.functions.len() as u32 - 1)
     }
 
-    fn operation(&mut self, step: &Step) -> Result<Operation> {
+    fn operation(&mut self, step: &Step, graph: &Graph) -> Result<Operation> {
+        if let Some(rules) = &step.rules
+            && rules.role() == Role::Rules
+        {
+            return self.rules(step, rules.as_ref(), graph);
+        }
         let control_flow = step.rules.as_ref().and_then(|rules| rules.control_flow());
         let kind = match control_flow {
             Some(ControlFlow::Cond([on_false, on_true])) => {
@@ -106,6 +115,48 @@ impl Writer {
             kind,
             inputs: step.inputs.to_vec(),
         })
+    }
+
+    /// An operation that only transforms look at, with what they see of it.
+    fn rules(&mut self, step: &Step, rules: &dyn CustomRules, graph: &Graph) -> Result<Operation> {
+        let values = step.inputs.iter();
+        let types: Vec<ArrayType> = values
+            .map(|value| graph.array_type(*value).clone())
+            .collect();
+        let (vjp, jvp) = if self.rules < MOST_DERIVATIVES {
+            let stated = StatedRules::of(step, rules, &types);
+            (self.rule(&stated.vjp)?, self.rule(&stated.jvp)?)
+        } else {
+            let reason = || {
+                let most = MOST_DERIVATIVES;
+                Rule::Missing(format!(
+                    "functions in files have derivatives up to order {most}"
+                ))
+            };
+            (reason(), reason())
+        };
+        Ok(Operation {
+            kind: Kind::Rules {
+                outputs: step.types.len() as u32,
+                vjp,
+                jvp,
+            },
+            inputs: step.inputs.to_vec(),
+        })
+    }
+
+    fn rule(&mut self, rule: &Traced) -> Result<Rule> {
+        let graph = match rule {
+            Ok(graph) => simplify_for_files(graph.clone()),
+            Err(reason) => return Ok(Rule::Missing(reason.clone())),
+        };
+        if let Some(name) = super::foreign(&graph) {
+            return Ok(Rule::Missing(format!("operation {name} cannot be written")));
+        }
+        self.rules += 1;
+        let function = self.function(&graph);
+        self.rules -= 1;
+        Ok(Rule::Function(function?))
     }
 
     fn part(&mut self, branch: &Branch) -> Result<Part> {

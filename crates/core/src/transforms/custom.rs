@@ -225,7 +225,7 @@ impl CustomRules for FunctionRules {
 }
 
 /// The node again on batched inputs, its derivatives those of the slices.
-fn batch_identity(
+pub(super) fn batch_identity(
     rules: Arc<dyn CustomRules>,
     site: &Site<'_>,
     inputs: &[Batched],

@@ -13,7 +13,7 @@ pub(super) enum Keep {
     Rules,
     /// Evaluation alone.
     Values,
-    /// Evaluation elsewhere, by operations that are data.
+    /// Every transform elsewhere, by operations that are data.
     Data,
 }
 
@@ -87,7 +87,7 @@ fn unchanged(
 ) -> Option<SmallVec<[Value; 1]>> {
     if let Some(rules) = &step.rules {
         let droppable = match rules.role() {
-            Role::Rules => keep != Keep::Rules,
+            Role::Rules => keep == Keep::Values,
             Role::Order => keep == Keep::Data,
             Role::Computation => false,
         };
@@ -103,7 +103,7 @@ fn unchanged(
             View::Reshape(_) | View::Broadcast(_) | View::Bitcast(_) => first,
             View::Permute(axes) if axes.is_sorted() => first,
             View::Slice(ranges) if ranges.iter().all(|range| range.step > 0) => first,
-            View::StopGradient if keep != Keep::Rules => first,
+            View::StopGradient if keep == Keep::Values => first,
             View::Permute(_)
             | View::Slice(_)
             | View::AsStrided(_)

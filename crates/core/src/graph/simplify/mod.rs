@@ -17,7 +17,7 @@ pub fn simplify_for_values(graph: Graph) -> Graph {
     passes(graph, identities::Keep::Values)
 }
 
-/// [`simplify_for_values`] without the order between computations that share no data, either.
+/// [`simplify`] without the order between computations that share no data.
 pub(crate) fn simplify_for_files(graph: Graph) -> Graph {
     passes(graph, identities::Keep::Data)
 }
