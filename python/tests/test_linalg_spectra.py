@@ -102,3 +102,55 @@ def test_ranks_agree_with_numpy():
     batch = np.stack([a, np.zeros_like(a), random((6, 4), "float32", 2)])
     assert mx.linalg.matrix_rank(arr(batch)).tolist() == np.linalg.matrix_rank(batch).tolist()
     assert int(mx.linalg.matrix_rank(mx.zeros((0, 3)))) == 0
+
+
+def clustered(size, dtype):
+    q = np.linalg.qr(random((size, size), dtype).astype(np.complex128 if dtype == "complex64" else np.float64))[0]
+    values = np.repeat([0.0, 1.0, 1.0 + 1e-6, -2.0, 1e-8], -(-size // 5))[:size]
+    return ((q * values) @ q.conj().T).astype(dtype)
+
+
+def low_rank(size, dtype):
+    return (random((size, 3), dtype) @ random((3, size), dtype)).astype(dtype)
+
+
+MAKERS = {
+    "random": lambda size, dtype: random((size, size), dtype),
+    "clustered": clustered,
+    "low rank": low_rank,
+    "second differences": lambda size, dtype: (
+        2 * np.eye(size) - np.eye(size, k=1) - np.eye(size, k=-1)
+    ).astype(dtype),
+    "graded": lambda size, dtype: (
+        random((size, size), dtype) * np.logspace(0, -6, size)[:, None] * np.logspace(0, -6, size)
+    ).astype(dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [33, 64, 97, 200])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_larger_spectra_are_as_exact_as_the_dtype(kind, size, dtype):
+    a = MAKERS[kind](size, dtype)
+    epsilon = np.finfo(dtype).eps
+    wide = a.astype(np.complex128 if dtype == "complex64" else np.float64)
+    norm = np.linalg.norm(wide, 2)
+    slack = 8 * epsilon * np.sqrt(size)
+
+    u, s, vt = (np.array(part).astype(wide.dtype) for part in mx.linalg.svd(arr(a)))
+    values = np.linalg.svd(wide, compute_uv=False)
+    assert np.abs(s - values).max() <= slack * norm
+    assert np.abs(np.array(mx.linalg.svdvals(arr(a))) - values).max() <= slack * norm
+    assert np.linalg.norm((u * s) @ vt - wide, 2) <= 2 * slack * norm
+    for basis in [u, vt.conj().T]:
+        assert np.linalg.norm(basis.conj().T @ basis - np.eye(size), 2) <= 2 * slack
+
+    a = ((a + a.conj().T) / 2).astype(dtype)
+    wide = a.astype(wide.dtype)
+    values = np.linalg.eigvalsh(wide)
+    norm = np.abs(values).max()
+    w, v = (np.array(part).astype(wide.dtype) for part in mx.linalg.eigh(arr(a)))
+    assert np.abs(w - values).max() <= slack * norm
+    assert np.abs(np.array(mx.linalg.eigvalsh(arr(a))) - values).max() <= slack * norm
+    assert np.linalg.norm((v * w) @ v.conj().T - wide, 2) <= 2 * slack * norm
+    assert np.linalg.norm(v.conj().T @ v - np.eye(size), 2) <= 2 * slack

@@ -1,16 +1,17 @@
 //! One pass: every lane along an axis read, transformed and written, several lanes at a time
 //! where they lie side by side.
 
+use super::moves::{read, write};
 use mlx_oxide_ir::{Error, Result};
 use mlx_oxide_runtime::{Buffer, parallel};
 use num_complex::Complex32;
 use parking_lot::Mutex;
 
 /// Lanes that lie side by side and move together: as many as share a cache line, twice.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 /// Elements between the lanes of a block: lengths are often powers of two, at whose distance all
 /// lanes would want the same few places of the cache.
-const GAP: usize = 8;
+pub(super) const GAP: usize = 8;
 /// Elements that one task transforms at least.
 const GRAIN: usize = 1 << 14;
 
@@ -31,7 +32,7 @@ unsafe impl<T: Send> Send for Shared<T> {}
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    fn at(self, offset: isize) -> *mut T {
+    pub(super) fn at(self, offset: isize) -> *mut T {
         self.0.wrapping_offset(offset)
     }
 }
@@ -81,7 +82,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Where each lane of a block begins in the target.
-    fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
+    pub(super) fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
         let (mut outer, mut inner) = (first / self.inner, first % self.inner);
         for start in &mut starts[..count] {
             *start = outer * self.inner * self.target_length + inner;
@@ -205,43 +206,4 @@ fn blocks<T: Transform>(
         write(target, lanes, first, count, output);
     }
     Ok(())
-}
-
-/// Copies `count` lanes out of the source, one behind the other, with gaps between several.
-fn read<T: Copy>(source: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &mut [T]) {
-    let length = lanes.source_length;
-    let pitch = length + GAP;
-    let offsets = &lanes.offsets[first..first + count];
-    debug_assert!((count - 1) * pitch + length <= room.len());
-    if lanes.source_stride == 1 {
-        for (lane, &offset) in offsets.iter().enumerate() {
-            let begin = source.at(offset as isize).cast_const();
-            let room = room[lane * pitch..lane * pitch + length].as_mut_ptr();
-            // SAFETY: the layout was checked to fit the buffer; room is no part of it
-            unsafe { std::ptr::copy_nonoverlapping(begin, room, length) };
-        }
-        return;
-    }
-    for element in 0..length {
-        let shift = element as isize * lanes.source_stride;
-        for (lane, &offset) in offsets.iter().enumerate() {
-            // SAFETY: the layout was checked to fit the buffer
-            room[lane * pitch + element] = unsafe { *source.at(offset as isize + shift) };
-        }
-    }
-}
-
-/// Copies `count` lanes to their places in the target.
-fn write<T: Copy>(target: Shared<T>, lanes: &Lanes, first: usize, count: usize, room: &[T]) {
-    let length = lanes.target_length;
-    let pitch = length + GAP;
-    let mut starts = [0; BLOCK];
-    lanes.targets(first, count, &mut starts);
-    for element in 0..length {
-        for (lane, start) in starts[..count].iter().enumerate() {
-            let place = start + element * lanes.inner;
-            // SAFETY: the place is inside the target and this task's own
-            unsafe { *target.at(place as isize) = room[lane * pitch + element] };
-        }
-    }
 }

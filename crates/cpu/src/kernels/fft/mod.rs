@@ -1,6 +1,7 @@
 //! Discrete Fourier transforms: one pass over the lanes of each axis, with cached plans.
 
 mod lanes;
+mod moves;
 mod plan;
 
 use lanes::{Lanes, Shared, Transform, pass};

@@ -27,6 +27,9 @@ pub(super) trait Element:
     /// The conjugate.
     fn conjugate(self) -> Self;
 
+    /// The product with a number, whose imaginary part does not count for a real element.
+    fn scaled(self, factor: Complex64) -> Self;
+
     /// Eigenvalues and, if wanted, right eigenvectors; nothing if the iteration does not end.
     fn eigen(matrix: MatRef<'_, Self>, vectors: bool) -> Option<Spectrum>;
 }
@@ -50,6 +53,10 @@ macro_rules! real_element {
 
             fn conjugate(self) -> Self {
                 self
+            }
+
+            fn scaled(self, factor: Complex64) -> Self {
+                (f64::from(self) * factor.re) as $kind
             }
 
             fn eigen(matrix: MatRef<'_, Self>, vectors: bool) -> Option<Spectrum> {
@@ -90,6 +97,10 @@ impl Element for Complex32 {
 
     fn conjugate(self) -> Self {
         self.conj()
+    }
+
+    fn scaled(self, factor: Complex64) -> Self {
+        Self::narrow(self.wide() * factor)
     }
 
     fn eigen(matrix: MatRef<'_, Self>, vectors: bool) -> Option<Spectrum> {

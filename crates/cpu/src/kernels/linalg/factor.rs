@@ -2,6 +2,7 @@
 
 use super::element::Element;
 use super::matrices::{Output, copied, copy_into};
+use super::small::{self, is_small};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::lu::partial_pivoting;
@@ -61,6 +62,13 @@ pub(super) fn cholesky<T: Element>(
 }
 
 fn factor_lower<T: Element>(op: &Linalg, matrix: MatMut<'_, T>) -> Result<()> {
+    let not_definite = |index: usize| Error::Numerical {
+        op: op.name(),
+        reason: format!("the matrix is not positive definite: pivot {index} is not positive"),
+    };
+    if is_small(matrix.as_ref()) {
+        return small::cholesky(matrix).map_err(not_definite);
+    }
     let size = matrix.nrows();
     let request = llt::factor::cholesky_in_place_scratch::<T>(size, Par::Seq, Default::default());
     let mut memory = MemBuffer::new(request);
@@ -74,10 +82,7 @@ fn factor_lower<T: Element>(op: &Linalg, matrix: MatMut<'_, T>) -> Result<()> {
     .map(|_| ())
     .map_err(|error| {
         let llt::factor::LltError::NonPositivePivot { index } = error;
-        Error::Numerical {
-            op: op.name(),
-            reason: format!("the matrix is not positive definite: pivot {index} is not positive"),
-        }
+        not_definite(index)
     })
 }
 
@@ -198,8 +203,14 @@ pub(super) fn exchanges(permutation: &[usize], steps: usize) -> Vec<u32> {
 
 pub(super) fn lu<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) -> Result<()> {
     let mut factors = outputs[0].matrix::<T>(item);
-    copy_into(a, factors.as_mut());
-    let permutation = factor_in_place(a, factors);
+    let permutation = if a.nrows() == a.ncols() && is_small(a) {
+        let lu = small::Lu::new(a);
+        lu.copy_into(factors);
+        lu.order().to_vec()
+    } else {
+        copy_into(a, factors.as_mut());
+        factor_in_place(a, factors)
+    };
     let steps = a.nrows().min(a.ncols());
     outputs[1].write(item, &exchanges(&permutation, steps));
     let narrow: Vec<u32> = permutation.iter().map(|row| *row as u32).collect();

@@ -2,11 +2,16 @@
 //!
 //! Matrices are worked on in column-major order, in which outputs stay: their layouts say so.
 
+mod columns;
 mod element;
 mod factor;
+mod hermitian;
 mod matrices;
+mod singular;
+mod small;
 mod solve;
 mod spectral;
+mod tridiagonal;
 
 use element::Element;
 use matrices::{Batch, Output};
@@ -14,6 +19,9 @@ use mlx_oxide_ir::{ArrayType, Dtype, Error, Linalg, Result};
 use mlx_oxide_runtime::{Call, Results, parallel};
 use num_complex::Complex32;
 use parking_lot::Mutex;
+
+/// Elements of the matrices that one task takes, if there are several.
+const GRAIN: usize = 1 << 10;
 
 pub(crate) fn supports(_op: &Linalg, _inputs: &[&ArrayType]) -> bool {
     true // inference admits only the dtypes there are kernels for
@@ -40,11 +48,17 @@ fn typed<T: Element>(op: &Linalg, call: &Call<'_>) -> Result<Results> {
         .map(|output| Output::allocate(op.name(), output, ndim))
         .collect::<Result<Vec<_>>>()?;
     let failure: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-    parallel::for_each(inputs[0].count(), |item| {
-        if let Err(error) = factor_one(op, &inputs, &outputs, item) {
-            let mut failure = failure.lock();
-            if failure.as_ref().is_none_or(|(first, _)| item < *first) {
-                *failure = Some((item, error));
+    let elements = call.inputs[0].layout.shape[ndim - 2..]
+        .iter()
+        .product::<usize>();
+    let grain = GRAIN / elements.max(1);
+    parallel::for_each_range(inputs[0].count(), grain, |start, end| {
+        for item in start..end {
+            if let Err(error) = factor_one(op, &inputs, &outputs, item) {
+                let mut failure = failure.lock();
+                if failure.as_ref().is_none_or(|(first, _)| item < *first) {
+                    *failure = Some((item, error));
+                }
             }
         }
     });
@@ -66,11 +80,11 @@ fn factor_one<T: Element>(
         Linalg::Cholesky { upper } => factor::cholesky(op, a, outputs, item, *upper),
         Linalg::Lu => factor::lu(a, outputs, item),
         Linalg::Qr => factor::qr(a, outputs, item),
-        Linalg::Svd { vectors } => spectral::svd(op, a, outputs, item, *vectors),
+        Linalg::Svd { vectors } => singular::svd(op, a, outputs, item, *vectors),
         Linalg::PseudoInverse { cutoff } => {
-            spectral::pseudo_inverse(op, a, outputs, item, cutoff.get())
+            singular::pseudo_inverse(op, a, outputs, item, cutoff.get())
         }
-        Linalg::Eigh { lower, vectors } => spectral::eigh(op, a, outputs, item, *lower, *vectors),
+        Linalg::Eigh { lower, vectors } => hermitian::eigh(op, a, outputs, item, *lower, *vectors),
         Linalg::Eig { vectors } => spectral::eig(op, a, outputs, item, *vectors),
         Linalg::Inverse => solve::inverse(op, a, outputs, item),
         Linalg::Solve => solve::general(op, a, inputs[1].matrix(item), outputs, item),

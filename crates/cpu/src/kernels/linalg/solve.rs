@@ -3,6 +3,7 @@
 use super::element::Element;
 use super::factor::{Lu, exchanges};
 use super::matrices::{Output, copy_into};
+use super::small::{self, is_small};
 use faer::linalg::triangular_solve as substitute;
 use faer::{MatMut, MatRef, Par};
 use mlx_oxide_ir::{Error, Linalg, Result};
@@ -22,22 +23,44 @@ fn substitute_both<T: Element>(lu: &Lu<T>, mut right: MatMut<'_, T>) {
     substitute::solve_upper_triangular_in_place(factors, right, Par::Seq);
 }
 
+fn solve_small<T: Element>(
+    op: &Linalg,
+    a: MatRef<'_, T>,
+    target: MatMut<'_, T>,
+    right: impl Fn(usize, usize) -> T,
+) -> Result<()> {
+    let lu = small::Lu::new(a);
+    match lu.zero_pivot() {
+        Some(place) => Err(singular(op, place)),
+        None => {
+            lu.solve(target, right);
+            Ok(())
+        }
+    }
+}
+
 pub(super) fn inverse<T: Element>(
     op: &Linalg,
     a: MatRef<'_, T>,
     outputs: &[Output],
     item: usize,
 ) -> Result<()> {
+    let mut output = outputs[0].matrix::<T>(item);
+    let element = |row: usize, column: usize| {
+        let one = f64::from(u8::from(row == column));
+        T::narrow(one.into())
+    };
+    if is_small(a) {
+        return solve_small(op, a, output, element);
+    }
     let lu = Lu::new(a);
     if let Some(place) = lu.zero_pivot() {
         return Err(singular(op, place));
     }
-    let mut output = outputs[0].matrix::<T>(item);
     let size = a.nrows();
     for column in 0..size {
         for row in 0..size {
-            let one = lu.permutation[row] == column;
-            output[(row, column)] = T::narrow(f64::from(u8::from(one)).into());
+            output[(row, column)] = element(lu.permutation[row], column);
         }
     }
     substitute_both(&lu, output);
@@ -51,11 +74,14 @@ pub(super) fn general<T: Element>(
     outputs: &[Output],
     item: usize,
 ) -> Result<()> {
+    let mut output = outputs[0].matrix::<T>(item);
+    if is_small(a) {
+        return solve_small(op, a, output, |row, column| b[(row, column)]);
+    }
     let lu = Lu::new(a);
     if let Some(place) = lu.zero_pivot() {
         return Err(singular(op, place));
     }
-    let mut output = outputs[0].matrix::<T>(item);
     for column in 0..b.ncols() {
         for (row, &source) in lu.permutation.iter().enumerate() {
             output[(row, column)] = b[(source, column)];

@@ -102,7 +102,7 @@ impl<F: Reduction> Reducer<'_, F> {
         let inner = shape[shape.len() - 1];
         let in_place = self.aligned && is_in_place(self.loops);
         let fold = F::default();
-        if in_place && shape.len() == 1 {
+        if in_place && shape.len() == 1 && self.prologue.is_none() {
             // without divisions, which take longer than a short row
             let from = self.operand.wrapping_offset(place + terms.start as isize);
             // SAFETY: so many neighbours in the operand, aligned

@@ -19,13 +19,15 @@ const PASS: usize = 64 << 10;
 const TASK_WORK: usize = 1 << 18;
 /// Tasks that a large convolution should have at least.
 const TASKS: usize = 16;
+/// Bytes of a copy of the input at most, if one image needs no more.
+const COPY_BYTES: usize = 4 << 20;
 /// Bytes of partial sums at most.
 const PARTIAL_BYTES: usize = 4 << 20;
 
 /// Whether groups have so few features that vectors should hold those of several groups.
 pub(super) fn suits<T: Number>(problem: &Problem<T>) -> bool {
     let geometry = &problem.geometry;
-    let few = geometry.features == 1 || 4 * geometry.features <= problem.loops.lanes;
+    let few = geometry.features == 1 || 2 * geometry.features <= problem.loops.lanes;
     geometry.groups > 1 && geometry.channels > 0 && few
 }
 
@@ -34,6 +36,26 @@ pub(super) fn suits<T: Number>(problem: &Problem<T>) -> bool {
 /// # Safety
 /// The problem's promises hold; channels lie side by side in the input, and [`suits`] holds.
 pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
+    let geometry = &problem.geometry;
+    if (geometry.channels, geometry.features) == (1, 1) {
+        // SAFETY: by the caller's promise
+        return unsafe { images(problem, axes) };
+    }
+    // copies of a few images at a time stay in the cache
+    let places: usize = axes.iter().map(|axis| axis.size).product();
+    let copy = places * geometry.channels * geometry.row() * size_of::<T>();
+    let together = (COPY_BYTES / copy.max(1)).max(1);
+    for first in (0..geometry.batch).step_by(together) {
+        let items = first..geometry.batch.min(first + together);
+        // SAFETY: by the caller's promise
+        unsafe { images(&problem.images(items), axes) }?;
+    }
+    Ok(())
+}
+
+/// # Safety
+/// As for [`run`].
+unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
     let groups = problem.geometry.row();
     let lines = problem.geometry.batch * axes[0].places * axes[1].places;
     let taps = problem.geometry.channels * axes[0].taps * axes[1].taps;
@@ -168,12 +190,18 @@ unsafe fn repeated<T: Number>(
             let from = problem.input.place(from);
             for channel in 0..channels {
                 let to = to.at((channel * places + place) * width);
-                for group in 0..geometry.groups {
-                    // SAFETY: by the caller's promise; the copy has every place and channel
-                    unsafe {
-                        let value = from.add(group * channels + channel).read();
-                        for feature in 0..features {
-                            to.add(group * features + feature).write(value);
+                let from = from.wrapping_add(channel);
+                // SAFETY: by the caller's promise; the copy has every place and channel
+                unsafe {
+                    match features {
+                        2 => repeat::<T, 2>(from, channels, geometry.groups, to),
+                        4 => repeat::<T, 4>(from, channels, geometry.groups, to),
+                        8 => repeat::<T, 8>(from, channels, geometry.groups, to),
+                        _ => {
+                            for feature in 0..width {
+                                let from = from.add(feature / features * channels);
+                                to.add(feature).write(from.read());
+                            }
                         }
                     }
                 }
@@ -186,6 +214,26 @@ unsafe fn repeated<T: Number>(
         steps: steps.map(|step| (step * width) as isize),
     };
     Ok((Some(memory), tensor))
+}
+
+/// Writes every `step`th of some elements `TIMES` times.
+///
+/// # Safety
+/// So many elements are there, and room for all copies.
+unsafe fn repeat<T: Copy, const TIMES: usize>(
+    from: *const T,
+    step: usize,
+    count: usize,
+    to: *mut T,
+) {
+    let to = to.cast::<[T; TIMES]>();
+    for index in 0..count {
+        // SAFETY: by the caller's promise
+        unsafe {
+            to.add(index)
+                .write_unaligned([from.add(index * step).read(); TIMES])
+        };
+    }
 }
 
 /// Sums of some lines over some rows of taps.

@@ -28,6 +28,29 @@ pub(super) struct Windows<T> {
     pub(super) accumulate: bool,
 }
 
+/// Products of windows at equal distances: neighbouring places of a line.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<T> {
+    /// Segments of a window.
+    pub(super) segments: usize,
+    /// Terms of a segment.
+    pub(super) length: usize,
+    /// For each segment a pointer.
+    pub(super) table: *const *const T,
+    /// Elements to the first row's segment from there.
+    pub(super) first: usize,
+    /// Elements from one row's segment to the next row's.
+    pub(super) row_step: usize,
+    /// Packed columns, term after term.
+    pub(super) rhs: *const T,
+    /// The first row of the result; columns lie side by side.
+    pub(super) output: *mut T,
+    /// Elements to its next row.
+    pub(super) output_row: usize,
+    /// Columns that exist.
+    pub(super) columns: usize,
+}
+
 /// Terms side by side in the right operand of [`Outer`].
 #[derive(Clone, Copy)]
 pub(super) struct Run<T> {
@@ -131,6 +154,8 @@ pub(super) struct Loops<T: 'static> {
     pub(super) windows: [Loop<Windows<T>>; VECTORS],
     /// For each number of rows and vectors.
     pub(super) outer: [[Loop<Outer<T>>; VECTORS]; OUTER_ROWS],
+    /// For each number of rows and vectors.
+    pub(super) steps: [[Loop<Steps<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of columns.
     pub(super) dots: [Loop<Dots<T>>; DOT_COLUMNS],
     /// For each number of places.
@@ -212,6 +237,45 @@ where
         for (row, sums) in sums.iter().enumerate() {
             let to = operand.output.wrapping_add(row).read();
             store(sums, to, mask, operand.accumulate);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
+#[inline(always)]
+unsafe fn steps<V: Vector, const ROWS: usize, const VECTORS: usize>(operand: &Steps<V::Element>)
+where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
+        let mut rhs = operand.rhs;
+        for segment in 0..operand.segments {
+            let first = operand.table.wrapping_add(segment).read();
+            let mut lhs = [first.wrapping_add(operand.first); ROWS];
+            for (row, lhs) in lhs.iter_mut().enumerate() {
+                *lhs = lhs.wrapping_add(row * operand.row_step);
+            }
+            for term in 0..operand.length {
+                let mut right = sums[0];
+                for (index, right) in right.iter_mut().enumerate() {
+                    *right = V::load(rhs.wrapping_add(index * V::LANES));
+                }
+                rhs = rhs.wrapping_add(VECTORS * V::LANES);
+                for (lhs, sums) in lhs.iter().zip(&mut sums) {
+                    let left = V::splat(lhs.wrapping_add(term).read());
+                    for (sum, right) in sums.iter_mut().zip(&right) {
+                        *sum = left.multiply_add(*right, *sum);
+                    }
+                }
+            }
+        }
+        let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
+        for (row, sums) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(row * operand.output_row);
+            store(sums, to, mask, false);
         }
     }
 }
@@ -336,10 +400,52 @@ where
 {
     // SAFETY: by the promise of `Loop`
     unsafe {
-        if operand.columns == V::LANES {
+        let whole = operand.columns == V::LANES;
+        if whole && operand.taps == 3 && operand.place_step == operand.input_step {
+            channels_of_three::<V, PLACES, 1>(operand);
+        } else if whole && operand.taps == 3 && operand.place_step == 2 * operand.input_step {
+            channels_of_three::<V, PLACES, 2>(operand);
+        } else if whole {
             channels_of::<V, PLACES, true>(operand);
         } else {
             channels_of::<V, PLACES, false>(operand);
+        }
+    }
+}
+
+/// Three taps, of which neighbouring places share what they read.
+///
+/// # Safety
+/// As for [`channels`]; all lanes exist, and places are `STRIDE` taps apart.
+#[inline(always)]
+unsafe fn channels_of_three<V: Vector, const PLACES: usize, const STRIDE: usize>(
+    operand: &Channels<V::Element>,
+) where
+    V::Element: Default,
+{
+    // SAFETY: by the promise of `Loop`
+    unsafe {
+        let mut sums = [V::splat(V::Element::default()); PLACES];
+        for row in 0..operand.rows {
+            let (input, weight) = operand.table.wrapping_add(row).read();
+            let input = input.wrapping_add(operand.offset);
+            let weight = weight.wrapping_add(operand.offset);
+            let mut factors = [sums[0]; 3];
+            for (tap, factor) in factors.iter_mut().enumerate() {
+                *factor = V::load(weight.wrapping_offset(tap as isize * operand.weight_step));
+            }
+            for (place, sum) in sums.iter_mut().enumerate() {
+                for (tap, factor) in factors.iter().enumerate() {
+                    let index = (place * STRIDE + tap) as isize;
+                    let from = input.wrapping_offset(index * operand.input_step);
+                    *sum = V::load(from).multiply_add(*factor, *sum);
+                }
+            }
+        }
+        let mask = V::mask(operand.columns);
+        for (place, sum) in sums.iter().enumerate() {
+            let to = operand.output.wrapping_add(place * operand.output_step);
+            store(&[*sum], to, mask, operand.accumulate);
         }
     }
 }
@@ -389,10 +495,14 @@ macro_rules! loops {
             use super::*;
             loops!(@compiled $element, $vector, $($feature)?, windows, Windows, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
+            loops!(@compiled $element, $vector, $($feature)?, steps, Steps, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
             loops!(@compiled $element, $vector, $($feature)?, channels, Channels, PLACES);
             const fn row<const ROWS: usize>() -> [Loop<Outer<$element>>; VECTORS] {
                 [outer::<ROWS, 1>, outer::<ROWS, 2>, outer::<ROWS, 3>]
+            }
+            const fn step<const ROWS: usize>() -> [Loop<Steps<$element>>; VECTORS] {
+                [steps::<ROWS, 1>, steps::<ROWS, 2>, steps::<ROWS, 3>]
             }
             pub(super) static LOOPS: Loops<$element> = Loops {
                 lanes: <$vector as Vector>::LANES,
@@ -402,6 +512,10 @@ macro_rules! loops {
                 outer: [
                     row::<1>(), row::<2>(), row::<3>(), row::<4>(),
                     row::<5>(), row::<6>(), row::<7>(), row::<8>(),
+                ],
+                steps: [
+                    step::<1>(), step::<2>(), step::<3>(), step::<4>(),
+                    step::<5>(), step::<6>(), step::<7>(), step::<8>(),
                 ],
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
                 channels: [

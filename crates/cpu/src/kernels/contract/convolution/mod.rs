@@ -5,6 +5,7 @@
 //! | case | vectors hold | module |
 //! | --- | --- | --- |
 //! | in general | features of one place; rows are windows in the input | [`windows`] |
+//! | few channels | features; lines with their padding, places at equal distances | [`strips`] |
 //! | few features | terms of a window | [`windows`] |
 //! | 3×3 taps, many channels | features; 36 products a tile of 16 places | [`winograd`] |
 //! | each channel alone, or groups with few features | features | [`depthwise`] |
@@ -20,6 +21,7 @@ mod kernel;
 mod line;
 mod outer;
 mod problem;
+mod strips;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -130,6 +132,9 @@ unsafe fn part<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
         }
         if winograd::suits(problem, &axes) && winograd::run(problem, axes)? {
             return Ok(());
+        }
+        if strips::suits(problem, &axes) {
+            return strips::run(problem, axes);
         }
         windows::run(problem, axes)
     }

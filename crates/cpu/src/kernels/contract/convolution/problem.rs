@@ -4,6 +4,7 @@ use super::geometry::{Axis, Geometry};
 use super::kernel::{Loops, Number};
 use crate::simd::Isa;
 use mlx_oxide_runtime::Operand;
+use std::ops::Range;
 
 /// Elements of an operand: batch or feature, three spatial axes, channel.
 #[derive(Clone, Copy)]
@@ -82,6 +83,23 @@ impl<T: Number> Problem<T> {
         let tap = |axis: usize| (axes[axis].first_tap + taps[axis] * axes[axis].tap_step) as isize;
         self.weight
             .place([feature as isize, tap(0), tap(1), tap(2), 0])
+    }
+
+    /// The same for some images of the batch.
+    pub(super) fn images(&self, items: Range<usize>) -> Problem<T> {
+        let mut geometry = self.geometry.clone();
+        geometry.batch = items.len();
+        let image = geometry.output.iter().product::<usize>() * geometry.row();
+        let start = self.input.place([items.start as isize, 0, 0, 0, 0]);
+        Problem {
+            input: Tensor {
+                start,
+                ..self.input
+            },
+            output: Target(self.output.at(items.start * image)),
+            geometry,
+            ..*self
+        }
     }
 
     /// Where in the output a place of the given axes is: its first feature.

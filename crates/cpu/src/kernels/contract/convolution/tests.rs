@@ -302,6 +302,47 @@ fn groups_of_every_width() {
 }
 
 #[test]
+fn strips_of_few_channels() {
+    let mut apart = Case::new(&[1, 12, 13, 4], &[9, 3, 3, 4]).padded(1, 2);
+    apart.parameters.kernel_dilation[0] = 3;
+    apart.parameters.stride[0] = 2;
+    check(&[
+        apart,
+        Case::new(&[2, 9, 13, 1], &[9, 3, 3, 1]).padded(1, 1),
+        Case::new(&[1, 15, 17, 3], &[18, 5, 4, 3])
+            .padded(2, 3)
+            .strided(2),
+        Case::new(&[1, 20, 29, 2], &[7, 3, 2, 2])
+            .padded(-1, 2)
+            .strided(3),
+        Case::new(&[1, 8, 12, 31], &[9, 2, 1, 31]),
+        Case::new(&[1, 3, 4, 3], &[5, 2, 5, 3]).padded(6, 7),
+        Case::new(&[1, 4, 5, 9, 5], &[6, 2, 3, 3, 5]).padded(1, 1),
+        Case::new(&[1, 700, 2], &[5, 3, 2]).padded(1, 0),
+        Case::new(&[1, 6, 8, 20], &[32, 5, 5, 20]).padded(2, 2),
+        Case::new(&[1, 5, 9, 4], &[9, 3, 3, 4])
+            .dilated(1, 2)
+            .padded(2, 2)
+            .flipped(),
+    ]);
+}
+
+#[test]
+fn three_taps_of_single_channels_and_images_a_few_at_a_time() {
+    let lines = Case::new(&[1, 6, 29, 19], &[19, 3, 3, 1]).padded(1, 1);
+    check(&[
+        lines.clone(),
+        lines.clone().strided(2),
+        lines.clone().strided(3),
+        lines.clone().dilated(2, 1),
+        lines.dilated(1, 2).flipped(),
+        Case::new(&[2, 40, 34], &[34, 3, 1]).padded(2, 2),
+        Case::new(&[3, 7, 9, 16], &[16, 3, 3, 4]).padded(1, 1),
+        Case::new(&[3, 4100, 32], &[32, 1, 4]).strided(600),
+    ]);
+}
+
+#[test]
 fn few_features_by_dots_and_one_channel_by_lines() {
     check(&[
         Case::new(&[1, 9, 9, 33], &[1, 3, 3, 33]).padded(1, 1),

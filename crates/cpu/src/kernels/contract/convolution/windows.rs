@@ -15,7 +15,7 @@ use mlx_oxide_runtime::{Buffer, parallel};
 use std::ops::Range;
 
 /// Channels below which the taps of a line are one segment.
-const FEW_CHANNELS: usize = 32;
+pub(super) const FEW_CHANNELS: usize = 32;
 /// Terms that a loop sums before it adds to the result, so that a panel of the weight stays in the
 /// second cache.
 const TERMS: usize = 512;
@@ -25,21 +25,21 @@ const TASK_ROWS: usize = 128;
 const TASKS: usize = 24;
 
 /// How windows fall into segments.
-struct Segments {
+pub(super) struct Segments {
     axes: [Axis; 3],
     /// Whether a segment has all taps of a line.
     lines: bool,
     /// Segments of a window.
-    count: usize,
+    pub(super) count: usize,
     /// Terms of a segment.
-    length: usize,
+    pub(super) length: usize,
     /// Places of a line whose segments are inside of the input: for each tap of a line, or once
     /// for whole lines.
     inside: Vec<Range<usize>>,
 }
 
 impl Segments {
-    fn new<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Self {
+    pub(super) fn new<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Self {
         let channels = problem.geometry.channels;
         let [z, y, x] = axes;
         let adjacent = x.dilation == 1 && problem.input.steps[3] == channels as isize;
@@ -64,7 +64,7 @@ impl Segments {
         }
     }
 
-    fn terms(&self) -> usize {
+    pub(super) fn terms(&self) -> usize {
         self.count * self.length
     }
 
@@ -89,7 +89,7 @@ fn places(axis: &Axis, tap: usize) -> Range<usize> {
 }
 
 /// Whether dot products are faster than columns in vectors, most of whose lanes would be empty.
-fn has_few_features<T: Number>(problem: &Problem<T>, segments: &Segments) -> bool {
+pub(super) fn has_few_features<T: Number>(problem: &Problem<T>, segments: &Segments) -> bool {
     let lanes = problem.loops.lanes;
     problem.geometry.features <= DOT_COLUMNS.min(lanes / 2)
         && segments.length >= 2 * lanes
@@ -138,11 +138,11 @@ fn block(rows: usize, groups: usize, tile: usize) -> usize {
 }
 
 /// The weight in the order in which loops read it.
-struct Weight<T> {
+pub(super) struct Weight<T> {
     memory: Buffer,
-    start: Target<T>,
-    segments: Segments,
-    panels: Panels,
+    pub(super) start: Target<T>,
+    pub(super) segments: Segments,
+    pub(super) panels: Panels,
     /// Elements of one group.
     group: usize,
 }
@@ -171,7 +171,7 @@ impl<T: Number> Weight<T> {
     ///
     /// # Safety
     /// The problem's promises hold.
-    unsafe fn panels(problem: &Problem<T>, segments: Segments) -> Result<Self> {
+    pub(super) unsafe fn panels(problem: &Problem<T>, segments: Segments) -> Result<Self> {
         let (loops, geometry) = (problem.loops, &problem.geometry);
         let panels = Panels::new(geometry.features, loops.lanes, loops.vectors);
         let weight = Weight::allocate(problem, segments, panels, panels.padded())?;

@@ -1,0 +1,201 @@
+//! Singular values.
+
+use super::columns::{each, normalise, normalising_factor, scale};
+use super::element::Element;
+use super::matrices::{Output, copied, copy_into};
+use super::spectral::{ENDLESS, check_finite, failed};
+use super::tridiagonal;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::svd::bidiag::{bidiag_in_place, bidiag_in_place_scratch};
+use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd as decompose_into, svd_scratch};
+use faer::{Auto, ColMut, Mat, MatMut, MatRef, Par, Spec};
+use mlx_oxide_ir::{Linalg, Result, SingularVectors};
+
+/// How much taller than wide a matrix may be whose values are found without a triangular factor.
+const TALL: usize = 2;
+
+pub(super) fn svd<T: Element>(
+    op: &Linalg,
+    a: MatRef<'_, T>,
+    outputs: &[Output],
+    item: usize,
+    vectors: SingularVectors,
+) -> Result<()> {
+    let mut matrix = copied(a);
+    check_finite(op, matrix.as_mut())?;
+    let least = a.nrows().min(a.ncols());
+    if vectors == SingularVectors::None {
+        let values = values(matrix).ok_or_else(|| failed(op, ENDLESS))?;
+        outputs[0].write(item, &values);
+        return Ok(());
+    }
+    if least == 0 {
+        identity::<T>(outputs[0].matrix(item));
+        identity::<T>(outputs[2].matrix(item));
+        return Ok(());
+    }
+    let mut adjoint = outputs[2].matrix::<T>(item);
+    let mut right = Mat::<T>::zeros(adjoint.ncols(), adjoint.nrows());
+    let values = decompose(matrix.as_ref(), outputs[0].matrix(item), right.as_mut());
+    let values = values.ok_or_else(|| failed(op, ENDLESS))?;
+    outputs[1].write(item, &values);
+    let factors = normalise(outputs[0].matrix::<T>(item));
+    each(right.as_mut(), |place, column| {
+        let factor = match factors.get(place).filter(|_| place < least) {
+            Some(factor) => factor / factor.norm(),
+            None => normalising_factor(column.iter().map(|value| value.wide())),
+        };
+        scale(column, factor);
+        for value in column {
+            *value = value.conjugate();
+        }
+    });
+    copy_into(right.transpose(), adjoint.as_mut());
+    Ok(())
+}
+
+fn identity<T: Element>(mut matrix: MatMut<'_, T>) {
+    for column in 0..matrix.ncols() {
+        for row in 0..matrix.nrows() {
+            let one = f64::from(u8::from(row == column));
+            matrix[(row, column)] = T::narrow(one.into());
+        }
+    }
+}
+
+/// The singular values of a matrix that is not empty; writes the vectors, thin or full as there is
+/// room. Nothing if the iteration does not end.
+fn decompose<T: Element>(
+    matrix: MatRef<'_, T>,
+    mut left: MatMut<'_, T>,
+    mut right: MatMut<'_, T>,
+) -> Option<Vec<T::Part>> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let least = rows.min(columns);
+    let which = |matrix: &MatMut<'_, T>| match matrix.ncols() > least {
+        true => ComputeSvdVectors::Full,
+        false => ComputeSvdVectors::Thin,
+    };
+    let params = Spec::<SvdParams, T>::default();
+    let (left_kind, right_kind) = (which(&left), which(&right));
+    // the solver writes no zeros beside the vectors that complete a basis
+    if left_kind == ComputeSvdVectors::Full {
+        left.fill(T::default());
+    }
+    if right_kind == ComputeSvdVectors::Full {
+        right.fill(T::default());
+    }
+    let request = svd_scratch::<T>(rows, columns, left_kind, right_kind, Par::Seq, params);
+    let mut values = vec![T::default(); least];
+    decompose_into(
+        matrix,
+        ColMut::from_slice_mut(&mut values).as_diagonal_mut(),
+        Some(left),
+        Some(right),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(request)),
+        params,
+    )
+    .ok()?;
+    let part = |value: &T| T::narrow_part(value.wide().re);
+    Some(values.iter().map(part).collect())
+}
+
+/// The singular values alone, in descending order.
+fn values<T: Element>(matrix: Mat<T>) -> Option<Vec<T::Part>> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let least = rows.min(columns);
+    if least == 0 {
+        return Some(Vec::new());
+    }
+    // squares of single precision are exact enough in double precision
+    if size_of::<T::Part>() == 4 && rows.max(columns) <= TALL * least {
+        return match rows < columns {
+            true => values_by_squares(copied(matrix.transpose())),
+            false => values_by_squares(matrix),
+        };
+    }
+    let mut params = <SvdParams as Auto<T>>::auto();
+    params.recursion_threshold = usize::MAX; // without vectors there is little to divide
+    let params = Spec::new(params);
+    let none = ComputeSvdVectors::No;
+    let request = svd_scratch::<T>(rows, columns, none, none, Par::Seq, params);
+    let mut values = vec![T::default(); least];
+    decompose_into(
+        matrix.as_ref(),
+        ColMut::from_slice_mut(&mut values).as_diagonal_mut(),
+        None,
+        None,
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(request)),
+        params,
+    )
+    .ok()?;
+    let part = |value: &T| T::narrow_part(value.wide().re);
+    Some(values.iter().map(part).collect())
+}
+
+/// The roots of the eigenvalues of `B*B`, where `B` has two diagonals and the singular values of a
+/// matrix in single precision with at least as many rows as columns.
+fn values_by_squares<T: Element>(mut matrix: Mat<T>) -> Option<Vec<T::Part>> {
+    let (rows, size) = (matrix.nrows(), matrix.ncols());
+    let mut left = Mat::<T>::zeros(1, size);
+    let mut right = Mat::<T>::zeros(1, size - 1);
+    let request = bidiag_in_place_scratch::<T>(rows, size, Par::Seq, Default::default());
+    bidiag_in_place(
+        matrix.as_mut(),
+        left.as_mut(),
+        right.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(request)),
+        Default::default(),
+    );
+    let modulus = |row: usize, column: usize| matrix[(row, column)].wide().norm();
+    let (mut squares, mut beside) = (Vec::with_capacity(size), Vec::with_capacity(size));
+    for place in 0..size {
+        let own = modulus(place, place);
+        let before = if place == 0 {
+            0.0
+        } else {
+            modulus(place - 1, place)
+        };
+        squares.push(own * own + before * before);
+        if place + 1 < size {
+            beside.push(own * modulus(place, place + 1));
+        }
+    }
+    if !tridiagonal::eigenvalues(&mut squares, &mut beside) {
+        return None;
+    }
+    let roots = squares.iter().rev().map(|square| square.max(0.0).sqrt());
+    Some(roots.map(T::narrow_part).collect())
+}
+
+pub(super) fn pseudo_inverse<T: Element>(
+    op: &Linalg,
+    a: MatRef<'_, T>,
+    outputs: &[Output],
+    item: usize,
+    cutoff: f64,
+) -> Result<()> {
+    let mut matrix = copied(a);
+    check_finite(op, matrix.as_mut())?;
+    let least = a.nrows().min(a.ncols());
+    if least == 0 {
+        return Ok(());
+    }
+    let mut left = Mat::<T>::zeros(a.nrows(), least);
+    let mut right = Mat::<T>::zeros(a.ncols(), least);
+    let values = decompose(matrix.as_ref(), left.as_mut(), right.as_mut());
+    let values = values.ok_or_else(|| failed(op, ENDLESS))?;
+    let values: Vec<f64> = values.into_iter().map(Into::into).collect();
+    let limit = cutoff * values[0];
+    each(right.as_mut(), |place, column| {
+        let value = values[place];
+        let factor = if value > limit { 1.0 / value } else { 0.0 };
+        scale(column, factor.into());
+    });
+    let product = right * left.adjoint();
+    copy_into(product.as_ref(), outputs[0].matrix::<T>(item));
+    Ok(())
+}
