@@ -31,6 +31,20 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     fn packed_kernels(isa: Isa) -> (&'static Kernels<Self::Sum>, usize) {
         (Self::Sum::kernels(isa), 1)
     }
+    /// Whether [`Element::widen_row`] is faster than a loop over [`Element::widen`].
+    const CONVERTED: bool = false;
+    /// The values of elements that lie side by side.
+    ///
+    /// # Safety
+    /// `count` elements can be read and written; this machine has the instruction set.
+    #[inline(always)]
+    unsafe fn widen_row(isa: Isa, from: *const Self, to: *mut Self::Sum, count: usize) {
+        let _ = isa; // that of the caller
+        for index in 0..count {
+            // SAFETY: by the caller's promise
+            unsafe { to.add(index).write(from.add(index).read().widen()) };
+        }
+    }
     /// The value.
     fn widen(self) -> Self::Sum;
     /// The nearest element.
@@ -84,6 +98,12 @@ scalar!(f64, AVX512_DOUBLE, AVX2_DOUBLE, DOUBLE);
 impl Element for f16 {
     type Sum = f32;
     const WIDE: bool = false;
+    const CONVERTED: bool = cfg!(target_arch = "x86_64");
+    #[inline(always)]
+    unsafe fn widen_row(isa: Isa, from: *const Self, to: *mut f32, count: usize) {
+        // SAFETY: by the caller's promise; `f16` are read as their bits
+        unsafe { widen_halves(isa, from.cast(), to, count) }
+    }
     #[inline(always)]
     fn widen(self) -> f32 {
         f16_to_f32(self.to_bits())
@@ -91,6 +111,23 @@ impl Element for f16 {
     #[inline(always)]
     fn narrow(sum: f32) -> Self {
         f16::from_bits(f32_to_f16(sum))
+    }
+}
+
+/// # Safety
+/// As for [`Element::widen_row`].
+#[inline(always)]
+unsafe fn widen_halves(isa: Isa, from: *const u16, to: *mut f32, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(widen) = crate::simd::hardware_half::widen(isa) {
+        let none = std::ptr::null();
+        // SAFETY: by the caller's promise
+        return unsafe { widen(to.cast(), from.cast(), none, none, count) };
+    }
+    let _ = isa;
+    for index in 0..count {
+        // SAFETY: by the caller's promise
+        unsafe { to.add(index).write(f16_to_f32(from.add(index).read())) };
     }
 }
 

@@ -5,12 +5,14 @@
 //! multiply-adds. Sizes alone decide how; so results do not depend on the number of threads.
 
 pub(crate) mod compiled;
+pub(crate) mod dots;
 pub(crate) mod element;
 pub(crate) mod kernel;
 pub(crate) mod matrix;
 pub(crate) mod pack;
 mod panels;
 mod product;
+mod small;
 #[cfg(test)]
 mod tests;
 mod thin;
@@ -22,6 +24,7 @@ pub(crate) use element::{Element, Scalar};
 pub(crate) use matrix::Matrix;
 pub(crate) use panels::Panels;
 pub(crate) use product::{Finish, multiply, multiply_alone};
+pub(crate) use small::Small;
 
 /// Terms that a kernel sums before it adds to the result.
 pub(crate) const INNER: usize = 256;

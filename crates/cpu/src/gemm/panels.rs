@@ -64,7 +64,11 @@ impl Panels {
     }
 
     fn boundary(&self, index: usize) -> usize {
-        (index as u128 * self.vectors as u128 / self.count as u128) as usize
+        match index.checked_mul(self.vectors) {
+            Some(product) => product / self.count,
+            // a wide division takes as long as a small product
+            None => (index as u128 * self.vectors as u128 / self.count as u128) as usize,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! gives the same bits.
 
 use super::product::multiply_with;
-use super::{Element, Finish, INNER, Matrix, Scalar};
+use super::{Element, Finish, INNER, Matrix, Scalar, Small};
 use crate::simd::Isa;
 use half::{bf16, f16};
 
@@ -16,6 +16,14 @@ enum Order {
 }
 
 const ORDERS: [Order; 4] = [Order::Rows, Order::Columns, Order::Spread, Order::Reversed];
+
+/// How a product is computed.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Shared,
+    Alone,
+    Small,
+}
 
 struct Stored<T> {
     memory: Vec<T>,
@@ -88,22 +96,23 @@ fn check<T: Element + PartialEq + std::fmt::Debug>(
         addend: (beta != 0.0).then(|| addend.matrix()),
     });
     let sizes = (rows, inner, columns);
-    for shared in [true, false] {
+    for way in [Way::Shared, Way::Alone, Way::Small] {
         output.fill(untouched);
+        let (lhs_place, rhs_place) = (lhs.matrix(), rhs.matrix());
         // SAFETY: matrices reach what they were made for, and the instruction set is available
         unsafe {
-            multiply_with(
-                isa,
-                "test",
-                shared,
-                sizes,
-                lhs.matrix(),
-                rhs.matrix(),
-                place,
-                finish,
-            )
+            match (way, Small::with(isa, sizes).filter(|_| finish.is_none())) {
+                (Way::Small, None) => continue,
+                (Way::Small, Some(mut small)) => small.multiply(lhs_place, rhs_place, place),
+                (Way::Shared | Way::Alone, _) => {
+                    let shared = way == Way::Shared;
+                    multiply_with(
+                        isa, "test", shared, sizes, lhs_place, rhs_place, place, finish,
+                    )
+                    .unwrap();
+                }
+            }
         }
-        .unwrap();
         for row in 0..rows {
             for column in 0..columns {
                 let mut sum = T::Sum::default();

@@ -4,6 +4,7 @@
 //! operand are added up.
 
 use super::compiled::compiled;
+use super::dots::{COLUMNS, ROWS, add_dots, add_multiples};
 use super::element::Element;
 use super::matrix::Matrix;
 use super::product::{Finish, each};
@@ -11,16 +12,14 @@ use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
 
-/// Rows up to which the right operand is not worth packing.
-const ROWS: usize = 4;
-/// Partial sums of a dot product.
-const LANES: usize = 32;
-/// Columns whose dot products are computed together.
-const COLUMNS: usize = 4;
+/// Terms of dot products that several rows meet, or that are converted, at a time.
+const TERMS: usize = 1024;
+/// Rows that are added up together.
+const ADDED: usize = 4;
 /// Bytes of the right operand that one task reads.
 const TASK_BYTES: usize = 256 << 10;
 /// Columns whose rows are added up together; their sums stay in the first cache.
-const SPAN: usize = 1024;
+const SPAN: usize = TERMS;
 
 /// A product with few rows.
 pub(super) struct Thin<T: Element> {
@@ -160,95 +159,97 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
 unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
     let (rows, inner, _) = thin.sizes;
     let end = part.first + part.count;
-    let whole = part.first + part.count / COLUMNS * COLUMNS;
-    for first in (part.first..whole).step_by(COLUMNS) {
-        let columns = std::array::from_fn(|index| thin.rhs.place(0, first + index));
-        for row in 0..rows {
+    let mut converted = Converted::new(thin.isa);
+    // more rows read the same terms again, from the first cache
+    let step = if converted.wanted || rows > 1 {
+        TERMS
+    } else {
+        inner
+    };
+    for first in (part.first..end).step_by(COLUMNS) {
+        let count = COLUMNS.min(end - first);
+        let mut sums = [[T::Sum::default(); COLUMNS]; ROWS];
+        for term in (0..inner).step_by(step) {
+            let terms = step.min(inner - term);
+            // columns past the last are that one again
+            let columns: [*const T; COLUMNS] =
+                std::array::from_fn(|index| thin.rhs.place(term, first + index.min(count - 1)));
+            let lhs = lhs.at(0, term);
             // SAFETY: by the caller's promise
-            let sums = unsafe { dots::<T, COLUMNS>(lhs.place(row, 0), columns, inner) };
-            for (index, sum) in sums.into_iter().enumerate() {
-                // SAFETY: by the caller's promise
-                unsafe { thin.write(row, first + index, sum) };
+            unsafe {
+                if converted.wanted {
+                    let columns = converted.rows(columns, terms);
+                    add_dots::<T::Sum>((rows, terms), lhs, columns, &mut sums);
+                } else {
+                    add_dots::<T>((rows, terms), lhs, columns, &mut sums);
+                }
             }
         }
-    }
-    for column in whole..end {
-        for row in 0..rows {
-            let place = [thin.rhs.place(0, column)];
-            // SAFETY: by the caller's promise
-            let [sum] = unsafe { dots::<T, 1>(lhs.place(row, 0), place, inner) };
-            // SAFETY: by the caller's promise
-            unsafe { thin.write(row, column, sum) };
+        for (row, sums) in sums.iter().enumerate().take(rows) {
+            for (index, sum) in sums.iter().enumerate().take(count) {
+                // SAFETY: by the caller's promise
+                unsafe { thin.write(row, first + index, *sum) };
+            }
         }
     }
 }
 
-/// Dot products of one vector with several.
-///
-/// # Safety
-/// All have `terms` elements.
-#[inline(always)]
-unsafe fn dots<T: Element, const N: usize>(
-    lhs: *const T::Sum,
-    columns: [*const T; N],
-    terms: usize,
-) -> [T::Sum; N] {
-    let mut lanes = [[T::Sum::default(); LANES]; N];
-    let whole = terms / LANES * LANES;
-    for first in (0..whole).step_by(LANES) {
-        // SAFETY: by the caller's promise
-        let left = unsafe { lhs.add(first).cast::<[T::Sum; LANES]>().read() };
-        for (lanes, column) in lanes.iter_mut().zip(columns) {
-            // SAFETY: by the caller's promise
-            let right = unsafe { column.add(first).cast::<[T; LANES]>().read() };
-            for ((lane, left), right) in lanes.iter_mut().zip(&left).zip(right) {
-                *lane = *lane + *left * right.widen();
-            }
+/// Elements that the processor converts itself, some rows at a time.
+struct Converted<T: Element> {
+    isa: Isa,
+    wanted: bool,
+    values: Vec<T::Sum>,
+}
+
+impl<T: Element> Converted<T> {
+    fn new(isa: Isa) -> Self {
+        let wanted = T::CONVERTED && isa != Isa::Baseline;
+        let size = if wanted { TERMS * ROWS } else { 0 };
+        Converted {
+            isa,
+            wanted,
+            values: vec![T::Sum::default(); size],
         }
     }
-    std::array::from_fn(|index| {
-        let lanes = &mut lanes[index];
-        for term in whole..terms {
-            // SAFETY: by the caller's promise
-            let product = unsafe { lhs.add(term).read() * columns[index].add(term).read().widen() };
-            lanes[0] = lanes[0] + product;
-        }
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for lane in 0..width {
-                lanes[lane] = lanes[lane] + lanes[lane + width];
-            }
-        }
-        lanes[0]
-    })
+
+    /// # Safety
+    /// The rows have `count` elements, [`TERMS`] at most; this machine has the instruction set.
+    #[inline(always)]
+    unsafe fn rows<const N: usize>(
+        &mut self,
+        rows: [*const T; N],
+        count: usize,
+    ) -> [*const T::Sum; N] {
+        const { assert!(N <= ROWS) };
+        let values = self.values.as_mut_ptr();
+        let mut place = values;
+        rows.map(|row| {
+            let to = place;
+            // SAFETY: by the caller's promise; there is room for `ROWS` rows
+            unsafe { T::widen_row(self.isa, row, to, count) };
+            place = place.wrapping_add(TERMS);
+            to.cast_const()
+        })
+    }
 }
 
 /// # Safety
 /// As for [`compute`]; the columns of a row lie side by side.
 #[inline(always)]
 unsafe fn added_rows<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
-    const TERMS: usize = 4;
-    let (rows, inner, _) = thin.sizes;
+    let inner = thin.sizes.1;
+    let mut converted = Converted::new(thin.isa);
     let mut sums = [[T::Sum::default(); SPAN]; ROWS];
-    let whole = inner / TERMS * TERMS;
+    let whole = inner / ADDED * ADDED;
     // SAFETY: by the caller's promise
     unsafe {
-        for first in (0..whole).step_by(TERMS) {
-            let terms = std::array::from_fn(|term| thin.rhs.place(first + term, part.first));
-            for (row, sums) in sums.iter_mut().enumerate().take(rows) {
-                let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
-                add::<T, TERMS>(&mut sums[..part.count], factors, terms);
-            }
+        for first in (0..whole).step_by(ADDED) {
+            add_rows::<T, ADDED>(thin, lhs, part, first, &mut converted, &mut sums);
         }
         for term in whole..inner {
-            for (row, sums) in sums.iter_mut().enumerate().take(rows) {
-                let factors = [lhs.place(row, term).read()];
-                let terms = [thin.rhs.place(term, part.first)];
-                add::<T, 1>(&mut sums[..part.count], factors, terms);
-            }
+            add_rows::<T, 1>(thin, lhs, part, term, &mut converted, &mut sums);
         }
-        for (row, sums) in sums.iter().enumerate().take(rows) {
+        for (row, sums) in sums.iter().enumerate().take(thin.sizes.0) {
             for (column, sum) in sums[..part.count].iter().enumerate() {
                 thin.write(row, part.first + column, *sum);
             }
@@ -256,23 +257,34 @@ unsafe fn added_rows<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Par
     }
 }
 
-/// Adds rows times their factors.
+/// Adds the terms from `first` on.
 ///
 /// # Safety
-/// The rows are as long as the sums.
+/// As for [`added_rows`].
 #[inline(always)]
-unsafe fn add<T: Element, const N: usize>(
-    sums: &mut [T::Sum],
-    factors: [T::Sum; N],
-    rows: [*const T; N],
+unsafe fn add_rows<T: Element, const N: usize>(
+    thin: &Thin<T>,
+    lhs: Matrix<T::Sum>,
+    part: &Part,
+    first: usize,
+    converted: &mut Converted<T>,
+    sums: &mut [[T::Sum; SPAN]; ROWS],
 ) {
+    let terms: [*const T; N] = std::array::from_fn(|term| thin.rhs.place(first + term, part.first));
+    let rows = sums.iter_mut().enumerate().take(thin.sizes.0);
     // SAFETY: by the caller's promise
-    let rows = rows.map(|row| unsafe { std::slice::from_raw_parts(row, sums.len()) });
-    for (index, sum) in sums.iter_mut().enumerate() {
-        let mut total = *sum;
-        for (row, factor) in rows.iter().zip(factors) {
-            total = total + factor * row[index].widen();
+    unsafe {
+        if converted.wanted {
+            let terms = converted.rows(terms, part.count);
+            for (row, sums) in rows {
+                let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
+                add_multiples::<T::Sum, N>(&mut sums[..part.count], factors, terms);
+            }
+        } else {
+            for (row, sums) in rows {
+                let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
+                add_multiples::<T, N>(&mut sums[..part.count], factors, terms);
+            }
         }
-        *sum = total;
     }
 }

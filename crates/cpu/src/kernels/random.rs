@@ -10,8 +10,8 @@ use std::mem::MaybeUninit;
 
 /// Pairs of words of a piece of work.
 const PIECE: usize = 32 * 1024;
-/// Pairs that go through the rounds together.
-const LANES: usize = 64;
+/// Pairs that go through the rounds together; with sixteen registers more would not stay in them.
+const LANES: usize = 32;
 
 pub(crate) fn supports(_op: &Random, _inputs: &[&ArrayType]) -> bool {
     true

@@ -35,7 +35,13 @@ impl Vector for __m256 {
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, mask: __m256i) {
         // SAFETY: by the promise of `Vector`
-        unsafe { _mm256_maskstore_ps(to, mask, self) }
+        unsafe {
+            // some processors take many cycles for a masked store, even of all lanes
+            match _mm256_movemask_ps(_mm256_castsi256_ps(mask)) {
+                0xff => _mm256_storeu_ps(to, self),
+                _ => _mm256_maskstore_ps(to, mask, self),
+            }
+        }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -86,7 +92,13 @@ impl Vector for __m256d {
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f64, mask: __m256i) {
         // SAFETY: by the promise of `Vector`
-        unsafe { _mm256_maskstore_pd(to, mask, self) }
+        unsafe {
+            // some processors take many cycles for a masked store, even of all lanes
+            match _mm256_movemask_pd(_mm256_castsi256_pd(mask)) {
+                0xf => _mm256_storeu_pd(to, self),
+                _ => _mm256_maskstore_pd(to, mask, self),
+            }
+        }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f64) {

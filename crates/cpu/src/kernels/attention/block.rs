@@ -1,6 +1,6 @@
 //! One block of queries against all keys.
 
-use super::mask::{Mask, UNSEEN};
+use super::mask::{self, Mask, UNSEEN};
 use super::prepare::Prepared;
 use super::softmax::{self, Running};
 use super::{KEYS, QUERIES};
@@ -32,6 +32,11 @@ impl<T> Heads<T> {
         })
     }
 
+    /// Whether features lie side by side.
+    pub(super) fn are_rows(&self) -> bool {
+        self.first.column_stride == 1
+    }
+
     /// The matrix of one head.
     pub(super) fn matrix(&self, batch: usize, head: usize) -> Matrix<T> {
         let step = batch as isize * self.batch_step + head as isize * self.head_step;
@@ -43,24 +48,24 @@ impl<T> Heads<T> {
 pub(super) struct Attention<T: Element> {
     pub(super) isa: Isa,
     pub(super) kernels: &'static Kernels<f32>,
-    queries: Heads<T>,
+    pub(super) queries: Heads<T>,
     pub(super) keys: Heads<T>,
     pub(super) values: Heads<T>,
-    output: Matrix<T>,
-    mask: Option<Mask>,
-    sinks: Vec<f32>,
-    scale: f32,
-    causal: bool,
+    pub(super) output: Matrix<T>,
+    pub(super) mask: Option<Mask>,
+    pub(super) sinks: Vec<f32>,
+    pub(super) scale: f32,
+    pub(super) causal: bool,
     pub(super) batch: usize,
-    heads: usize,
+    pub(super) heads: usize,
     pub(super) key_heads: usize,
-    query_size: usize,
+    pub(super) query_size: usize,
     pub(super) key_size: usize,
     /// Features of queries and keys.
     pub(super) features: usize,
     /// Panels of the features of values.
     pub(super) value_panels: Panels,
-    value_features: usize,
+    pub(super) value_features: usize,
     /// Whether values need another type or order.
     pub(super) pack_values: bool,
 }
@@ -252,8 +257,9 @@ impl<T: Element<Sum = f32>> Attention<T> {
             let query = block.first + row;
             let scores = &mut scores[..size];
             if let Some(mask) = &self.mask {
-                // SAFETY: the position is inside the scores' shape
-                unsafe { mask.apply([block.batch, block.head, query], key, scores) };
+                let position = [block.batch, block.head, query];
+                // SAFETY: the position is inside the scores' shape; `Isa::best` is available
+                unsafe { mask::apply(self.isa, mask, position, key, scores) };
             }
             if self.causal {
                 let seen = (query + 1 + self.key_size).saturating_sub(self.query_size + key);

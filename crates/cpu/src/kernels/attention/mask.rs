@@ -1,6 +1,7 @@
 //! Masks: what is added to a score, or whether a key is seen.
 
 use crate::gemm::Element;
+use crate::gemm::compiled::compiled;
 use half::{bf16, f16};
 use mlx_oxide_ir::{Dtype, Result};
 use mlx_oxide_runtime::Operand;
@@ -37,31 +38,8 @@ impl Mask {
         })
     }
 
-    /// Applies the mask to the scores of keys from `key` on.
-    ///
     /// # Safety
-    /// The position and the scores behind it are inside the mask's stretched shape.
-    #[inline(always)]
-    pub(super) unsafe fn apply(&self, position: [usize; 3], key: usize, scores: &mut [f32]) {
-        // SAFETY: by the caller's promise; the dtype says what the elements are
-        unsafe {
-            match self.dtype {
-                Dtype::Bool => self.each::<u8>(position, key, scores, |score, seen| {
-                    if seen == 0 { UNSEEN } else { score }
-                }),
-                Dtype::Float16 => self.each::<f16>(position, key, scores, |score, addend| {
-                    score + addend.widen()
-                }),
-                Dtype::Bfloat16 => self.each::<bf16>(position, key, scores, |score, addend| {
-                    score + addend.widen()
-                }),
-                _ => self.each::<f32>(position, key, scores, |score, addend| score + addend),
-            }
-        }
-    }
-
-    /// # Safety
-    /// As for [`Mask::apply`], with elements of the given type.
+    /// As for [`apply`], with elements of the given type.
     #[inline(always)]
     unsafe fn each<T: Copy>(
         &self,
@@ -89,6 +67,41 @@ impl Mask {
                 let element = unsafe { start.wrapping_offset(index as isize * steps[3]).read() };
                 *score = change(*score, element);
             }
+        }
+    }
+}
+
+compiled! {
+    /// Applies a mask to the scores of keys from `key` on.
+    ///
+    /// # Safety
+    /// The position and the scores behind it are inside the mask's stretched shape; this machine
+    /// has the instruction set.
+    pub(super) fn apply(
+        mask: &Mask,
+        position: [usize; 3],
+        key: usize,
+        scores: &mut [f32],
+    ) by apply_loop
+}
+
+/// # Safety
+/// As for [`apply`].
+#[inline(always)]
+unsafe fn apply_loop(mask: &Mask, position: [usize; 3], key: usize, scores: &mut [f32]) {
+    // SAFETY: by the caller's promise; the dtype says what the elements are
+    unsafe {
+        match mask.dtype {
+            Dtype::Bool => mask.each::<u8>(position, key, scores, |score, seen| {
+                if seen == 0 { UNSEEN } else { score }
+            }),
+            Dtype::Float16 => mask.each::<f16>(position, key, scores, |score, addend| {
+                score + addend.widen()
+            }),
+            Dtype::Bfloat16 => mask.each::<bf16>(position, key, scores, |score, addend| {
+                score + addend.widen()
+            }),
+            _ => mask.each::<f32>(position, key, scores, |score, addend| score + addend),
         }
     }
 }

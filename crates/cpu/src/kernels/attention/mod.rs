@@ -2,6 +2,7 @@
 //! all in memory, after Dao et al., "FlashAttention" (2022).
 
 mod block;
+mod few;
 mod mask;
 mod prepare;
 mod softmax;
@@ -63,6 +64,11 @@ fn attend<T: Element<Sum = f32>>(op: &Fast, call: &Call<'_>) -> Result<Results> 
     };
     let output = buffer.host_ptr()?.as_ptr().cast::<T>();
     let attention = Attention::<T>::new(call, scale.get() as f32, *causal, mask, sinks, output)?;
+    if attention.are_few() {
+        // SAFETY: the layouts of operands fit their buffers, the output has the inferred size
+        unsafe { attention.few() };
+        return Ok(smallvec![Stored::contiguous(buffer, output_type)]);
+    }
     let prepared = attention.prepare(call.op.name())?;
     parallel::for_each(attention.tasks(), |task| {
         // SAFETY: the layouts of operands fit their buffers, the output has the inferred size,

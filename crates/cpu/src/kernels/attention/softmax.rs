@@ -33,7 +33,7 @@ impl Running {
 
 /// What to subtract of scores; anything will do where all are minus infinity.
 #[inline(always)]
-fn base(greatest: f32) -> f32 {
+pub(super) fn base(greatest: f32) -> f32 {
     if greatest == f32::NEG_INFINITY {
         0.0
     } else {
@@ -41,8 +41,9 @@ fn base(greatest: f32) -> f32 {
     }
 }
 
+/// `e^(score - base)`.
 #[inline(always)]
-fn power(score: f32, base: f32) -> f32 {
+pub(super) fn power(score: f32, base: f32) -> f32 {
     exp(score - base)
 }
 

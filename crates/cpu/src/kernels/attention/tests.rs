@@ -1,6 +1,6 @@
 //! Attention against its formula at sizes around the edges of blocks.
 
-use super::{KEYS, QUERIES};
+use super::{KEYS, QUERIES, few};
 use crate::Cpu;
 use mlx_oxide_ir::{ArrayType, Dtype, Fast, Layout, Op};
 use mlx_oxide_runtime::{Backend, Buffer, Call, Device, Operand, Stream};
@@ -189,4 +189,23 @@ fn a_query_that_every_key_is_hidden_from_gets_no_number() {
             .all(|value| value.is_nan())
     );
     case.check("one hidden");
+}
+
+#[test]
+fn few_queries_see_all_spans_of_many_keys() {
+    for queries in [1, 3, 8] {
+        for keys in [few::SPAN - 1, few::SPAN, few::SPAN + 1, 3 * few::SPAN + 70] {
+            let mut case = Case::new(queries, keys, true);
+            case.check("causal");
+            case.sinks = Some(vec![0.5, -3.0, f32::NEG_INFINITY, 9.0]);
+            let unseen = |index: usize| index % 3 == 0 || index % keys < few::SPAN;
+            let mask = (0..queries * keys).map(|index| match unseen(index) {
+                true => f32::NEG_INFINITY,
+                false => 0.25,
+            });
+            case.mask = Some(mask.collect());
+            case.causal = false;
+            case.check("masked");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Batched matrix products.
 
-use crate::gemm::{self, Element, Finish, Matrix, Scalar};
+use crate::gemm::{self, Element, Finish, Matrix, Scalar, Small};
 use half::{bf16, f16};
 use mlx_oxide_ir::{Dtype, Error, Layout, Result, Shape};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
@@ -140,16 +140,19 @@ struct Run {
     addend_row: isize,
 }
 
-/// How far the rows of matrices from `first` on go on at one step: that step and the first matrix
-/// that does not belong.
-fn stacked<T>(operand: &(Matrix<T>, Vec<isize>), first: usize, rows: usize) -> (isize, usize) {
-    let (matrix, offsets) = operand;
+/// How far the rows of matrices from `first` on go on at one step, before `end`: that step and the
+/// first matrix that does not belong.
+fn stacked<T>(
+    (matrix, offsets): &(Matrix<T>, Vec<isize>),
+    (first, end): (usize, usize),
+    rows: usize,
+) -> (isize, usize) {
     let step = match (rows, offsets.get(first + 1)) {
         (1, Some(next)) => next - offsets[first],
         _ => matrix.row_stride,
     };
     let belongs = |pair: &&[isize]| pair[1] - pair[0] == rows as isize * step;
-    let pairs = offsets[first..].windows(2);
+    let pairs = offsets[first..end].windows(2);
     (step, first + 1 + pairs.take_while(belongs).count())
 }
 
@@ -170,9 +173,17 @@ impl<T: Element> Batch<T> {
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         parallel::for_each(small.len().div_ceil(group), |task| {
             let runs = &small[task * group..small.len().min((task + 1) * group)];
-            let result = runs
-                .iter()
-                .try_for_each(|run| self.multiply(op, run, false));
+            let tiny = Small::new(self.sizes).filter(|_| self.factors.is_none());
+            let result = match tiny {
+                Some(mut tiny) => {
+                    runs.iter()
+                        .for_each(|run| self.multiply_tiny(&mut tiny, run));
+                    Ok(())
+                }
+                None => runs
+                    .iter()
+                    .try_for_each(|run| self.multiply(op, run, false)),
+            };
             if let Err(error) = result
                 && let Ok(mut failure) = failure.lock()
             {
@@ -189,15 +200,17 @@ impl<T: Element> Batch<T> {
         let (rows, count) = (self.sizes.0, self.lhs.1.len());
         let mut runs = Vec::new();
         let mut first = 0;
+        let mut shared = 0;
         while first < count {
-            let (lhs_row, lhs_end) = stacked(&self.lhs, first, rows);
-            let (addend_row, addend_end) = match &self.addend {
-                None => (0, count),
-                Some(addend) => stacked(addend, first, rows),
+            if first >= shared {
+                let rhs = &self.rhs.1[first..];
+                shared = first + rhs.iter().take_while(|offset| **offset == rhs[0]).count();
+            }
+            let (lhs_row, end) = stacked(&self.lhs, (first, shared), rows);
+            let (addend_row, end) = match &self.addend {
+                None => (0, end),
+                Some(addend) => stacked(addend, (first, end), rows),
             };
-            let mut end = lhs_end.min(addend_end);
-            let rhs = &self.rhs.1[first..end];
-            end = first + rhs.iter().take_while(|offset| **offset == rhs[0]).count();
             runs.push(Run {
                 first,
                 count: end - first,
@@ -207,6 +220,18 @@ impl<T: Element> Batch<T> {
             first = end;
         }
         runs
+    }
+
+    /// The products of a run one after the other.
+    fn multiply_tiny(&self, tiny: &mut Small<T>, run: &Run) {
+        let (rows, _, columns) = self.sizes;
+        for product in run.first..run.first + run.count {
+            let lhs = self.lhs.0.moved(self.lhs.1[product]);
+            let rhs = self.rhs.0.moved(self.rhs.1[product]);
+            let output = self.output.moved((product * rows * columns) as isize);
+            // SAFETY: layouts were checked to fit their buffers; products do not overlap
+            unsafe { tiny.multiply(lhs, rhs, output) };
+        }
     }
 
     fn multiply(&self, op: &'static str, run: &Run, shared: bool) -> Result<()> {

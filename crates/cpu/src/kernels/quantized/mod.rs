@@ -2,9 +2,13 @@
 
 mod convert;
 mod lanes;
+mod multiples;
 mod operand;
+mod panels;
 mod product;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use mlx_oxide_ir::{Quantized, Result};
 use mlx_oxide_runtime::{Call, Results};

@@ -6,7 +6,6 @@ use crate::gemm::compiled::compiled;
 use crate::kernels::shared::Shared;
 use crate::simd::Isa;
 use crate::simd::half::{Bfloat16, Float16, Half};
-use mlx_oxide_ir::float8::{from_e4m3, from_e8m0};
 use mlx_oxide_ir::{Dtype, Layout, Packing, QuantizationMode, Result, Shape};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use std::ops::Range;
@@ -302,7 +301,13 @@ impl Packed {
         }
         let count = groups.len();
         scratch.resize(rows.len() * count, 0.0);
-        for (row, numbers) in scratch.chunks_exact_mut(count.max(1)).enumerate() {
+        // rows that are all there follow each other
+        let run = if count == self.groups {
+            rows.len() * count
+        } else {
+            count
+        };
+        for (row, numbers) in scratch.chunks_exact_mut(run.max(1)).enumerate() {
             let from = start.wrapping_add(row * self.groups * self.dtype.size());
             // SAFETY: the row's groups are inside of the operand
             unsafe { self.decode(from, numbers) };
@@ -313,19 +318,78 @@ impl Packed {
     /// # Safety
     /// There are as many stored scales as numbers.
     unsafe fn decode(&self, from: *const u8, numbers: &mut [f32]) {
-        let number = match self.packing.mode {
-            QuantizationMode::Affine => {
-                // SAFETY: by the caller's promise
-                return unsafe {
-                    widen(self.dtype, from.cast(), numbers.as_mut_ptr(), numbers.len())
-                };
+        // SAFETY: by the caller's promise; the best instruction set is there
+        unsafe {
+            match self.packing.mode {
+                QuantizationMode::Affine => {
+                    widen(self.dtype, from.cast(), numbers.as_mut_ptr(), numbers.len());
+                }
+                QuantizationMode::Mxfp4 | QuantizationMode::Mxfp8 => {
+                    decode_e8m0(Isa::best(), from, numbers);
+                }
+                QuantizationMode::Nvfp4 => decode_e4m3(Isa::best(), from, numbers),
             }
-            QuantizationMode::Mxfp4 | QuantizationMode::Mxfp8 => from_e8m0,
-            QuantizationMode::Nvfp4 => from_e4m3,
+        }
+    }
+}
+
+compiled! { fn decode_e8m0(from: *const u8, numbers: &mut [f32]) by e8m0_loop }
+compiled! { fn decode_e4m3(from: *const u8, numbers: &mut [f32]) by e4m3_loop }
+
+/// # Safety
+/// There are as many elements as numbers.
+#[inline(always)]
+unsafe fn e8m0_loop(from: *const u8, numbers: &mut [f32]) {
+    for (place, to) in numbers.iter_mut().enumerate() {
+        // SAFETY: by the caller's promise
+        let bits = u32::from(unsafe { *from.wrapping_add(place) });
+        // the least power is subnormal, the last one no number
+        let power = if bits == 0 { 1 << 22 } else { bits << 23 };
+        *to = f32::from_bits(if bits == 0xff { 0x7fc0_0000 } else { power });
+    }
+}
+
+/// # Safety
+/// There are as many elements as numbers.
+#[inline(always)]
+unsafe fn e4m3_loop(from: *const u8, numbers: &mut [f32]) {
+    for (place, to) in numbers.iter_mut().enumerate() {
+        // SAFETY: by the caller's promise
+        let bits = u32::from(unsafe { *from.wrapping_add(place) });
+        // the fields as those of a number 2^120 times smaller
+        let modulus = f32::from_bits((bits & 0x7f) << 20) * f32::from_bits(247 << 23);
+        let modulus = if bits & 0x7f == 0x7f {
+            f32::NAN
+        } else {
+            modulus
         };
-        for (place, to) in numbers.iter_mut().enumerate() {
-            // SAFETY: by the caller's promise
-            *to = number(unsafe { *from.wrapping_add(place) });
+        *to = f32::from_bits(modulus.to_bits() | (bits & 0x80) << 24);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode_e4m3, decode_e8m0};
+    use crate::simd::Isa;
+    use mlx_oxide_ir::float8::{from_e4m3, from_e8m0};
+
+    #[test]
+    fn scales_of_eight_bits_are_decoded_as_the_specification_says() {
+        let all: Vec<u8> = (0..=255).collect();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut powers = vec![0f32; 256];
+            let mut numbers = vec![0f32; 256];
+            // SAFETY: as many elements as numbers; the instruction set is there
+            unsafe {
+                decode_e8m0(isa, all.as_ptr(), &mut powers);
+                decode_e4m3(isa, all.as_ptr(), &mut numbers);
+            }
+            for bits in all.iter().copied() {
+                let place = usize::from(bits);
+                let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                assert!(same(powers[place], from_e8m0(bits)), "{bits} on {isa:?}");
+                assert!(same(numbers[place], from_e4m3(bits)), "{bits} on {isa:?}");
+            }
         }
     }
 }

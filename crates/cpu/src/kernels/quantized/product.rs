@@ -1,10 +1,11 @@
-//! Products with packed matrices. Few rows meet the packed elements as they come from memory;
-//! for many rows, panels of the matrix are unpacked and multiplied as any others.
+//! Products with packed matrices. Few rows meet the packed elements as they come from memory, in
+//! dot products or [`super::multiples`]; for many rows see [`super::panels`].
 
-use super::lanes::READABLE;
+use super::multiples;
 use super::operand::{Packed, Scratch, Singles, narrow};
+use super::panels::Many;
 use super::rows::{self, Numbers};
-use crate::gemm::{self, Finish, Matrix};
+use crate::gemm::compiled::compiled;
 use crate::kernels::shared::Shared;
 use crate::simd::Isa;
 use mlx_oxide_ir::{Dtype, Error, Packing, Result};
@@ -13,29 +14,29 @@ use parking_lot::Mutex;
 use smallvec::smallvec;
 
 /// Rows of x up to which packed elements are not unpacked to memory.
-const FEW_ROWS: usize = 16;
+const FEW_ROWS: usize = 2;
 /// Packed bytes that one task reads.
 const TASK_BYTES: usize = 32 << 10;
-/// Rows and columns of an unpacked panel.
-const PANEL: (usize, usize) = (128, 512);
+/// Elements that one task copies.
+const COPIED: usize = 32 << 10;
 
 /// One product: rows of numbers, which matrix they meet and where the result goes.
-struct Job {
-    x: usize,
-    rows: usize,
-    matrix: usize,
-    output: usize,
+pub(super) struct Job {
+    pub(super) x: usize,
+    pub(super) rows: usize,
+    pub(super) matrix: usize,
+    pub(super) output: usize,
 }
 
 /// What all products of a call share.
-struct Products {
-    op: &'static str,
-    packed: Packed,
-    transpose: bool,
+pub(super) struct Products {
+    pub(super) op: &'static str,
+    pub(super) packed: Packed,
+    pub(super) transpose: bool,
     /// Elements of a row of x.
-    inner: usize,
+    pub(super) inner: usize,
     /// Elements of a row of the result.
-    columns: usize,
+    pub(super) columns: usize,
 }
 
 impl Products {
@@ -59,52 +60,82 @@ impl Products {
         })
     }
 
-    /// Groups of rows or columns of the result that one task computes.
-    fn part(&self, many: bool) -> usize {
+    /// Columns of the result that one task computes for few rows.
+    fn part(&self) -> usize {
         let row_bytes = self.packed.groups * self.packed.group_bytes();
-        match (self.transpose, many) {
-            (true, true) => PANEL.0,
-            (true, false) => (TASK_BYTES / row_bytes.max(1))
-                .clamp(4, 256)
-                .next_multiple_of(4),
-            (false, _) => (PANEL.1 / 2).max(self.packed.packing.group_size),
+        (TASK_BYTES / row_bytes.max(1))
+            .clamp(4, 256)
+            .next_multiple_of(4)
+    }
+
+    /// Runs all jobs.
+    ///
+    /// # Safety
+    /// Jobs name live memory of the products' sizes; results do not overlap, and nobody else
+    /// reads or writes them.
+    unsafe fn run(&self, jobs: &[Job]) -> Result<()> {
+        let (many, few): (Vec<&Job>, Vec<&Job>) = jobs
+            .iter()
+            .partition(|job| job.rows > FEW_ROWS && self.inner > 0);
+        // SAFETY: by the caller's promise
+        unsafe {
+            Many::new(self, many.into_iter()).run(self.op)?;
+            match self.transpose {
+                true => self.dot_products(&few),
+                false => multiples::run(self, &few),
+            }
         }
     }
 
-    /// Runs all jobs, cut into parts of the result's columns.
-    fn run(&self, jobs: &[Job]) -> Result<()> {
-        let many = jobs.iter().any(|job| job.rows > FEW_ROWS);
-        let part = self.part(many);
+    /// Jobs with few rows, cut into parts of the result's columns.
+    ///
+    /// # Safety
+    /// As for [`Products::run`].
+    unsafe fn dot_products(&self, jobs: &[&Job]) -> Result<()> {
+        // SAFETY: by the caller's promise
+        let sums = unsafe { self.sums(jobs) };
+        let part = self.part();
         let parts = self.columns.div_ceil(part);
         let failure = Mutex::new(None);
         parallel::for_each(jobs.len() * parts, |task| {
-            let (job, first) = (&jobs[task / parts], task % parts * part);
-            let count = part.min(self.columns - first);
-            // SAFETY: jobs name live memory of these sizes; parts of the results do not overlap
-            if let Err(error) = unsafe { self.columns(job, first, count) } {
+            let (index, first) = (task / parts, task % parts * part);
+            let (job, count) = (jobs[index], part.min(self.columns - first));
+            let mut scratch = Scratch::default();
+            // SAFETY: by the caller's promise; parts of the results do not overlap
+            let result = unsafe { self.dots(job, &sums[index], first, count, &mut scratch) };
+            if let Err(error) = result {
                 *failure.lock() = Some(error);
             }
         });
         failure.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Some columns of a result.
+    /// The sums over groups of each job's rows, where biases multiply them.
     ///
     /// # Safety
-    /// `job.x` has its rows, `job.output` room for the result, which nobody else uses.
-    unsafe fn columns(&self, job: &Job, first: usize, count: usize) -> Result<()> {
-        let mut scratch = Scratch::default();
-        // SAFETY: by the caller's promise
-        unsafe {
-            match (self.transpose, job.rows > FEW_ROWS) {
-                (true, false) => self.dots(job, first, count, &mut scratch),
-                (false, false) => self.multiples(job, first, count, &mut scratch),
-                (_, true) => self.panels(job, first, count, &mut scratch),
+    /// As for [`Products::run`].
+    unsafe fn sums(&self, jobs: &[&Job]) -> Vec<Vec<f32>> {
+        let size = self.packed.packing.group_size;
+        let groups = match self.packed.packing.has_biases() {
+            true => self.packed.groups,
+            false => 0,
+        };
+        let sums = |job: &&Job| {
+            let mut sums = vec![0f32; job.rows * groups];
+            for (row, sums) in sums.chunks_exact_mut(groups.max(1)).enumerate() {
+                let start = (job.x as *const f32).wrapping_add(row * self.inner);
+                // SAFETY: by the caller's promise; the best instruction set is there
+                unsafe {
+                    let row = std::slice::from_raw_parts(start, self.inner);
+                    group_sums(Isa::best(), row, size, sums);
+                }
             }
-        }
+            sums
+        };
+        jobs.iter().map(sums).collect()
     }
 
-    fn numbers(&self, job: &Job) -> Numbers<f32> {
+    pub(super) fn numbers(&self, job: &Job) -> Numbers<f32> {
         Numbers {
             start: job.x as *mut f32,
             row_stride: self.inner,
@@ -121,10 +152,11 @@ impl Products {
     }
 
     /// # Safety
-    /// As for [`Products::columns`].
+    /// As for [`Products::run`].
     unsafe fn dots(
         &self,
         job: &Job,
+        sums: &[f32],
         first: usize,
         count: usize,
         scratch: &mut Scratch,
@@ -134,132 +166,35 @@ impl Products {
             .packed
             .block(job.matrix, first..first + count, 0..groups, scratch)?;
         let x = self.numbers(job);
-        let sums = match self.packed.packing.has_biases() {
-            // SAFETY: by the caller's promise
-            true => unsafe { group_sums(x, self.inner, self.packed.packing.group_size) },
-            false => Vec::new(),
-        };
         // SAFETY: by the caller's promise; the best instruction set is there
         unsafe { rows::dot(Isa::best(), rows, x, sums.as_ptr(), self.result(job, first)) };
         Ok(())
     }
-
-    /// # Safety
-    /// As for [`Products::columns`].
-    unsafe fn multiples(
-        &self,
-        job: &Job,
-        first: usize,
-        count: usize,
-        scratch: &mut Scratch,
-    ) -> Result<()> {
-        let size = self.packed.packing.group_size;
-        let groups = first / size..(first + count) / size;
-        let output = self.result(job, first);
-        for row in 0..job.rows {
-            let start = output.start.wrapping_add(row * output.row_stride);
-            // SAFETY: by the caller's promise
-            unsafe { start.write_bytes(0, count) };
-        }
-        let rows = self
-            .packed
-            .block(job.matrix, 0..self.packed.rows, groups, scratch)?;
-        // SAFETY: by the caller's promise; the best instruction set is there
-        unsafe { rows::add_multiples(Isa::best(), rows, self.numbers(job), output) };
-        Ok(())
-    }
-
-    /// # Safety
-    /// As for [`Products::columns`].
-    unsafe fn panels(
-        &self,
-        job: &Job,
-        first: usize,
-        count: usize,
-        scratch: &mut Scratch,
-    ) -> Result<()> {
-        let size = self.packed.packing.group_size;
-        let output = self.result(job, first);
-        let output = Matrix {
-            start: output.start.cast_const(),
-            row_stride: self.columns as isize,
-            column_stride: 1,
-        };
-        let depth = if self.transpose { PANEL.1 } else { PANEL.0 };
-        let mut panel = vec![0f32; count * depth + READABLE];
-        for start in (0..self.inner).step_by(depth) {
-            let terms = depth.min(self.inner - start);
-            let (rows, groups) = match self.transpose {
-                true => (first..first + count, start / size..(start + terms) / size),
-                false => (start..start + terms, first / size..(first + count) / size),
-            };
-            let width = groups.len() * size;
-            let block = self.packed.block(job.matrix, rows, groups, scratch)?;
-            let numbers = Numbers {
-                start: panel.as_mut_ptr(),
-                row_stride: width,
-                count: block.count,
-            };
-            let unpacked = Matrix {
-                start: panel.as_ptr(),
-                row_stride: width as isize,
-                column_stride: 1,
-            };
-            let x = Matrix {
-                start: (job.x as *const f32).wrapping_add(start),
-                row_stride: self.inner as isize,
-                column_stride: 1,
-            };
-            let finish = (start > 0).then_some(Finish {
-                alpha: 1.0,
-                beta: 1.0,
-                addend: Some(output),
-            });
-            let rhs = match self.transpose {
-                true => unpacked.transposed(),
-                false => unpacked,
-            };
-            // SAFETY: by the caller's promise; the panel has room for the block
-            unsafe {
-                rows::unpack(Isa::best(), block, numbers);
-                let sizes = (job.rows, terms, count);
-                gemm::multiply_alone(self.op, sizes, x, rhs, output, finish)?;
-            }
-        }
-        if self.inner == 0 {
-            for row in 0..job.rows {
-                // SAFETY: by the caller's promise
-                unsafe { output.place(row, 0).cast_mut().write_bytes(0, count) };
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The sums over groups of each row.
-///
-/// # Safety
-/// The rows can be read.
-unsafe fn group_sums(x: Numbers<f32>, inner: usize, size: usize) -> Vec<f32> {
-    let mut sums = Vec::with_capacity(x.count * (inner / size));
-    for row in 0..x.count {
-        let start = x.start.wrapping_add(row * x.row_stride).cast_const();
-        // SAFETY: by the caller's promise
-        let numbers = unsafe { std::slice::from_raw_parts(start, inner) };
-        sums.extend(numbers.chunks_exact(size).map(sum));
-    }
-    sums
+compiled! {
+    /// The sums over groups of a row.
+    ///
+    /// # Safety
+    /// The machine has the instruction set.
+    fn group_sums(row: &[f32], size: usize, sums: &mut [f32]) by sums_loop
 }
 
 /// In eight partial sums, which vectors hold.
-fn sum(numbers: &[f32]) -> f32 {
-    let mut parts = [0f32; 8];
-    for eight in numbers.chunks_exact(8) {
-        for (part, number) in parts.iter_mut().zip(eight) {
-            *part += number;
+///
+/// # Safety
+/// None is needed; it is called as [`group_sums`] is.
+#[inline(always)]
+unsafe fn sums_loop(row: &[f32], size: usize, sums: &mut [f32]) {
+    for (sum, group) in sums.iter_mut().zip(row.chunks_exact(size)) {
+        let mut parts = [0f32; 8];
+        for eight in group.chunks_exact(8) {
+            for (part, number) in parts.iter_mut().zip(eight) {
+                *part += number;
+            }
         }
+        *sum = parts.iter().sum();
     }
-    parts.iter().sum()
 }
 
 /// Computes the result in single precision and stores it in its own dtype.
@@ -298,7 +233,8 @@ pub(super) fn matmul(packing: Packing, transpose: bool, call: &Call<'_>) -> Resu
                 output: output.wrapping_add(matrix * rows * products.columns) as usize,
             })
             .collect();
-        products.run(&jobs)
+        // SAFETY: operands and the result have the sizes that inference found
+        unsafe { products.run(&jobs) }
     })
 }
 
@@ -315,42 +251,88 @@ pub(super) fn gather_matmul(packing: Packing, transpose: bool, call: &Call<'_>) 
     let mut order: Vec<usize> = (0..rhs.len()).collect();
     order.sort_by_key(|&which| rhs[which]);
     let (input, result) = (rows * products.inner, rows * products.columns);
+    let results_in_order = order.is_sorted();
+    // then picks lie side by side as they are
+    let inputs_in_order = results_in_order && lhs.iter().enumerate().all(|(at, pick)| at == *pick);
     stored(call, |output| {
         let x = x.start()?;
-        // neighbours in this order that share their right operand lie side by side
-        let gathered = Buffer::allocate(call.op.name(), order.len() * input * 4)?;
-        let sorted = Buffer::allocate(call.op.name(), order.len() * result * 4)?;
-        let (gathered, sorted) = (
-            gathered.host_ptr()?.as_ptr().cast::<f32>(),
-            sorted.host_ptr()?.as_ptr().cast::<f32>(),
-        );
+        let room = |wanted: bool, elements: usize| match wanted {
+            true => Buffer::allocate(call.op.name(), elements * 4).map(Some),
+            false => Ok(None),
+        };
+        let gathered = room(!inputs_in_order, order.len() * input)?;
+        let sorted = room(!results_in_order, order.len() * result)?;
+        let start = |buffer: &Option<Buffer>, own: *mut f32| match buffer {
+            Some(buffer) => Ok(buffer.host_ptr()?.as_ptr().cast()),
+            None => Ok(own),
+        };
+        let (from, to): (*mut f32, *mut f32) = (start(&gathered, x)?, start(&sorted, output)?);
+        if gathered.is_some() {
+            // SAFETY: indices were checked; the copy has room for every pick
+            unsafe {
+                copy_matrices(
+                    x,
+                    from,
+                    input,
+                    order.len(),
+                    |place| lhs[order[place]],
+                    |place| place,
+                )
+            };
+        }
         let mut jobs: Vec<Job> = Vec::new();
         for (place, &which) in order.iter().enumerate() {
-            let to = gathered.wrapping_add(place * input);
-            // SAFETY: the index was checked; the copy has room for every matrix of x
-            unsafe { to.copy_from_nonoverlapping(x.wrapping_add(lhs[which] * input), input) };
             match jobs.last_mut().filter(|job| job.matrix == rhs[which]) {
                 Some(job) => job.rows += rows,
                 None => jobs.push(Job {
-                    x: to as usize,
+                    x: from.wrapping_add(place * input) as usize,
                     rows,
                     matrix: rhs[which],
-                    output: sorted.wrapping_add(place * result) as usize,
+                    output: to.wrapping_add(place * result) as usize,
                 }),
             }
         }
-        products.run(&jobs)?;
-        for (place, &which) in order.iter().enumerate() {
-            let from = sorted.wrapping_add(place * result);
+        // SAFETY: operands and the result have the sizes that inference found
+        unsafe { products.run(&jobs)? };
+        if sorted.is_some() {
             // SAFETY: both have a result for each index
             unsafe {
-                output
-                    .wrapping_add(which * result)
-                    .copy_from_nonoverlapping(from, result)
+                copy_matrices(
+                    to,
+                    output,
+                    result,
+                    order.len(),
+                    |place| place,
+                    |place| order[place],
+                )
             };
         }
         Ok(())
     })
+}
+
+/// Copies matrices of `size` elements from and to the numbers that two functions give.
+///
+/// # Safety
+/// Both have matrices of such numbers, and none is written twice.
+unsafe fn copy_matrices(
+    from: *const f32,
+    to: *mut f32,
+    size: usize,
+    count: usize,
+    source: impl Fn(usize) -> usize + Sync,
+    target: impl Fn(usize) -> usize + Sync,
+) {
+    let (from, to) = (from as usize, to as usize);
+    let grain = (COPIED / size.max(1)).max(1);
+    parallel::for_each_range(count, grain, |first, end| {
+        for place in first..end {
+            let from = (from as *const f32).wrapping_add(source(place) * size);
+            let to = (to as *mut f32).wrapping_add(target(place) * size);
+            // SAFETY: by the caller's promise
+            unsafe { to.copy_from_nonoverlapping(from, size) };
+        }
+    });
 }
 
 /// Indices in row-major order, each below `count`.

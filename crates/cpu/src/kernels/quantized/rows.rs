@@ -1,7 +1,7 @@
 //! Loops over packed rows: products with rows of numbers, and the numbers themselves.
 
 use super::lanes::portable::Portable;
-use super::lanes::{E2m1, E4m3, Integers, Lanes, Meaning};
+use super::lanes::{Bytes, E2m1, E4m3, Integers, Lanes, Meaning, ShortIntegers, TURNED};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2::Avx2, avx512::Avx512};
 use crate::simd::Isa;
@@ -27,6 +27,26 @@ pub(super) struct Rows {
     pub(super) groups: usize,
 }
 
+impl Rows {
+    /// The scale and the bias of a group in all lanes.
+    ///
+    /// # Safety
+    /// The row and the group exist; the machine has the instruction set of the lanes.
+    #[inline(always)]
+    unsafe fn factors<L: Lanes>(&self, row: usize, group: usize) -> [L::Numbers; 2] {
+        let index = row * self.row_groups + group;
+        let number = |numbers: *const f32, missing| match numbers.is_null() {
+            true => missing,
+            // SAFETY: by the caller's promise
+            false => unsafe { *numbers.wrapping_add(index) },
+        };
+        // adding negative zero keeps the sign of zeros
+        let (scale, bias) = (number(self.scales, 1.0), number(self.biases, -0.0));
+        // SAFETY: by the caller's promise
+        unsafe { [L::splat(scale), L::splat(bias)] }
+    }
+}
+
 /// Rows of numbers, one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Numbers<T> {
@@ -47,7 +67,11 @@ macro_rules! chosen {
                 // SAFETY: by the caller's promise
                 unsafe {
                     match $rows.packing.mode {
-                        QuantizationMode::Affine => $body::<L, Integers>($rows, $($argument),*),
+                        QuantizationMode::Affine => match $rows.packing.bits {
+                            ..=4 => $body::<L, ShortIntegers>($rows, $($argument),*),
+                            8 => $body::<L, Bytes>($rows, $($argument),*),
+                            _ => $body::<L, Integers>($rows, $($argument),*),
+                        },
                         QuantizationMode::Mxfp8 => $body::<L, E4m3>($rows, $($argument),*),
                         QuantizationMode::Mxfp4 | QuantizationMode::Nvfp4 => {
                             $body::<L, E2m1>($rows, $($argument),*)
@@ -107,6 +131,25 @@ chosen! {
     fn unpack(rows: Rows, output: Numbers<f32>) by unpack_rows
 }
 
+chosen! {
+    /// The numbers of packed rows in panels of `width` of their columns, a multiple of the lanes:
+    /// row after row of one panel, then the next.
+    ///
+    /// # Safety
+    /// As for [`dot`].
+    fn unpack_panels(rows: Rows, width: usize, to: *mut f32) by unpack_row_panels
+}
+
+chosen! {
+    /// The numbers of packed rows in panels of `width` rows, a multiple of [`TURNED`]: column
+    /// after column of one panel, then the next. Rows that are missing in the last panel may
+    /// have any numbers.
+    ///
+    /// # Safety
+    /// As for [`dot`].
+    fn unpack_turned(rows: Rows, width: usize, to: *mut f32) by unpack_column_panels
+}
+
 #[inline(always)]
 unsafe fn dot_rows<L: Lanes, E: Meaning>(
     rows: Rows,
@@ -130,8 +173,7 @@ unsafe fn dot_rows<L: Lanes, E: Meaning>(
         first += unsafe {
             match left {
                 1 => blocks::<L, E, 1, 4>(rows, part, sums, to),
-                2 | 3 => blocks::<L, E, 2, 2>(rows, part, sums, to),
-                _ => blocks::<L, E, 4, 2>(rows, part, sums, to),
+                _ => blocks::<L, E, 2, 2>(rows, part, sums, to),
             }
         };
     }
@@ -188,7 +230,7 @@ unsafe fn block<L: Lanes, E: Meaning, const M: usize, const R: usize>(
                     L::load(x.start.wrapping_add(m * x.row_stride + place))
                 });
                 for r in 0..R {
-                    let elements = E::numbers::<L>(L::elements(spread, words[r]));
+                    let elements = E::numbers::<L>(spread, words[r]);
                     words[r] = words[r].wrapping_add(step);
                     for m in 0..M {
                         parts[r][m] = L::multiply_add(elements, numbers[m], parts[r][m]);
@@ -242,33 +284,82 @@ unsafe fn dense<L: Lanes>(a: *const f32, b: *const f32, count: usize) -> f32 {
 
 #[inline(always)]
 unsafe fn add_rows<L: Lanes, E: Meaning>(rows: Rows, x: Numbers<f32>, output: Numbers<f32>) {
-    let Packing {
-        bits, group_size, ..
-    } = rows.packing;
-    let step = L::LANES * bits / 8;
+    let mut first = 0;
+    while first < x.count {
+        let part = Numbers {
+            start: x.start.wrapping_add(first * x.row_stride),
+            ..x
+        };
+        let to = Numbers {
+            start: output.start.wrapping_add(first * output.row_stride),
+            ..output
+        };
+        // SAFETY: by the caller's promise; as many rows of x are left
+        unsafe {
+            match x.count - first {
+                1 => add_pairs::<L, E, 1>(rows, part, to),
+                _ => add_pairs::<L, E, 2>(rows, part, to),
+            }
+        }
+        first += 2;
+    }
+}
+
+/// Adds packed rows, two at a time, to `M` rows of the output.
+#[inline(always)]
+unsafe fn add_pairs<L: Lanes, E: Meaning, const M: usize>(
+    rows: Rows,
+    x: Numbers<f32>,
+    output: Numbers<f32>,
+) {
+    let whole = rows.count / 2 * 2;
     // SAFETY: by the caller's promise
     unsafe {
-        let spread = L::spread(bits);
-        for row in 0..rows.count {
-            let mut words = rows.words.wrapping_add(row * rows.row_bytes);
-            for group in 0..rows.groups {
-                let index = row * rows.row_groups + group;
-                let scale = L::splat(*rows.scales.wrapping_add(index));
-                let bias = L::splat(match rows.biases.is_null() {
-                    true => 0.0,
-                    false => *rows.biases.wrapping_add(index),
+        for row in (0..whole).step_by(2) {
+            add_block::<L, E, M, 2>(rows, row, x, output);
+        }
+        if whole < rows.count {
+            add_block::<L, E, M, 1>(rows, whole, x, output);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn add_block<L: Lanes, E: Meaning, const M: usize, const R: usize>(
+    rows: Rows,
+    row: usize,
+    x: Numbers<f32>,
+    output: Numbers<f32>,
+) {
+    let step = L::LANES * rows.packing.bits / 8;
+    // SAFETY: by the caller's promise
+    unsafe {
+        let spread = L::spread(rows.packing.bits);
+        let mut words: [*const u8; R] =
+            std::array::from_fn(|r| rows.words.wrapping_add((row + r) * rows.row_bytes));
+        let multiples: [[L::Numbers; R]; M] = std::array::from_fn(|m| {
+            let x = x.start.wrapping_add(m * x.row_stride + row);
+            std::array::from_fn(|r| L::splat(*x.wrapping_add(r)))
+        });
+        let mut place = 0;
+        for group in 0..rows.groups {
+            let factors: [[L::Numbers; 2]; R] =
+                std::array::from_fn(|r| rows.factors::<L>(row + r, group));
+            for _ in 0..rows.packing.group_size / L::LANES {
+                let numbers: [L::Numbers; R] = std::array::from_fn(|r| {
+                    let [scale, bias] = factors[r];
+                    L::multiply_add(E::numbers::<L>(spread, words[r]), scale, bias)
                 });
-                for part in 0..group_size / L::LANES {
-                    let place = group * group_size + part * L::LANES;
-                    let elements = E::numbers::<L>(L::elements(spread, words));
-                    words = words.wrapping_add(step);
-                    let numbers = L::multiply_add(elements, scale, bias);
-                    for m in 0..x.count {
-                        let factor = L::splat(*x.start.wrapping_add(m * x.row_stride + row));
-                        let to = output.start.wrapping_add(m * output.row_stride + place);
-                        L::store(to, L::multiply_add(numbers, factor, L::load(to)));
+                words = words.map(|words| words.wrapping_add(step));
+                for (m, multiples) in multiples.iter().enumerate() {
+                    let to = output.start.wrapping_add(m * output.row_stride + place);
+                    let mut sum = L::load(to);
+                    for (numbers, multiple) in numbers.into_iter().zip(multiples) {
+                        sum = L::multiply_add(numbers, *multiple, sum);
                     }
+                    L::store(to, sum);
                 }
+                place += L::LANES;
             }
         }
     }
@@ -287,18 +378,72 @@ unsafe fn unpack_rows<L: Lanes, E: Meaning>(rows: Rows, output: Numbers<f32>) {
             let mut words = rows.words.wrapping_add(row * rows.row_bytes);
             let mut to = output.start.wrapping_add(row * output.row_stride);
             for group in 0..rows.groups {
-                let index = row * rows.row_groups + group;
-                let number = |numbers: *const f32, missing| match numbers.is_null() {
-                    true => L::splat(missing),
-                    false => L::splat(*numbers.wrapping_add(index)),
-                };
-                // adding negative zero keeps the sign of zeros
-                let (scale, bias) = (number(rows.scales, 1.0), number(rows.biases, -0.0));
+                let [scale, bias] = rows.factors::<L>(row, group);
                 for _ in 0..group_size / L::LANES {
-                    let elements = E::numbers::<L>(L::elements(spread, words));
+                    let elements = E::numbers::<L>(spread, words);
                     words = words.wrapping_add(step);
                     L::store(to, L::multiply_add(elements, scale, bias));
                     to = to.wrapping_add(L::LANES);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn unpack_row_panels<L: Lanes, E: Meaning>(rows: Rows, width: usize, to: *mut f32) {
+    let size = rows.packing.group_size;
+    let step = L::LANES * rows.packing.bits / 8;
+    debug_assert!(width.is_multiple_of(L::LANES));
+    // SAFETY: by the caller's promise
+    unsafe {
+        let spread = L::spread(rows.packing.bits);
+        for row in 0..rows.count {
+            let mut words = rows.words.wrapping_add(row * rows.row_bytes);
+            let mut to = to.wrapping_add(row * width);
+            let mut column = 0;
+            for group in 0..rows.groups {
+                let [scale, bias] = rows.factors::<L>(row, group);
+                for _ in 0..size / L::LANES {
+                    let numbers = E::numbers::<L>(spread, words);
+                    words = words.wrapping_add(step);
+                    L::store(to, L::multiply_add(numbers, scale, bias));
+                    (to, column) = (to.wrapping_add(L::LANES), column + L::LANES);
+                    if column == width {
+                        // from this row of a panel to that of the next
+                        (to, column) = (to.wrapping_add((rows.count - 1) * width), 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn unpack_column_panels<L: Lanes, E: Meaning>(rows: Rows, width: usize, to: *mut f32) {
+    let size = rows.packing.group_size;
+    let step = L::LANES * rows.packing.bits / 8;
+    let columns = rows.groups * size;
+    debug_assert!(width.is_multiple_of(TURNED));
+    // SAFETY: by the caller's promise
+    unsafe {
+        let spread = L::spread(rows.packing.bits);
+        for first in (0..rows.count).step_by(TURNED) {
+            // rows past the last are that one again
+            let numbers: [usize; TURNED] =
+                std::array::from_fn(|row| (first + row).min(rows.count - 1));
+            let mut words = numbers.map(|row| rows.words.wrapping_add(row * rows.row_bytes));
+            let mut to = to.wrapping_add(first / width * width * columns + first % width);
+            for group in 0..rows.groups {
+                let factors = numbers.map(|row| rows.factors::<L>(row, group));
+                for _ in 0..size / L::LANES {
+                    let vectors = std::array::from_fn(|row| {
+                        let [scale, bias] = factors[row];
+                        L::multiply_add(E::numbers::<L>(spread, words[row]), scale, bias)
+                    });
+                    words = words.map(|words| words.wrapping_add(step));
+                    L::store_turned(to, width, vectors);
+                    to = to.wrapping_add(L::LANES * width);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Sixteen lanes of AVX-512.
 
-use super::Lanes;
+use super::{Lanes, TURNED, avx2};
 use mlx_oxide_ir::float8::E2M1;
 use std::arch::x86_64::*;
 
@@ -19,7 +19,6 @@ pub(in super::super) struct Spread {
 impl Lanes for Avx512 {
     const LANES: usize = 16;
     type Numbers = __m512;
-    type Elements = __m512i;
     type Spread = Spread;
 
     #[inline(always)]
@@ -44,31 +43,34 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn elements(spread: Spread, from: *const u8) -> __m512i {
+    unsafe fn integers(spread: Spread, from: *const u8) -> __m512 {
         // SAFETY: by the caller's promise
-        unsafe {
-            let all = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
-            let pairs = _mm512_shuffle_epi8(all, spread.bytes);
-            _mm512_and_si512(_mm512_srlv_epi32(pairs, spread.shifts), spread.mask)
-        }
+        unsafe { _mm512_cvtepi32_ps(elements(spread, from)) }
     }
 
     #[inline(always)]
-    unsafe fn integers(elements: __m512i) -> __m512 {
+    unsafe fn short_integers(spread: Spread, from: *const u8) -> __m512 {
         // SAFETY: by the caller's promise
-        unsafe { _mm512_cvtepi32_ps(elements) }
+        unsafe { Self::integers(spread, from) }
     }
 
     #[inline(always)]
-    unsafe fn e2m1(elements: __m512i) -> __m512 {
+    unsafe fn bytes(from: *const u8) -> __m512 {
+        // SAFETY: by the caller's promise
+        unsafe { _mm512_cvtepi32_ps(widened(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn e2m1(spread: Spread, from: *const u8) -> __m512 {
         // SAFETY: by the caller's promise; the table has sixteen numbers
-        unsafe { _mm512_permutexvar_ps(elements, _mm512_loadu_ps(E2M1.as_ptr())) }
+        unsafe { _mm512_permutexvar_ps(elements(spread, from), _mm512_loadu_ps(E2M1.as_ptr())) }
     }
 
     #[inline(always)]
-    unsafe fn e4m3(elements: __m512i) -> __m512 {
+    unsafe fn e4m3(from: *const u8) -> __m512 {
         // SAFETY: by the caller's promise
         unsafe {
+            let elements = widened(from);
             let fields = _mm512_and_si512(elements, _mm512_set1_epi32(0x7f));
             let sign = _mm512_slli_epi32::<24>(_mm512_xor_si512(elements, fields));
             let small = _mm512_castsi512_ps(_mm512_slli_epi32::<20>(fields));
@@ -104,8 +106,37 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn store_turned(to: *mut f32, row: usize, numbers: [__m512; TURNED]) {
+        // SAFETY: by the caller's promise; halves have eight lanes each
+        unsafe {
+            let low = numbers.map(|numbers| _mm512_castps512_ps256(numbers));
+            let high = numbers.map(|numbers| _mm512_extractf32x8_ps::<1>(numbers));
+            avx2::store_turned(to, row, low);
+            avx2::store_turned(to.wrapping_add(8 * row), row, high);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sum(numbers: __m512) -> f32 {
         // SAFETY: by the caller's promise
         unsafe { _mm512_reduce_add_ps(numbers) }
     }
+}
+
+/// The next elements as integers.
+#[inline(always)]
+unsafe fn elements(spread: Spread, from: *const u8) -> __m512i {
+    // SAFETY: the promise of [`Lanes::integers`]
+    unsafe {
+        let all = _mm512_broadcast_i32x4(_mm_loadu_si128(from.cast()));
+        let pairs = _mm512_shuffle_epi8(all, spread.bytes);
+        _mm512_and_si512(_mm512_srlv_epi32(pairs, spread.shifts), spread.mask)
+    }
+}
+
+/// Sixteen bytes as integers.
+#[inline(always)]
+unsafe fn widened(from: *const u8) -> __m512i {
+    // SAFETY: the promise of [`Lanes::integers`]
+    unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) }
 }

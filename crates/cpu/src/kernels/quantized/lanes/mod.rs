@@ -8,6 +8,8 @@ pub(super) mod portable;
 
 /// Bytes that may be read from any packed element on, past the last one too.
 pub(super) const READABLE: usize = 16;
+/// Vectors whose lanes change places with them.
+pub(super) const TURNED: usize = 8;
 
 /// Vectors of single precision and what packed elements need. `LANES` elements of any number of
 /// bits begin at a whole byte, since there are at least eight of them.
@@ -16,8 +18,6 @@ pub(super) trait Lanes: Copy {
     const LANES: usize;
     /// A vector of numbers.
     type Numbers: Copy;
-    /// A vector of unsigned integers.
-    type Elements: Copy;
     /// Where the bits of each lane are.
     type Spread: Copy;
 
@@ -27,29 +27,35 @@ pub(super) trait Lanes: Copy {
     /// The machine has the instruction set; as for all functions here.
     unsafe fn spread(bits: usize) -> Self::Spread;
 
-    /// The next elements.
+    /// The next integers.
     ///
     /// # Safety
-    /// [`READABLE`] bytes can be read.
-    unsafe fn elements(spread: Self::Spread, from: *const u8) -> Self::Elements;
+    /// [`READABLE`] bytes can be read; as for all functions that read the next elements.
+    unsafe fn integers(spread: Self::Spread, from: *const u8) -> Self::Numbers;
 
-    /// Integers as numbers.
+    /// The next integers, which have at most four bits.
     ///
     /// # Safety
-    /// The instruction set.
-    unsafe fn integers(elements: Self::Elements) -> Self::Numbers;
+    /// As for [`Lanes::integers`].
+    unsafe fn short_integers(spread: Self::Spread, from: *const u8) -> Self::Numbers;
 
-    /// E2M1 bits as numbers.
+    /// The next integers, which have eight bits.
     ///
     /// # Safety
-    /// The instruction set.
-    unsafe fn e2m1(elements: Self::Elements) -> Self::Numbers;
+    /// As for [`Lanes::integers`].
+    unsafe fn bytes(from: *const u8) -> Self::Numbers;
 
-    /// E4M3 bits as numbers.
+    /// The next E2M1 numbers.
     ///
     /// # Safety
-    /// The instruction set.
-    unsafe fn e4m3(elements: Self::Elements) -> Self::Numbers;
+    /// As for [`Lanes::integers`], with a spread of four bits.
+    unsafe fn e2m1(spread: Self::Spread, from: *const u8) -> Self::Numbers;
+
+    /// The next E4M3 numbers.
+    ///
+    /// # Safety
+    /// As for [`Lanes::integers`].
+    unsafe fn e4m3(from: *const u8) -> Self::Numbers;
 
     /// The same number in each lane.
     ///
@@ -75,6 +81,12 @@ pub(super) trait Lanes: Copy {
     /// The instruction set.
     unsafe fn multiply_add(a: Self::Numbers, b: Self::Numbers, c: Self::Numbers) -> Self::Numbers;
 
+    /// Writes lane `l` of vector `v` to `to[l·row + v]`.
+    ///
+    /// # Safety
+    /// The places can be written.
+    unsafe fn store_turned(to: *mut f32, row: usize, numbers: [Self::Numbers; TURNED]);
+
     /// The sum of all lanes.
     ///
     /// # Safety
@@ -84,15 +96,19 @@ pub(super) trait Lanes: Copy {
 
 /// What elements mean.
 pub(super) trait Meaning {
-    /// Elements as numbers.
+    /// The next elements as numbers.
     ///
     /// # Safety
-    /// The machine has the instruction set of the lanes.
-    unsafe fn numbers<L: Lanes>(elements: L::Elements) -> L::Numbers;
+    /// As for [`Lanes::integers`], with a spread of the elements' bits.
+    unsafe fn numbers<L: Lanes>(spread: L::Spread, from: *const u8) -> L::Numbers;
 }
 
 /// Unsigned integers.
 pub(super) struct Integers;
+/// Unsigned integers of at most four bits.
+pub(super) struct ShortIntegers;
+/// Unsigned integers of eight bits.
+pub(super) struct Bytes;
 /// E2M1 numbers.
 pub(super) struct E2m1;
 /// E4M3 numbers.
@@ -100,24 +116,40 @@ pub(super) struct E4m3;
 
 impl Meaning for Integers {
     #[inline(always)]
-    unsafe fn numbers<L: Lanes>(elements: L::Elements) -> L::Numbers {
+    unsafe fn numbers<L: Lanes>(spread: L::Spread, from: *const u8) -> L::Numbers {
         // SAFETY: by the caller's promise
-        unsafe { L::integers(elements) }
+        unsafe { L::integers(spread, from) }
+    }
+}
+
+impl Meaning for ShortIntegers {
+    #[inline(always)]
+    unsafe fn numbers<L: Lanes>(spread: L::Spread, from: *const u8) -> L::Numbers {
+        // SAFETY: by the caller's promise
+        unsafe { L::short_integers(spread, from) }
+    }
+}
+
+impl Meaning for Bytes {
+    #[inline(always)]
+    unsafe fn numbers<L: Lanes>(_: L::Spread, from: *const u8) -> L::Numbers {
+        // SAFETY: by the caller's promise
+        unsafe { L::bytes(from) }
     }
 }
 
 impl Meaning for E2m1 {
     #[inline(always)]
-    unsafe fn numbers<L: Lanes>(elements: L::Elements) -> L::Numbers {
+    unsafe fn numbers<L: Lanes>(spread: L::Spread, from: *const u8) -> L::Numbers {
         // SAFETY: by the caller's promise
-        unsafe { L::e2m1(elements) }
+        unsafe { L::e2m1(spread, from) }
     }
 }
 
 impl Meaning for E4m3 {
     #[inline(always)]
-    unsafe fn numbers<L: Lanes>(elements: L::Elements) -> L::Numbers {
+    unsafe fn numbers<L: Lanes>(_: L::Spread, from: *const u8) -> L::Numbers {
         // SAFETY: by the caller's promise
-        unsafe { L::e4m3(elements) }
+        unsafe { L::e4m3(from) }
     }
 }

@@ -1,6 +1,6 @@
 //! Eight lanes in plain Rust.
 
-use super::Lanes;
+use super::{Lanes, TURNED};
 use mlx_oxide_ir::float8::{E2M1, from_e4m3};
 
 /// Lanes of an array.
@@ -10,7 +10,6 @@ pub(in super::super) struct Portable;
 impl Lanes for Portable {
     const LANES: usize = 8;
     type Numbers = [f32; 8];
-    type Elements = [u8; 8];
     type Spread = usize;
 
     #[inline(always)]
@@ -19,26 +18,33 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    unsafe fn elements(bits: usize, from: *const u8) -> [u8; 8] {
+    unsafe fn integers(bits: usize, from: *const u8) -> [f32; 8] {
         // SAFETY: by the caller's promise
-        let stream = u64::from_le(unsafe { from.cast::<u64>().read_unaligned() });
-        let mask = (1u64 << bits) - 1;
-        std::array::from_fn(|lane| (stream >> (lane * bits) & mask) as u8)
+        unsafe { elements(bits, from) }.map(f32::from)
     }
 
     #[inline(always)]
-    unsafe fn integers(elements: [u8; 8]) -> [f32; 8] {
-        elements.map(f32::from)
+    unsafe fn short_integers(bits: usize, from: *const u8) -> [f32; 8] {
+        // SAFETY: by the caller's promise
+        unsafe { Self::integers(bits, from) }
     }
 
     #[inline(always)]
-    unsafe fn e2m1(elements: [u8; 8]) -> [f32; 8] {
-        elements.map(|bits| E2M1[usize::from(bits & 15)])
+    unsafe fn bytes(from: *const u8) -> [f32; 8] {
+        // SAFETY: by the caller's promise
+        unsafe { from.cast::<[u8; 8]>().read() }.map(f32::from)
     }
 
     #[inline(always)]
-    unsafe fn e4m3(elements: [u8; 8]) -> [f32; 8] {
-        elements.map(from_e4m3)
+    unsafe fn e2m1(bits: usize, from: *const u8) -> [f32; 8] {
+        // SAFETY: by the caller's promise
+        unsafe { elements(bits, from) }.map(|bits| E2M1[usize::from(bits & 15)])
+    }
+
+    #[inline(always)]
+    unsafe fn e4m3(from: *const u8) -> [f32; 8] {
+        // SAFETY: by the caller's promise
+        unsafe { from.cast::<[u8; 8]>().read() }.map(from_e4m3)
     }
 
     #[inline(always)]
@@ -65,7 +71,25 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn store_turned(to: *mut f32, row: usize, numbers: [[f32; 8]; TURNED]) {
+        for lane in 0..8 {
+            let turned = numbers.map(|numbers| numbers[lane]);
+            // SAFETY: by the caller's promise
+            unsafe { Self::store(to.wrapping_add(lane * row), turned) };
+        }
+    }
+
+    #[inline(always)]
     unsafe fn sum(numbers: [f32; 8]) -> f32 {
         numbers.iter().sum()
     }
+}
+
+/// The next elements as integers.
+#[inline(always)]
+unsafe fn elements(bits: usize, from: *const u8) -> [u8; 8] {
+    // SAFETY: the promise of [`Lanes::integers`]
+    let stream = u64::from_le(unsafe { from.cast::<u64>().read_unaligned() });
+    let mask = (1u64 << bits) - 1;
+    std::array::from_fn(|lane| (stream >> (lane * bits) & mask) as u8)
 }

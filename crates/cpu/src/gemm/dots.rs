@@ -1,0 +1,129 @@
+//! Dot products of a few rows with a few others, and rows added up: inlined into functions that
+//! are compiled for an instruction set.
+
+use super::element::Element;
+use super::matrix::Matrix;
+
+/// Rows of the left operand at most.
+pub(crate) const ROWS: usize = 4;
+/// Columns whose dot products are computed together.
+pub(crate) const COLUMNS: usize = 4;
+
+/// Adds to `sums[row][column]` the dot products of rows and columns whose terms lie side by side.
+///
+/// # Safety
+/// There are so many rows, and all have so many terms.
+#[inline(always)]
+pub(crate) unsafe fn add_dots<T: Element>(
+    (rows, terms): (usize, usize),
+    lhs: Matrix<T::Sum>,
+    columns: [*const T; COLUMNS],
+    sums: &mut [[T::Sum; COLUMNS]; ROWS],
+) {
+    let mut row = 0;
+    while row < rows {
+        // two rows share what is read of the columns; sums fill half of sixteen registers
+        if row + 2 <= rows {
+            let left = [lhs.place(row, 0), lhs.place(row + 1, 0)];
+            // SAFETY: by the caller's promise
+            let found = unsafe {
+                match size_of::<T::Sum>() {
+                    8 => dots::<T, 2, 4>(left, columns, terms),
+                    _ => dots::<T, 2, 8>(left, columns, terms),
+                }
+            };
+            add_to(&mut sums[row..], found);
+            row += 2;
+        } else {
+            let left = [lhs.place(row, 0)];
+            // SAFETY: by the caller's promise
+            let found = unsafe {
+                match size_of::<T::Sum>() {
+                    8 => dots::<T, 1, 8>(left, columns, terms),
+                    _ => dots::<T, 1, 16>(left, columns, terms),
+                }
+            };
+            add_to(&mut sums[row..], found);
+            row += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn add_to<S: Copy + std::ops::Add<Output = S>, const R: usize>(
+    sums: &mut [[S; COLUMNS]],
+    found: [[S; COLUMNS]; R],
+) {
+    for (sums, found) in sums.iter_mut().zip(found) {
+        for (sum, found) in sums.iter_mut().zip(found) {
+            *sum = *sum + found;
+        }
+    }
+}
+
+/// # Safety
+/// All have `terms` elements.
+#[inline(always)]
+unsafe fn dots<T: Element, const R: usize, const LANES: usize>(
+    lhs: [*const T::Sum; R],
+    columns: [*const T; COLUMNS],
+    terms: usize,
+) -> [[T::Sum; COLUMNS]; R] {
+    let mut lanes = [[[T::Sum::default(); LANES]; COLUMNS]; R];
+    let whole = terms / LANES * LANES;
+    for first in (0..whole).step_by(LANES) {
+        // SAFETY: by the caller's promise
+        let left = lhs.map(|lhs| unsafe { lhs.add(first).cast::<[T::Sum; LANES]>().read() });
+        for (column, start) in columns.into_iter().enumerate() {
+            // SAFETY: by the caller's promise
+            let right = unsafe { start.add(first).cast::<[T; LANES]>().read() };
+            let right = right.map(T::widen);
+            for (lanes, left) in lanes.iter_mut().zip(&left) {
+                for ((lane, left), right) in lanes[column].iter_mut().zip(left).zip(right) {
+                    *lane = *lane + *left * right;
+                }
+            }
+        }
+    }
+    std::array::from_fn(|row| {
+        std::array::from_fn(|column| {
+            let lanes = &mut lanes[row][column];
+            for term in whole..terms {
+                // SAFETY: by the caller's promise
+                let (left, right) = unsafe { (lhs[row].add(term), columns[column].add(term)) };
+                // SAFETY: as above
+                let product = unsafe { left.read() * right.read().widen() };
+                lanes[0] = lanes[0] + product;
+            }
+            let mut width = LANES;
+            while width > 1 {
+                width /= 2;
+                for lane in 0..width {
+                    lanes[lane] = lanes[lane] + lanes[lane + width];
+                }
+            }
+            lanes[0]
+        })
+    })
+}
+
+/// Adds rows times their factors.
+///
+/// # Safety
+/// The rows are as long as the sums.
+#[inline(always)]
+pub(crate) unsafe fn add_multiples<T: Element, const N: usize>(
+    sums: &mut [T::Sum],
+    factors: [T::Sum; N],
+    rows: [*const T; N],
+) {
+    // SAFETY: by the caller's promise
+    let rows = rows.map(|row| unsafe { std::slice::from_raw_parts(row, sums.len()) });
+    for (index, sum) in sums.iter_mut().enumerate() {
+        let mut total = *sum;
+        for (row, factor) in rows.iter().zip(factors) {
+            total = total + factor * row[index].widen();
+        }
+        *sum = total;
+    }
+}

@@ -1,0 +1,140 @@
+//! Products so small that preparing a larger one would cost more than they do.
+
+use super::INNER;
+use super::element::{Element, Scalar};
+use super::kernel::{Kernels, Tile};
+use super::matrix::Matrix;
+use super::pack::{self, Piece};
+use super::panels::Panels;
+use super::product::write_row;
+use crate::simd::Isa;
+
+/// The greatest size of a small product, no more than [`INNER`].
+const SIZE: usize = 64;
+
+/// Products of one size, one after the other on one thread.
+pub(crate) struct Small<T: Element> {
+    isa: Isa,
+    kernels: &'static Kernels<T::Sum>,
+    sizes: (usize, usize, usize),
+    rows: Panels,
+    columns: Panels,
+    lhs: Vec<T::Sum>,
+    rhs: Vec<T::Sum>,
+    sums: Vec<T::Sum>,
+}
+
+impl<T: Element> Small<T> {
+    /// For products of `(rows, inner, columns)`, if those are small, and no column or row alone.
+    pub(crate) fn new(sizes: (usize, usize, usize)) -> Option<Self> {
+        Self::with(Isa::best(), sizes)
+    }
+
+    /// [`Small::new`] with an instruction set that this machine has.
+    pub(super) fn with(isa: Isa, sizes: (usize, usize, usize)) -> Option<Self> {
+        const { assert!(SIZE <= INNER) };
+        let (rows, inner, columns) = sizes;
+        if rows.max(inner).max(columns) > SIZE || rows.min(inner).min(columns) < 2 {
+            return None;
+        }
+        let kernels = T::Sum::kernels(isa);
+        Some(Small {
+            isa,
+            kernels,
+            sizes,
+            rows: Panels::new(rows, 1, kernels.rows),
+            columns: Panels::new(columns, kernels.lanes, kernels.vectors),
+            lhs: Vec::new(),
+            rhs: Vec::new(),
+            sums: Vec::new(),
+        })
+    }
+
+    /// `output ← lhs × rhs`; the columns of the output lie side by side.
+    ///
+    /// # Safety
+    /// All elements that the sizes and strides reach are inside live memory; nobody else reads or
+    /// writes those of `output`.
+    pub(crate) unsafe fn multiply(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
+        let (rows, inner, columns) = self.sizes;
+        // SAFETY: by the caller's promise
+        let (lhs, rhs) = unsafe {
+            (
+                in_order(self.isa, lhs, (rows, inner), &mut self.lhs),
+                in_order(self.isa, rhs, (inner, columns), &mut self.rhs),
+            )
+        };
+        let sums = match T::WIDE {
+            true => Matrix {
+                start: output.start.cast::<T::Sum>(),
+                row_stride: output.row_stride,
+                column_stride: 1,
+            },
+            false => {
+                self.sums.resize(rows * columns, T::Sum::default());
+                Matrix {
+                    start: self.sums.as_mut_ptr().cast_const(),
+                    row_stride: columns as isize,
+                    column_stride: 1,
+                }
+            }
+        };
+        for column in (0..self.columns.count()).map(|index| self.columns.get(index)) {
+            for row in (0..self.rows.count()).map(|index| self.rows.get(index)) {
+                let kernel = (self.kernels.choose)(row.size, column.vectors, false);
+                // SAFETY: by the caller's promise; panels lie inside the matrices
+                unsafe {
+                    kernel(&Tile {
+                        inner,
+                        lhs: lhs.place(row.first, 0),
+                        lhs_row: lhs.row_stride,
+                        rhs: rhs.place(0, column.first),
+                        rhs_row: rhs.row_stride,
+                        output: sums.place(row.first, column.first).cast_mut(),
+                        output_row: sums.row_stride,
+                        columns: column.size,
+                        accumulate: false,
+                    });
+                }
+            }
+        }
+        for row in 0..if T::WIDE { 0 } else { rows } {
+            let (from, to) = (sums.place(row, 0), output.place(row, 0).cast_mut());
+            // SAFETY: by the caller's promise; the sums have all rows and columns
+            unsafe { write_row::<T>(self.isa, from, columns, None, to) };
+        }
+    }
+}
+
+/// The matrix as it is, if kernels can read it, or a copy with columns side by side.
+///
+/// # Safety
+/// It has so many rows and columns; this machine has the instruction set.
+unsafe fn in_order<T: Element>(
+    isa: Isa,
+    matrix: Matrix<T>,
+    (rows, columns): (usize, usize),
+    copy: &mut Vec<T::Sum>,
+) -> Matrix<T::Sum> {
+    if T::WIDE && matrix.column_stride == 1 {
+        return Matrix {
+            start: matrix.start.cast(),
+            row_stride: matrix.row_stride,
+            column_stride: 1,
+        };
+    }
+    copy.resize(rows * columns, T::Sum::default());
+    let piece = Piece {
+        source: matrix,
+        terms: rows,
+        size: columns,
+        padded: columns,
+    };
+    // SAFETY: by the caller's promise; the copy has room
+    unsafe { pack::pack(isa, &piece, copy.as_mut_ptr()) };
+    Matrix {
+        start: copy.as_ptr(),
+        row_stride: columns as isize,
+        column_stride: 1,
+    }
+}
