@@ -28,14 +28,6 @@ impl PyDevice {
         }))
     }
 
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        to_device(other).is_ok_and(|device| device == self.0)
-    }
-
-    fn __hash__(&self) -> u64 {
-        (u64::from(self.0.index) << 1) | u64::from(self.0.kind == DeviceType::Gpu)
-    }
-
     /// `mx.cpu` or `mx.gpu`.
     #[getter]
     fn r#type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
