@@ -172,7 +172,8 @@ def describe(core: Any, result: Any) -> Any:
     if isinstance(result, np.ndarray | np.generic):
         return ("numpy", str(result.dtype), result.shape, np.array(result))
     if isinstance(result, list | tuple):
-        return (type(result).__name__, [describe(core, part) for part in result])
+        kind = "tuple" if isinstance(result, tuple) else "list"  # named ones are tuples
+        return (kind, [describe(core, part) for part in result])
     if isinstance(result, dict):
         return ("dict", {key: describe(core, part) for key, part in result.items()})
     if isinstance(result, core.Dtype):

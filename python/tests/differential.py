@@ -98,6 +98,8 @@ EXTENSIONS: dict[str, Callable[[Any], bool]] = {
     "Cannot index mlx array using the given type": _done,  # NumPy arrays
     "Slice indices must be integers or None": _done,  # arrays of one integer
     "not a valid PEP 3118 buffer format string": _done,  # NumPy numbers before arrays of bfloat16
+    "received in array initialization": _done,  # numbers of NumPy in lists
+    "[expm1] Not supported for complex64": _done,
     "object has no attribute": _done,
 }
 

@@ -174,11 +174,11 @@ def test_assignment_through_masks_and_without_axes():
 def test_copies_are_refused_where_none_is_wanted():
     x = mx.ones((2,))
     assert mx.asarray(x, copy=False).tolist() == [1.0, 1.0]
-    with pytest.raises(ValueError, match="copied"):
+    with pytest.raises(ValueError, match="copy"):
         mx.asarray([1, 2], copy=False)
-    with pytest.raises(ValueError, match="copied"):
+    with pytest.raises(ValueError, match="copy"):
         mx.asarray(x, dtype=mx.int32, copy=False)
-    with pytest.raises(ValueError, match="copied"):
+    with pytest.raises(ValueError, match="copy"):
         mx.from_dlpack(np.ones(2), copy=False)
 
 

@@ -187,3 +187,8 @@ def test_bfloat16_crosses_both_ways():
     assert made.dtype == mx.bfloat16
     assert np.array(made).dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(np.array(made), source)
+
+
+@pytest.mark.parametrize("value", [2**33, -(2**40), 0, 0.5, [2**33, 0], [[0.0, 1e-30]]])
+def test_bools_of_numbers_say_whether_they_are_zero(value):
+    assert mx.array(value, mx.bool_).tolist() == np.array(value).astype(bool).tolist()

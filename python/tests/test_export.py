@@ -430,7 +430,7 @@ def test_damaged_files_are_errors(path):
         good = file.read()
     damaged = [good[:length] for length in range(0, len(good), 7)]
     damaged += [b"", b"hello", os.urandom(500), good[:8] + b"\xff" * 100]
-    damaged += [good[:8] + struct.pack("<I", version) + good[12:] for version in (1, 3)]
+    damaged += [good[:8] + struct.pack("<I", version) + good[12:] for version in (1, 4)]
     for content in damaged:
         with open(path, "wb") as file:
             file.write(content)

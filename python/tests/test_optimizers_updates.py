@@ -182,7 +182,11 @@ def test_optimizers_answer_as_mlx_does(query):
     def result(core, library):
         return outcome(lambda: eval(query, {**vars(library), "mx": core, "one": core.ones((1,))}))
 
-    assert result(mx, optim) == result(apple, apple_optim)
+    own, other = result(mx, optim), result(apple, apple_optim)
+    if isinstance(other, type) and isinstance(own, type):
+        assert issubclass(own, other)  # an `ArgumentError` is a `TypeError` and a `ValueError`
+    else:
+        assert own == other
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int32"])

@@ -14,7 +14,8 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
     let array = if let Ok(array) = value.cast::<PyArray>() {
         array.get().get()
     } else if let Some(number) = scalar(value, None)? {
-        let number = dtype.map_or(Ok(Some(number)), |dtype| scalar(value, Some(dtype)))?;
+        let number =
+            readable(dtype).map_or(Ok(Some(number)), |dtype| scalar(value, Some(dtype)))?;
         Array::from_scalar(number.unwrap_or(Scalar::new(0.0, Dtype::Float32))).or_raise()?
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return from_sequence(value, dtype);
@@ -34,6 +35,12 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyR
         Some(dtype) => ops::astype(&array, dtype).or_raise(),
         None => Ok(array),
     }
+}
+
+/// The dtype that a number is read in: all but `bool`, which keeps too little of it to say whether
+/// it is zero.
+fn readable(dtype: Option<Dtype>) -> Option<Dtype> {
+    dtype.filter(|dtype| *dtype != Dtype::Bool)
 }
 
 fn from_other_library(value: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
@@ -109,7 +116,7 @@ fn from_sequence(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Arr
         elements: Vec::new(),
     };
     let depth = collected.shape.ndim();
-    collect(value, 0, depth, dtype, &mut collected)?;
+    collect(value, 0, depth, readable(dtype), &mut collected)?;
     let numbers: Vec<Scalar> = collected
         .elements
         .iter()

@@ -70,5 +70,7 @@ def main(folder):
             value = call()
             out[f"error {name}"] = repr(value)
         except Exception as error:
-            out[f"error {name}"] = type(error).__name__
+            # the usual class, of which an own one is a kind
+            usual = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+            out[f"error {name}"] = usual[0]
     return out

@@ -120,9 +120,9 @@ impl Element for f16 {
 unsafe fn widen_halves(isa: Isa, from: *const u16, to: *mut f32, count: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(widen) = crate::simd::hardware_half::widen(isa) {
-        let none = std::ptr::null();
-        // SAFETY: by the caller's promise
-        return unsafe { widen(to.cast(), from.cast(), none, none, count) };
+        let (from, none) = (from.cast(), std::ptr::null());
+        // SAFETY: by the caller's promise; the second operand is read as the first, to no effect
+        return unsafe { widen(to.cast(), from, from, none, count) };
     }
     let _ = isa;
     for index in 0..count {
