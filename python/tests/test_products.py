@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from differential import same, same_text
 
+import mlx_oxide.core as mx
+
 rng = np.random.default_rng(7)
 
 EQUATIONS = [

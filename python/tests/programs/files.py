@@ -70,7 +70,8 @@ def main(folder):
             value = call()
             out[f"error {name}"] = repr(value)
         except Exception as error:
-            # the usual class, of which an own one is a kind
-            usual = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-            out[f"error {name}"] = usual[0]
+            # a class of the library's own may be a kind of both
+            usual = [kind for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+            meant = {"none": TypeError, "ragged": ValueError}.get(name, usual[0])
+            out[f"error {name}"] = (meant if isinstance(error, meant) else usual[0]).__name__
     return out

@@ -104,7 +104,7 @@ fn decompose<T: Element>(
     Some(values.iter().map(part).collect())
 }
 
-/// The singular values that belong to vectors, `|u*Av|`: their error is the square of the vectors',
+/// The singular values that belong to vectors, `|u*Av| / (|u|·|v|)`: their error is the square of the vectors',
 /// where the solver's own values in single precision are off by a hundred roundings.
 fn quotients<T: Element>(
     matrix: MatRef<'_, T>,
@@ -113,12 +113,17 @@ fn quotients<T: Element>(
 ) -> Vec<T::Part> {
     let least = matrix.nrows().min(matrix.ncols());
     let images = matrix * right.subcols(0, least);
-    let quotient = |place: usize| -> f64 {
+    let squares = |matrix: MatRef<'_, T>, place: usize| -> f64 {
+        let elements = (0..matrix.nrows()).map(|row| matrix[(row, place)].wide().norm_sqr());
+        elements.sum()
+    };
+    let quotient = |place: usize| {
         let terms = (0..matrix.nrows()).map(|row| {
             let (left, image) = (left[(row, place)].wide(), images[(row, place)].wide());
             left.conj() * image
         });
-        terms.sum::<num_complex::Complex<f64>>().norm()
+        let product = terms.sum::<num_complex::Complex64>().norm();
+        product / (squares(left, place) * squares(right, place)).sqrt()
     };
     let mut values: Vec<f64> = (0..least).map(quotient).collect();
     // equal ones may come out in either order

@@ -343,9 +343,8 @@ unsafe fn e8m0_loop(from: *const u8, numbers: &mut [f32]) {
     for (place, to) in numbers.iter_mut().enumerate() {
         // SAFETY: by the caller's promise
         let bits = u32::from(unsafe { *from.wrapping_add(place) });
-        // the least power is subnormal, the last one no number
-        let power = if bits == 0 { 1 << 22 } else { bits << 23 };
-        *to = f32::from_bits(if bits == 0xff { 0x7fc0_0000 } else { power });
+        // the least power is subnormal, the greatest infinite
+        *to = f32::from_bits(if bits == 0 { 1 << 22 } else { bits << 23 });
     }
 }
 
