@@ -32,7 +32,7 @@ fn gradient_of(
     x: &Array,
 ) -> Result<Vec<f32>> {
     let total = |x: &[Array]| Ok(vec![ops::sum(&function(x)?[0], None, false)?]);
-    grad(total, &[x.clone()], &[0])?[0].to_vec()
+    grad(total, std::slice::from_ref(x), &[0])?[0].to_vec()
 }
 
 /// `round(x)` whose derivative is said to be 1 in reverse and 3 in forward mode.
@@ -52,9 +52,12 @@ fn stated_derivatives_survive() -> Result<()> {
     let again = through_file(|x| imported.call(&signature(), x), &x)?;
     for exported in [&imported, &again] {
         let call = |x: &[Array]| exported.call(&signature(), x);
-        assert_eq!(call(&[x.clone()])?[0].to_vec::<f32>()?, [0.0, 2.0]);
+        assert_eq!(
+            call(std::slice::from_ref(&x))?[0].to_vec::<f32>()?,
+            [0.0, 2.0]
+        );
         assert_eq!(gradient_of(call, &x)?, [1.0, 1.0]);
-        let (_, tangents) = jvp(call, &[x.clone()], &[x.clone()])?;
+        let (_, tangents) = jvp(call, std::slice::from_ref(&x), std::slice::from_ref(&x))?;
         assert_eq!(tangents[0].to_vec::<f32>()?, [1.5, 6.75]);
     }
     Ok(())
@@ -86,7 +89,10 @@ fn a_rule_that_reads_values_is_missed_only_when_it_is_asked_for() -> Result<()> 
     );
     let imported = through_file(|x| function.call(x), &x)?;
     let call = |x: &[Array]| imported.call(&signature(), x);
-    assert_eq!(call(&[x.clone()])?[0].to_vec::<f32>()?, [0.25, 4.0]);
+    assert_eq!(
+        call(std::slice::from_ref(&x))?[0].to_vec::<f32>()?,
+        [0.25, 4.0]
+    );
     let error = gradient_of(call, &x).unwrap_err().to_string();
     assert!(
         error.contains("the vjp rule") && error.contains("could not be written"),

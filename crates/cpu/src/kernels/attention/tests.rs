@@ -198,7 +198,7 @@ fn few_queries_see_all_spans_of_many_keys() {
             let mut case = Case::new(queries, keys, true);
             case.check("causal");
             case.sinks = Some(vec![0.5, -3.0, f32::NEG_INFINITY, 9.0]);
-            let unseen = |index: usize| index % 3 == 0 || index % keys < few::SPAN;
+            let unseen = |index: usize| index.is_multiple_of(3) || index % keys < few::SPAN;
             let mask = (0..queries * keys).map(|index| match unseen(index) {
                 true => f32::NEG_INFINITY,
                 false => 0.25,
