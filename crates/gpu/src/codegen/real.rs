@@ -83,7 +83,7 @@ pub(super) fn unary_of_double(op: Unary, x: &str) -> Option<String> {
         Unary::Rsqrt => format!("f64(1.0) / sqrt({x})"),
         Unary::Ceil => format!("ceil({x})"),
         Unary::Floor => format!("floor({x})"),
-        Unary::RoundEven => format!("round({x})"),
+        Unary::RoundEven => format!("round_double({x})"),
         Unary::Conjugate | Unary::Real => x.to_owned(),
         Unary::Imag => "f64(0.0)".to_owned(),
         Unary::Exp

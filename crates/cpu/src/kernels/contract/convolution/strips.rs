@@ -27,11 +27,12 @@ const TASK_WORK: usize = 1 << 19;
 pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     let segments = Segments::new(problem, *axes);
-    let together = axes[2].dilation == 1 && problem.input.steps[3] == geometry.channels as isize;
+    let together = problem.input.steps[3] == geometry.channels as isize;
     geometry.groups == 1
         && geometry.channels < FEW_CHANNELS
         && geometry.features <= FEATURES
-        && (together || axes[2].taps == 1)
+        && together
+        && (axes[2].dilation == 1 || axes[2].taps == 1)
         && (1..=TERMS).contains(&segments.terms())
         && axes[2].places >= problem.loops.rows
         && !has_few_features(problem, &segments)
