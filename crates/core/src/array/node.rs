@@ -77,12 +77,12 @@ pub trait CustomRules: Send + Sync {
 pub(crate) enum State {
     /// Not computed.
     Lazy(Expression),
-    /// Claimed by an evaluation, as its entry of that number.
+    /// Claimed by an evaluation, under a number of its own.
     Running {
         /// Kept for a transform that is under way.
         expression: Option<Box<Expression>>,
         progress: Arc<Progress>,
-        entry: u32,
+        claim: u32,
     },
     /// Computed.
     Ready {

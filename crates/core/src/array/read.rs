@@ -64,6 +64,15 @@ impl Array {
         self.element(&stored, stored.layout.offset)
     }
 
+    /// The number that all elements are, if they are computed and are one number.
+    pub(crate) fn known_scalar(&self) -> Option<Scalar> {
+        let stored = self.stored()?;
+        if self.size() == 0 || !stored.layout.is_uniform() {
+            return None;
+        }
+        self.element(&stored, stored.layout.offset).ok()
+    }
+
     /// All elements in row-major order, of any dtype.
     pub fn to_scalars(&self) -> Result<Vec<Scalar>> {
         let stored = self.to_stored()?;

@@ -5,11 +5,10 @@
 //! its last member, with everything it needs computed before and nobody waiting for it earlier.
 //! An intermediate that somebody else holds or needs is one more output of the same program.
 
-use super::order::{Entry, Plan, Step};
+use super::order::{Entry, Plan, Step, place_among};
 use crate::array::Array;
 use mlx_oxide_ir::{Instruction, Op, ReducedProgram, ScalarOp, ScalarProgram, ValueIndex};
 use mlx_oxide_runtime::DeviceType;
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -132,21 +131,17 @@ pub(super) struct Fusion {
 
 /// Writes the program of a group.
 pub(super) fn write_program(entries: &[Option<Entry>], members: &[u32]) -> Fusion {
-    let inside = |consumer: &u32| members.binary_search(consumer).is_ok();
-    let mut instruction_of: FxHashMap<usize, usize> = FxHashMap::default();
+    let inside = |consumer: &u32| place_among(members, *consumer).is_some();
     let mut inputs: SmallVec<[Array; 4]> = SmallVec::new();
-    let mut input_of: FxHashMap<(usize, u32), ValueIndex> = FxHashMap::default();
-    for (instruction, member) in members.iter().enumerate() {
-        if let Some(entry) = &entries[*member as usize] {
-            instruction_of.insert(Arc::as_ptr(&entry.node) as usize, instruction);
-            for input in &entry.expression.inputs {
-                let address = Arc::as_ptr(&input.node) as usize;
-                if !instruction_of.contains_key(&address) {
-                    input_of.entry((address, input.output)).or_insert_with(|| {
-                        inputs.push(input.clone());
-                        inputs.len() as ValueIndex - 1
-                    });
-                }
+    for entry in members
+        .iter()
+        .filter_map(|member| entries[*member as usize].as_ref())
+    {
+        for (input, producer) in entry.expression.inputs.iter().zip(&entry.producers) {
+            if place_among(members, *producer).is_none()
+                && !inputs.iter().any(|known| known.is_same(input))
+            {
+                inputs.push(input.clone());
             }
         }
     }
@@ -160,12 +155,13 @@ pub(super) fn write_program(entries: &[Option<Entry>], members: &[u32]) -> Fusio
         let Some(entry) = &entries[*member as usize] else {
             continue;
         };
-        let operands = entry.expression.inputs.iter().map(|input| {
-            let address = Arc::as_ptr(&input.node) as usize;
-            match instruction_of.get(&address) {
-                Some(producer) => (inputs.len() + producer) as ValueIndex,
-                None => input_of[&(address, input.output)],
-            }
+        let operands = entry.expression.inputs.iter().zip(&entry.producers);
+        let operands = operands.map(|(input, producer)| {
+            let value = match place_among(members, *producer) {
+                Some(instruction) => Some(inputs.len() + instruction),
+                None => inputs.iter().position(|known| known.is_same(input)),
+            };
+            value.expect("an operand is an input or a member's result") as ValueIndex
         });
         let Some(op) = scalar_op(&entry.expression.op) else {
             continue;

@@ -14,12 +14,17 @@ mod run;
 use crate::array::{Array, State};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Progress;
+use order::Entries;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Held while nodes are claimed and fused, so that two evaluations never claim one node and the
-/// count of a node's holders is exact.
-static PLANNING: Mutex<()> = Mutex::new(());
+/// count of a node's holders is exact. Memory of a plan that is done waits here for the next one:
+/// large blocks would come from the system each time, page by page.
+static PLANNING: Mutex<Entries> = Mutex::new(Entries::new());
+
+/// The most entries of a plan whose memory is kept.
+const MOST_KEPT: usize = 1 << 13;
 
 /// Held from the planning of an asynchronous evaluation until it is queued. So an evaluation
 /// stands in a stream's queue behind all that it may have to wait for.
@@ -52,8 +57,8 @@ fn eval_with(arrays: &[Array], limits: rows::Limits) -> Result<()> {
 #[doc(hidden)]
 pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
     let plan = {
-        let _planning = PLANNING.lock();
-        let mut plan = order::order(arrays);
+        let mut planning = PLANNING.lock();
+        let mut plan = order::order(arrays, std::mem::take(&mut planning));
         plan.steps = (0..plan.entries.len() as u32)
             .map(order::Step::Single)
             .collect();
@@ -78,12 +83,23 @@ fn plan(arrays: &[Array], limits: rows::Limits) -> Option<order::Plan> {
     if arrays.iter().all(Array::is_evaluated) {
         return None;
     }
-    let _planning = PLANNING.lock();
-    let mut plan = order::order(arrays);
+    let mut planning = PLANNING.lock();
+    let mut plan = order::order(arrays, std::mem::take(&mut planning));
     fuse::fuse(&mut plan);
     rows::join(&mut plan, limits);
     reduce::absorb(&mut plan, limits.operand);
     (!plan.entries.is_empty()).then_some(plan)
+}
+
+/// Keeps the memory of a plan that is done.
+fn keep(mut entries: Entries) {
+    entries.clear();
+    if entries.capacity() <= MOST_KEPT
+        && let Some(mut kept) = PLANNING.try_lock()
+        && kept.capacity() < entries.capacity()
+    {
+        *kept = entries;
+    }
 }
 
 /// Returns when the array has been computed, by whomever.

@@ -11,8 +11,30 @@ use std::sync::Arc;
 pub(super) struct Entry {
     pub(super) node: Arc<Node>,
     pub(super) expression: Expression,
+    /// For each input the entry that computes it, or [`NO_ENTRY`].
+    pub(super) producers: SmallVec<[u32; 4]>,
     /// Entries that take an output of this one, once for each input.
-    pub(super) consumers: SmallVec<[u32; 2]>,
+    pub(super) consumers: SmallVec<[u32; 4]>,
+}
+
+/// Entries in order; emptied as steps finish.
+pub(super) type Entries = Vec<Option<Entry>>;
+
+/// Where an input is computed that is there already, or that another evaluation computes.
+pub(super) const NO_ENTRY: u32 = u32::MAX;
+
+/// The place of an entry among a step's members, which are in order.
+pub(super) fn place_among(members: &[u32], entry: u32) -> Option<usize> {
+    let (first, last) = (*members.first()?, *members.last()?);
+    if entry < first || entry > last {
+        return None;
+    }
+    // the members of a chain follow each other
+    let guess = (entry - first) as usize;
+    match members.get(guess) == Some(&entry) {
+        true => Some(guess),
+        false => members.binary_search(&entry).ok(),
+    }
 }
 
 /// A unit of execution.
@@ -41,8 +63,7 @@ impl Step {
 
 /// Claimed nodes and the steps that compute them.
 pub(super) struct Plan {
-    /// Emptied as steps finish.
-    pub(super) entries: Vec<Option<Entry>>,
+    pub(super) entries: Entries,
     pub(super) steps: Vec<Step>,
     pub(super) progress: Arc<Progress>,
     /// Whether it runs on a stream's thread, where nobody waits for its error.
@@ -59,62 +80,96 @@ impl Plan {
     }
 }
 
+/// A claimed node whose inputs are being looked at.
 struct Frame {
-    node: Arc<Node>,
-    expression: Expression,
+    claim: u32,
     next_input: usize,
 }
 
-/// The place in the plan of a node that is still on the stack.
-const UNPLACED: u32 = u32::MAX;
+/// What an input of a claimed node is.
+enum Found {
+    /// Lazy until now: its expression, taken.
+    Claimed(Expression),
+    /// Claimed by this evaluation before, under that number.
+    Known(u32),
+    /// Computed, or being computed elsewhere.
+    Elsewhere,
+}
 
-/// Claims all nodes that the arrays depend on and that nobody computes yet.
-pub(super) fn order(arrays: &[Array]) -> Plan {
+/// Claims all nodes that the arrays depend on and that nobody computes yet. `claimed` is empty
+/// memory.
+pub(super) fn order(arrays: &[Array], mut claimed: Entries) -> Plan {
     let progress = Arc::new(Progress::default());
-    let mut plan = Plan {
-        entries: Vec::new(),
-        steps: Vec::new(),
-        progress,
-        detached: false,
-    };
+    let mut finished: Vec<u32> = Vec::new();
     let mut stack: Vec<Frame> = Vec::new();
     for array in arrays {
-        if let Some(frame) = claim(&array.node, &plan.progress) {
-            stack.push(frame);
+        if let Found::Claimed(expression) = find(&array.node, &progress, claimed.len() as u32) {
+            let node = array.node.clone();
+            stack.push(push(&mut claimed, node, expression));
         }
         while let Some(frame) = stack.last_mut() {
-            match frame.expression.inputs.get(frame.next_input) {
-                Some(input) => {
+            let next_claim = claimed.len() as u32;
+            let Some(Some(entry)) = claimed.get_mut(frame.claim as usize) else {
+                break;
+            };
+            let Some(input) = entry.expression.inputs.get(frame.next_input) else {
+                finished.push(frame.claim);
+                stack.pop();
+                continue;
+            };
+            frame.next_input += 1;
+            match find(&input.node, &progress, next_claim) {
+                Found::Known(claim) => entry.producers.push(claim),
+                Found::Elsewhere => entry.producers.push(NO_ENTRY),
+                Found::Claimed(expression) => {
                     let node = input.node.clone();
-                    frame.next_input += 1;
-                    if let Some(frame) = claim(&node, &plan.progress) {
-                        stack.push(frame);
-                    }
-                }
-                None => {
-                    if let Some(frame) = stack.pop() {
-                        place(&mut plan, frame);
-                    }
+                    entry.producers.push(next_claim);
+                    stack.push(push(&mut claimed, node, expression));
                 }
             }
         }
     }
-    plan
+    arrange(&mut claimed, &finished);
+    Plan {
+        entries: claimed,
+        steps: Vec::new(),
+        progress,
+        detached: false,
+    }
 }
 
-/// Takes the expression of a lazy node; nothing of one that is computed or being computed.
-fn claim(node: &Arc<Node>, progress: &Arc<Progress>) -> Option<Frame> {
+fn push(claimed: &mut Entries, node: Arc<Node>, expression: Expression) -> Frame {
+    claimed.push(Some(Entry {
+        node,
+        expression,
+        producers: SmallVec::new(),
+        consumers: SmallVec::new(),
+    }));
+    Frame {
+        claim: claimed.len() as u32 - 1,
+        next_input: 0,
+    }
+}
+
+/// Takes the expression of a lazy node, under the number of a claim.
+fn find(node: &Arc<Node>, progress: &Arc<Progress>, claim: u32) -> Found {
     let mut state = node.state.lock();
-    if !matches!(*state, State::Lazy(_)) {
-        return None;
+    match &*state {
+        State::Lazy(_) => {}
+        State::Running {
+            progress: other,
+            claim,
+            ..
+        } if Arc::ptr_eq(other, progress) => return Found::Known(*claim),
+        State::Running { .. } | State::Ready { .. } => return Found::Elsewhere,
     }
     let running = State::Running {
         expression: None,
         progress: progress.clone(),
-        entry: UNPLACED,
+        claim,
     };
     let State::Lazy(expression) = std::mem::replace(&mut *state, running) else {
-        return None;
+        return Found::Elsewhere;
     };
     if node.live_trace().is_some()
         && let State::Running {
@@ -123,33 +178,37 @@ fn claim(node: &Arc<Node>, progress: &Arc<Progress>) -> Option<Frame> {
     {
         *kept = Some(Box::new(expression.clone()));
     }
-    drop(state);
-    Some(Frame {
-        node: node.clone(),
-        expression,
-        next_input: 0,
-    })
+    Found::Claimed(expression)
 }
 
-/// Adds a node whose inputs are placed, and tells its inputs of it.
-fn place(plan: &mut Plan, frame: Frame) {
-    let position = plan.entries.len() as u32;
-    for input in &frame.expression.inputs {
-        if let State::Running {
-            progress, entry, ..
-        } = &*input.node.state.lock()
-            && Arc::ptr_eq(progress, &plan.progress)
-            && let Some(Some(producer)) = plan.entries.get_mut(*entry as usize)
-        {
-            producer.consumers.push(position);
+/// Brings the entries to the order in which they were finished, and tells each who takes it.
+fn arrange(claimed: &mut Entries, finished: &[u32]) {
+    let mut place_of = vec![NO_ENTRY; claimed.len()];
+    for (place, &claim) in (0..).zip(finished) {
+        place_of[claim as usize] = place;
+    }
+    for producer in claimed
+        .iter_mut()
+        .flatten()
+        .flat_map(|entry| &mut entry.producers)
+    {
+        if *producer != NO_ENTRY {
+            *producer = place_of[*producer as usize];
         }
     }
-    if let State::Running { entry, .. } = &mut *frame.node.state.lock() {
-        *entry = position;
+    for claim in 0..claimed.len() {
+        while place_of[claim] as usize != claim {
+            let place = place_of[claim] as usize;
+            claimed.swap(claim, place);
+            place_of.swap(claim, place);
+        }
     }
-    plan.entries.push(Some(Entry {
-        node: frame.node,
-        expression: frame.expression,
-        consumers: SmallVec::new(),
-    }));
+    for place in 0..claimed.len() {
+        let (before, after) = claimed.split_at_mut(place);
+        for &producer in after[0].iter().flat_map(|entry| &entry.producers) {
+            if let Some(Some(producer)) = before.get_mut(producer as usize) {
+                producer.consumers.push(place as u32);
+            }
+        }
+    }
 }

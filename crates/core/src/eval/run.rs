@@ -1,7 +1,7 @@
 //! Steps given to backends, results published.
 
 use super::fuse::{Fusion, write_program};
-use super::order::{Entry, Plan, Step};
+use super::order::{Entry, Plan, Step, place_among};
 use super::{reduce, rows};
 use crate::array::{Array, Expression, Node, Role, State};
 use crate::rules::decompose;
@@ -39,6 +39,7 @@ pub(super) fn run(mut plan: Plan) -> Result<()> {
             return Err(error);
         }
     }
+    super::keep(plan.entries);
     Ok(())
 }
 
@@ -62,19 +63,15 @@ fn keep(steps: Vec<Step>, positions: &[usize]) -> Vec<Step> {
 /// An input of the step that is not computed and is not made by the step itself.
 fn blocker(plan: &Plan, step: &Step) -> Option<Array> {
     let members = step.members();
-    let own = |input: &Array| {
-        members.iter().any(|member| {
-            plan.entries[*member as usize]
-                .as_ref()
-                .is_some_and(|entry| Arc::ptr_eq(&entry.node, &input.node))
-        })
-    };
-    members
+    let entries = members
         .iter()
-        .filter_map(|member| plan.entries[*member as usize].as_ref())
-        .flat_map(|entry| &entry.expression.inputs)
-        .find(|input| !input.is_evaluated() && (members.len() == 1 || !own(input)))
-        .cloned()
+        .filter_map(|member| plan.entries[*member as usize].as_ref());
+    entries
+        .flat_map(|entry| entry.expression.inputs.iter().zip(&entry.producers))
+        .find(|(input, producer)| {
+            place_among(members, **producer).is_none() && !input.is_evaluated()
+        })
+        .map(|(input, _)| input.clone())
 }
 
 /// Waits until some input that another evaluation computes is there.

@@ -6,7 +6,7 @@ mod gated_delta;
 pub use cross_entropy::cross_entropy;
 pub use gated_delta::{GatedDelta, gated_delta_update};
 
-use super::{binary, create, unary, view};
+use super::{binary, create, reduce, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{Dtype, Error, Fast, Op, Result, Shape, normalize_axes, result_type};
@@ -33,6 +33,9 @@ pub fn softmax(a: &Array, axes: Option<&[i64]>, precise: bool) -> Result<Array> 
             if axes.as_slice() == [last] {
                 return apply(Fast::Softmax { precise }, &[&real]);
             }
+            if reduce::is_across(&real, &axes) {
+                return softmax_across(&real, &axes, precise);
+            }
             // bring the axes last, join them, and undo both
             let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
             let order: mlx_oxide_ir::Axes = kept.iter().chain(&axes).copied().collect();
@@ -51,6 +54,21 @@ pub fn softmax(a: &Array, axes: Option<&[i64]>, precise: bool) -> Result<Array> 
             view::permute(&result, inverse)
         },
     )
+}
+
+/// Softmax over axes behind which others follow: whole lines of neighbours are treated alike, so
+/// nothing need be brought together.
+fn softmax_across(a: &Array, axes: &[usize], precise: bool) -> Result<Array> {
+    let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+    let is_half = matches!(a.dtype(), Dtype::Float16 | Dtype::Bfloat16);
+    let wide = match precise && is_half {
+        true => unary::astype(a, Dtype::Float32)?,
+        false => a.clone(),
+    };
+    let greatest = view::stop_gradient(&reduce::max(&wide, Some(&axes), true)?)?;
+    let powers = unary::exp(&binary::subtract(&wide, &greatest)?)?;
+    let sum = reduce::sum(&powers, Some(&axes), true)?;
+    unary::astype(&binary::divide(&powers, &sum)?, a.dtype())
 }
 
 /// `x/√(mean(x²) + eps)·weight` over the last axis; without a weight it is one.

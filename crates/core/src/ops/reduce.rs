@@ -1,6 +1,6 @@
 //! Reductions.
 
-use super::{binary, unary, view};
+use super::{binary, compare, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::{
@@ -89,7 +89,31 @@ reductions! {
 /// `ln Σ eˣ` over axes without overflow.
 pub fn logsumexp(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
     let real = unary::astype(a, a.dtype().at_least_float())?;
-    reduce(&real, ReduceKind::LogSumExp, axes, keepdims)
+    let along = chosen("logsumexp", axes, a.ndim())?;
+    match real.dtype() == Dtype::Float32 && is_across(&real, &along) {
+        true => logsumexp_across(&real, axes, keepdims),
+        false => reduce(&real, ReduceKind::LogSumExp, axes, keepdims),
+    }
+}
+
+/// Neighbours that are worth treating alike.
+const LINE: usize = 16;
+
+/// Whether axes are joined behind which whole lines of neighbours follow.
+pub(super) fn is_across(a: &Array, axes: &[usize]) -> bool {
+    let last = a.shape().last().copied().unwrap_or(0);
+    !axes.is_empty() && !axes.contains(&(a.ndim() - 1)) && last >= LINE && a.size() > 0
+}
+
+/// `max + ln Σ e^(x - max)`, where infinities stay what they are.
+fn logsumexp_across(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
+    let greatest = view::stop_gradient(&max(a, axes, true)?)?;
+    let zero = unary::scalar_like(a, 0.0)?;
+    let shift = compare::select(&compare::isfinite(&greatest)?, &greatest, &zero)?;
+    let powers = unary::exp(&binary::subtract(a, &shift)?)?;
+    let sum = unary::log(&sum(&powers, axes, true)?)?;
+    let result = binary::add(&sum, &shift)?;
+    finish(&result, &chosen("logsumexp", axes, a.ndim())?, keepdims)
 }
 
 /// How many elements a reduction over the axes joins into one.

@@ -20,6 +20,14 @@ const ADDED: usize = 4;
 const TASK_BYTES: usize = 256 << 10;
 /// Columns whose rows are added up together; their sums stay in the first cache.
 const SPAN: usize = TERMS;
+/// The most rows. Of more than [`ROWS`] the right operand is read again from the first cache; of
+/// more than these it is worth packing.
+const MOST_ROWS: usize = 4 * ROWS;
+/// Bytes of a right operand that the caches do not hold: packing it for more than [`ROWS`] rows
+/// would take longer than the product.
+const LARGE: usize = 16 << 20;
+/// As [`SPAN`], of so many rows.
+const SPAN_OF_MOST: usize = SPAN / 4;
 
 /// A product with few rows.
 pub(super) struct Thin<T: Element> {
@@ -41,8 +49,12 @@ impl<T: Element> Thin<T> {
         output: Matrix<T>,
         finish: Option<Finish<T>>,
     ) -> Option<Self> {
+        let few = |rows: usize, columns: usize| match rows <= ROWS {
+            true => rows <= columns,
+            false => rows <= MOST_ROWS && inner * columns * size_of::<T>() >= LARGE,
+        };
         let flat = rhs.column_stride == 1 || rhs.row_stride == 1;
-        if rows <= ROWS && rows <= columns && flat && inner > 0 {
+        if few(rows, columns) && flat && inner > 0 {
             return Some(Thin {
                 isa,
                 sizes: (rows, inner, columns),
@@ -53,7 +65,7 @@ impl<T: Element> Thin<T> {
             });
         }
         let flat = lhs.column_stride == 1 || lhs.row_stride == 1;
-        if columns <= ROWS && columns <= rows && flat && inner > 0 {
+        if few(columns, rows) && flat && inner > 0 {
             let finish = finish.map(|finish| Finish {
                 addend: finish.addend.map(Matrix::transposed),
                 ..finish
@@ -90,7 +102,8 @@ impl<T: Element> Thin<T> {
             true => (TASK_BYTES / (inner * size_of::<T>()))
                 .max(1)
                 .next_multiple_of(COLUMNS),
-            false => SPAN,
+            false if rows <= ROWS => SPAN,
+            false => SPAN_OF_MOST,
         };
         let lhs = Matrix {
             start: lhs.cast_const(),
@@ -147,8 +160,10 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
     unsafe {
         if part.dots {
             dot_products(thin, lhs, part)
+        } else if thin.sizes.0 <= ROWS {
+            added_rows::<T, ROWS, SPAN>(thin, lhs, part)
         } else {
-            added_rows(thin, lhs, part)
+            added_rows::<T, MOST_ROWS, SPAN_OF_MOST>(thin, lhs, part)
         }
     }
 }
@@ -166,15 +181,18 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
     } else {
         inner
     };
-    for first in (part.first..end).step_by(COLUMNS) {
-        let count = COLUMNS.min(end - first);
+    let blocks = rows.div_ceil(ROWS);
+    let columns = (part.first..end).step_by(COLUMNS);
+    for (first, block) in columns.flat_map(|first| (0..blocks).map(move |block| (first, block))) {
+        let (first_row, count) = (block * ROWS, COLUMNS.min(end - first));
+        let rows = ROWS.min(rows - first_row);
         let mut sums = [[T::Sum::default(); COLUMNS]; ROWS];
         for term in (0..inner).step_by(step) {
             let terms = step.min(inner - term);
             // columns past the last are that one again
             let columns: [*const T; COLUMNS] =
                 std::array::from_fn(|index| thin.rhs.place(term, first + index.min(count - 1)));
-            let lhs = lhs.at(0, term);
+            let lhs = lhs.at(first_row, term);
             // SAFETY: by the caller's promise
             unsafe {
                 if converted.wanted {
@@ -188,7 +206,7 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
         for (row, sums) in sums.iter().enumerate().take(rows) {
             for (index, sum) in sums.iter().enumerate().take(count) {
                 // SAFETY: by the caller's promise
-                unsafe { thin.write(row, first + index, *sum) };
+                unsafe { thin.write(first_row + row, first + index, *sum) };
             }
         }
     }
@@ -236,7 +254,11 @@ impl<T: Element> Converted<T> {
 /// # Safety
 /// As for [`compute`]; the columns of a row lie side by side.
 #[inline(always)]
-unsafe fn added_rows<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
+unsafe fn added_rows<T: Element, const ROWS: usize, const SPAN: usize>(
+    thin: &Thin<T>,
+    lhs: Matrix<T::Sum>,
+    part: &Part,
+) {
     let inner = thin.sizes.1;
     let mut converted = Converted::new(thin.isa);
     let mut sums = [[T::Sum::default(); SPAN]; ROWS];
@@ -244,10 +266,10 @@ unsafe fn added_rows<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Par
     // SAFETY: by the caller's promise
     unsafe {
         for first in (0..whole).step_by(ADDED) {
-            add_rows::<T, ADDED>(thin, lhs, part, first, &mut converted, &mut sums);
+            add_rows::<T, ADDED, SPAN>(thin, lhs, part, first, &mut converted, &mut sums);
         }
         for term in whole..inner {
-            add_rows::<T, 1>(thin, lhs, part, term, &mut converted, &mut sums);
+            add_rows::<T, 1, SPAN>(thin, lhs, part, term, &mut converted, &mut sums);
         }
         for (row, sums) in sums.iter().enumerate().take(thin.sizes.0) {
             for (column, sum) in sums[..part.count].iter().enumerate() {
@@ -262,13 +284,13 @@ unsafe fn added_rows<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Par
 /// # Safety
 /// As for [`added_rows`].
 #[inline(always)]
-unsafe fn add_rows<T: Element, const N: usize>(
+unsafe fn add_rows<T: Element, const N: usize, const SPAN: usize>(
     thin: &Thin<T>,
     lhs: Matrix<T::Sum>,
     part: &Part,
     first: usize,
     converted: &mut Converted<T>,
-    sums: &mut [[T::Sum; SPAN]; ROWS],
+    sums: &mut [[T::Sum; SPAN]],
 ) {
     let terms: [*const T; N] = std::array::from_fn(|term| thin.rhs.place(first + term, part.first));
     let rows = sums.iter_mut().enumerate().take(thin.sizes.0);

@@ -1,6 +1,6 @@
 //! Many elements folded into one, in an order that the number of elements alone decides.
 //!
-//! Elements go to [`LANES`] accumulators in turn, those of a block of [`BLOCK`] are joined to the
+//! Elements go to `LANES` accumulators in turn, those of a block of `BLOCK` are joined to the
 //! block before, and pieces of [`PIECE`] are joined in pairs, so that the error of a sum grows
 //! with the logarithm of the number of terms.
 
@@ -8,8 +8,12 @@ use std::mem::MaybeUninit;
 
 /// Accumulators: four registers of AVX-512 for elements of four bytes.
 const LANES: usize = 64;
-/// Accumulators for short rows.
+/// Accumulators for short rows, whose lanes take as long to join as the elements to accumulate.
 const FEW: usize = 8;
+/// Elements from which on rows are worth twice as many accumulators as [`FEW`].
+const SOME: usize = 4 * FEW;
+/// Elements from which on all accumulators are worth joining.
+const MANY: usize = 8 * LANES;
 /// Elements that are accumulated before their lanes are joined to the rest.
 const BLOCK: usize = 16 * LANES;
 /// Elements that are folded without pairing.
@@ -102,7 +106,7 @@ pub fn fold_parts<'a, F: Fold>(
 where
     F::In: 'a,
 {
-    if count < LANES {
+    if count < MANY {
         return fold_few(fold, part(0, count));
     }
     let mut cascade = Cascade::new(fold);
@@ -114,10 +118,9 @@ where
         while taken < piece {
             let length = RUN.min(piece - taken);
             for block in part(start + taken, length).chunks(BLOCK) {
-                let mut lanes = [fold.identity(); LANES];
-                accumulate(fold, &mut lanes, block);
-                for (total, lane) in total.iter_mut().zip(lanes) {
-                    *total = fold.combine(*total, lane);
+                let lanes = accumulate(fold, [fold.identity(); LANES], block);
+                for (total, lane) in total.iter_mut().zip(&lanes) {
+                    *total = fold.combine(*total, *lane);
                 }
             }
             taken += length;
@@ -141,25 +144,44 @@ fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
         }
         return value;
     }
-    let mut lanes = [fold.identity(); FEW];
-    accumulate(fold, &mut lanes, elements);
+    if elements.len() < SOME {
+        return fold_lanes::<F, FEW>(fold, elements);
+    }
+    fold_lanes::<F, { 2 * FEW }>(fold, elements)
+}
+
+#[inline(always)]
+fn fold_lanes<F: Fold, const N: usize>(fold: F, elements: &[F::In]) -> F::Acc {
+    let mut lanes = accumulate(fold, [fold.identity(); N], elements);
     join(fold, &mut lanes)
 }
 
 /// Elements to accumulators in turn.
+///
+/// No accumulator is chosen by a number that only the running program knows: then all of them
+/// stay in registers.
 #[inline(always)]
-fn accumulate<F: Fold, const N: usize>(fold: F, lanes: &mut [F::Acc; N], elements: &[F::In]) {
-    let mut local = *lanes;
+fn accumulate<F: Fold, const N: usize>(
+    fold: F,
+    mut lanes: [F::Acc; N],
+    elements: &[F::In],
+) -> [F::Acc; N] {
     let (whole, rest) = elements.as_chunks::<N>();
     for chunk in whole {
-        for (lane, element) in local.iter_mut().zip(chunk) {
+        for (lane, element) in lanes.iter_mut().zip(chunk) {
             *lane = fold.combine(*lane, fold.lift(*element));
         }
     }
-    for (lane, element) in local.iter_mut().zip(rest) {
-        *lane = fold.combine(*lane, fold.lift(*element));
+    if !rest.is_empty() {
+        let mut last = [fold.identity(); N];
+        for (lane, element) in last.iter_mut().zip(rest) {
+            *lane = fold.lift(*element);
+        }
+        for (lane, last) in lanes.iter_mut().zip(&last) {
+            *lane = fold.combine(*lane, *last);
+        }
     }
-    *lanes = local;
+    lanes
 }
 
 /// Of a power of two of lanes one value, by halves.

@@ -26,7 +26,7 @@ pub(super) fn fold(graph: &mut Graph) -> Scalars {
                 // a failure comes again, with its context, when the value is needed
                 let _ = constant.eval();
             }
-            number(constant)
+            constant.known_scalar()
         })
         .collect()
 }
@@ -72,12 +72,4 @@ fn is_cheap(constant: &Array) -> bool {
     let is_view = matches!(expression.op, Op::View(_));
     let ready = |input: &Array| input.is_evaluated();
     constant.size() <= MOST_ELEMENTS_COMPUTED || is_view && expression.inputs.iter().all(ready)
-}
-
-fn number(constant: &Array) -> Option<Scalar> {
-    let stored = constant.stored()?;
-    if constant.size() == 0 || !stored.layout.is_uniform() {
-        return None;
-    }
-    constant.element(&stored, stored.layout.offset).ok()
 }

@@ -33,20 +33,13 @@ impl<F: Reduction> Reducer<'_, F> {
         if terms <= PART {
             let grain = (GRAIN / terms.max(1)).max(1);
             parallel::for_each_range(results, grain, |start, end| {
-                let write = |place: isize, value: F::Acc| {
-                    // SAFETY: the place is that of a result, which no other task has
-                    unsafe { self.result.offset(place).write(F::finish(value)) };
+                let rows = Rows {
+                    reducer: self,
+                    rows: start..end,
+                    terms: 0..terms,
+                    partial: None,
                 };
-                let (rows, terms) = (start..end, 0..terms);
-                vectorised(
-                    isa,
-                    Rows {
-                        reducer: self,
-                        rows,
-                        terms,
-                        write: &write,
-                    },
-                );
+                vectorised(isa, rows);
             });
             return Ok(());
         }
@@ -60,21 +53,13 @@ impl<F: Reduction> Reducer<'_, F> {
         let partials = Shared(partial.host_ptr()?.as_ptr().cast::<F::Acc>());
         parallel::for_each(results * parts, |task| {
             let (row, part) = (task / parts, task % parts);
-            let write = |_: isize, value: F::Acc| {
-                // SAFETY: there is one place a task
-                unsafe { partials.pointer().add(task).write(value) };
+            let rows = Rows {
+                reducer: self,
+                rows: row..row + 1,
+                terms: part * PART..terms.min((part + 1) * PART),
+                partial: Some(partials.pointer().wrapping_add(task)),
             };
-            let terms = part * PART..terms.min((part + 1) * PART);
-            let rows = row..row + 1;
-            vectorised(
-                isa,
-                Rows {
-                    reducer: self,
-                    rows,
-                    terms,
-                    write: &write,
-                },
-            );
+            vectorised(isa, rows);
         });
         let loops = self.loops;
         let mut walk = Walk::new(&loops.kept, 0, loops.start, loops.result_start);
@@ -171,8 +156,20 @@ struct Rows<'a, F: Reduction> {
     reducer: &'a Reducer<'a, F>,
     rows: Range<usize>,
     terms: Range<usize>,
-    /// Takes the place of a row's result and its value; not generic, so that there is one kernel.
-    write: &'a (dyn Fn(isize, F::Acc) + Sync),
+    /// Where the value of the only row goes, if it is a part of one.
+    partial: Option<*mut F::Acc>,
+}
+
+impl<F: Reduction> Rows<'_, F> {
+    #[inline(always)]
+    fn write(&self, place: isize, value: F::Acc) {
+        match self.partial {
+            // SAFETY: there is one place a task
+            Some(partial) => unsafe { partial.write(value) },
+            // SAFETY: the place is that of a result, which no other task has
+            None => unsafe { self.reducer.result.offset(place).write(F::finish(value)) },
+        }
+    }
 }
 
 impl<F: Reduction> Kernel for Rows<'_, F> {
@@ -181,11 +178,25 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
     #[inline(always)]
     fn run(self) {
         let loops = self.reducer.loops;
-        let first = self.rows.start;
-        let mut walk = Walk::new(&loops.kept, first, loops.start, loops.result_start);
-        for _ in self.rows {
+        if let [axis] = loops.kept[..] {
+            // rows at equal distances, which may be so short that counting them up shows
+            for row in self.rows.clone() {
+                let row = row as isize;
+                let place = loops.start + row * axis.stride;
+                let value = self.reducer.row(place, self.terms.clone());
+                self.write(loops.result_start + row * axis.step, value);
+            }
+            return;
+        }
+        let mut walk = Walk::new(
+            &loops.kept,
+            self.rows.start,
+            loops.start,
+            loops.result_start,
+        );
+        for _ in self.rows.clone() {
             let value = self.reducer.row(walk.place, self.terms.clone());
-            (self.write)(walk.result, value);
+            self.write(walk.result, value);
             walk.advance();
         }
     }

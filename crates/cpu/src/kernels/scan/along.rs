@@ -4,9 +4,9 @@
 //! side and then joined.
 
 use super::kinds::Running;
-use crate::kernels::rows::Rows;
+use crate::kernels::rows::{EachRow, Rows};
 use crate::kernels::shared::Shared;
-use crate::simd::{Isa, Kernel, stream, vectorised};
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{Result, Scan};
 use mlx_oxide_runtime::Operand;
 use std::mem::MaybeUninit;
@@ -27,52 +27,83 @@ pub(super) fn run<F: Running>(
     isa: Isa,
 ) -> Result<()> {
     let rows = Rows::new(operand, &[op.axis])?;
-    let results = Shared(results.cast::<MaybeUninit<F::Out>>());
     let length = rows.length;
-    let room = CHUNK.min(length);
     let written = rows.count * length * size_of::<F::Out>();
-    let streamed = length * size_of::<F::Out>() >= LONG && stream::pays(written, written);
-    let bytes = room * (size_of::<F::Acc>() + size_of::<F::Out>());
-    rows.for_each::<F::In>(bytes, |number, row, scratch| {
-        let from = results.pointer().wrapping_add(number * length);
-        // SAFETY: the output has as many rows of this length, this one only this task's
-        let output = unsafe { std::slice::from_raw_parts_mut(from, length) };
-        // SAFETY: the scratch memory is that long, aligned, and this task's own
-        let values = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), room) };
-        let tile = scratch.wrapping_add(room * size_of::<F::Acc>());
-        // SAFETY: as above; accumulators are at least as aligned as results
-        let tile = unsafe { std::slice::from_raw_parts_mut(tile.cast(), room) };
-        let (reverse, inclusive) = (op.reverse, op.inclusive);
-        let row = Row::<F> {
-            row,
-            output,
-            values,
-            tile: streamed.then_some(tile),
-            reverse,
-            inclusive,
-        };
-        vectorised(isa, row);
-    });
+    let scanned = Scanned::<F> {
+        results: Shared(results.cast()),
+        room: CHUNK.min(length),
+        streamed: length * size_of::<F::Out>() >= LONG && stream::pays(written, written),
+        reverse: op.reverse,
+        inclusive: op.inclusive,
+    };
+    let bytes = scanned.room * (size_of::<F::Acc>() + size_of::<F::Out>());
+    rows.vectorised::<F::In>(isa, bytes, &scanned);
     Ok(())
 }
 
-struct Row<'a, F: Running> {
-    row: &'a [F::In],
-    output: &'a mut [MaybeUninit<F::Out>],
-    values: &'a mut [MaybeUninit<F::Acc>],
-    /// Where results are made if they pass by the caches.
-    tile: Option<&'a mut [MaybeUninit<F::Out>]>,
+/// How rows are scanned, and where to.
+struct Scanned<F: Running> {
+    results: Shared<MaybeUninit<F::Out>>,
+    /// Elements of scratch memory of each kind.
+    room: usize,
+    streamed: bool,
     reverse: bool,
     inclusive: bool,
 }
 
-impl<F: Running> Kernel for Row<'_, F> {
-    type Output = ();
+impl<F: Running> EachRow<F::In> for Scanned<F> {
+    #[inline(always)]
+    fn row(&self, number: usize, row: &[F::In], scratch: *mut u8) {
+        let from = self.results.pointer().wrapping_add(number * row.len());
+        // SAFETY: the output has as many rows of this length, this one only this task's
+        let output = unsafe { std::slice::from_raw_parts_mut(from, row.len()) };
+        if row.len() < SEGMENTS * LEAST {
+            return self.short(row, output);
+        }
+        let room = self.room;
+        let values = scratch.cast::<MaybeUninit<F::Acc>>();
+        let tile = values.wrapping_add(room).cast();
+        // SAFETY: the scratch memory is that long, aligned, and this task's own; accumulators are
+        // at least as aligned as results
+        let tile = unsafe { std::slice::from_raw_parts_mut(tile, room) };
+        // SAFETY: as above
+        let values = unsafe { std::slice::from_raw_parts_mut(values, room) };
+        let tile = self.streamed.then_some(tile);
+        self.long(row, output, Scratch { values, tile });
+    }
+}
+
+/// Memory of a task.
+struct Scratch<'a, F: Running> {
+    values: &'a mut [MaybeUninit<F::Acc>],
+    /// Where results are made if they pass by the caches.
+    tile: Option<&'a mut [MaybeUninit<F::Out>]>,
+}
+
+impl<F: Running> Scanned<F> {
+    /// A row that is not worth cutting.
+    #[inline(always)]
+    fn short(&self, row: &[F::In], output: &mut [MaybeUninit<F::Out>]) {
+        let fold = F::default();
+        let mut total = fold.identity();
+        let mut step = |element: &F::In, result: &mut MaybeUninit<F::Out>| {
+            let next = fold.combine(total, fold.lift(*element));
+            result.write(F::store(if self.inclusive { next } else { total }));
+            total = next;
+        };
+        let pairs = row.iter().zip(output);
+        match self.reverse {
+            true => pairs
+                .rev()
+                .for_each(|(element, result)| step(element, result)),
+            false => pairs.for_each(|(element, result)| step(element, result)),
+        }
+    }
 
     #[inline(always)]
-    fn run(mut self) {
+    fn long(&self, row: &[F::In], whole: &mut [MaybeUninit<F::Out>], mut scratch: Scratch<'_, F>) {
         let fold = F::default();
-        let length = self.row.len();
+        let length = row.len();
         let mut before = fold.identity();
         let mut done = 0;
         while done < length {
@@ -82,11 +113,11 @@ impl<F: Running> Kernel for Row<'_, F> {
             } else {
                 done
             };
-            let values = &mut self.values[..count];
-            let source = &self.row[start..start + count];
-            let output = match &mut self.tile {
+            let values = &mut scratch.values[..count];
+            let source = &row[start..start + count];
+            let output = match &mut scratch.tile {
                 Some(tile) => &mut tile[..count],
-                None => &mut self.output[start..start + count],
+                None => &mut whole[start..start + count],
             };
             let values = if self.reverse {
                 lifted(fold, values, source.iter().rev())
@@ -101,14 +132,14 @@ impl<F: Running> Kernel for Row<'_, F> {
             }
             before = last;
             done += count;
-            if let Some(tile) = &self.tile {
-                let to = self.output[start..].as_mut_ptr().cast();
+            if let Some(tile) = &scratch.tile {
+                let to = whole[start..].as_mut_ptr().cast();
                 let bytes = count * size_of::<F::Out>();
                 // SAFETY: the tile has just been filled; the place has room for as many
                 unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
             }
         }
-        if self.tile.is_some() {
+        if scratch.tile.is_some() {
             stream::settle();
         }
     }

@@ -8,8 +8,17 @@ pub(super) trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     /// Its bits.
     const BITS: u32;
 
+    /// A key and the number of its element, ordered by the key first.
+    type Numbered: Copy + Ord + Send + Sync;
+
     /// Bits from `shift` on, as many as the mask has.
     fn digit(self, shift: u32, mask: usize) -> usize;
+
+    /// The key with a number behind it.
+    fn numbered(self, number: u32) -> Self::Numbered;
+
+    /// The number behind a key.
+    fn number(numbered: Self::Numbered) -> u32;
 }
 
 /// An element of an array.
@@ -26,20 +35,31 @@ pub(super) trait Element: Copy + Send + Sync {
     fn from_key(key: Self::Key) -> Self;
 }
 
-/// `impl Key for u8 { const BITS: u32 = u8::BITS; … }`
+/// `impl Key for u8 { const BITS: u32 = u8::BITS; type Numbered = u64; … }`
 macro_rules! keys {
-    ($($key:ty),*) => {$(
+    ($($key:ty, $numbered:ty;)*) => {$(
         impl Key for $key {
             const BITS: u32 = <$key>::BITS;
+            type Numbered = $numbered;
 
             #[inline(always)]
             fn digit(self, shift: u32, mask: usize) -> usize {
                 (self >> shift) as usize & mask
             }
+
+            #[inline(always)]
+            fn numbered(self, number: u32) -> $numbered {
+                <$numbered>::from(self) << 32 | <$numbered>::from(number)
+            }
+
+            #[inline(always)]
+            fn number(numbered: $numbered) -> u32 {
+                numbered as u32
+            }
         }
     )*};
 }
-keys!(u8, u16, u32, u64);
+keys! { u8, u64; u16, u64; u32, u64; u64, u128; }
 
 /// `impl Element for i8`, whose key is the number with its sign bit turned: `i8 as u8 ^ 0x80`.
 macro_rules! integers {

@@ -4,6 +4,7 @@ mod key;
 mod radix;
 mod rows;
 mod search;
+mod select;
 
 use super::fused;
 use half::{bf16, f16};
@@ -19,20 +20,26 @@ pub(crate) fn supports(_op: &Sort, _inputs: &[&ArrayType]) -> bool {
 
 pub(crate) fn run(op: &Sort, call: &Call<'_>) -> Result<Results> {
     let stored = match op {
-        // a full sort is a partition around every position
-        Sort::Sort { axis } | Sort::Partition { axis, .. } => along(*axis, call, sorted)?,
-        Sort::Argsort { axis } | Sort::Argpartition { axis, .. } => along(*axis, call, argsorted)?,
+        Sort::Sort { axis } => along(*axis, call, sorted)?,
+        Sort::Argsort { axis } => along(*axis, call, argsorted)?,
+        Sort::Partition { axis, kth } => along(*axis, call, |dtype, rows, source, target| {
+            parted(dtype, rows, *kth, source, target)
+        })?,
+        Sort::Argpartition { axis, kth } => along(*axis, call, |dtype, rows, source, target| {
+            argparted(dtype, rows, *kth, source, target)
+        })?,
         Sort::Searchsorted { right } => searched(*right, call)?,
     };
     Ok(smallvec![stored])
 }
 
-/// Orders rows of the dtype from the first place into the second.
-type Order = fn(Dtype, Rows, *mut u8, *mut u8) -> Result<()>;
-
-/// Orders along an axis. Its rows are brought together first; the output keeps the layout in
-/// which they lie together.
-fn along(axis: usize, call: &Call<'_>, order: Order) -> Result<Stored> {
+/// Orders along an axis, by `order(dtype, rows, from, to)`. Its rows are brought together first; the
+/// output keeps the layout in which they lie together.
+fn along(
+    axis: usize,
+    call: &Call<'_>,
+    order: impl Fn(Dtype, Rows, *mut u8, *mut u8) -> Result<()>,
+) -> Result<Stored> {
     let (operand, output) = (&call.inputs[0], &call.outputs[0]);
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
     if output.size() == 0 {
@@ -120,6 +127,22 @@ fn argsorted(dtype: Dtype, rows: Rows, source: *mut u8, target: *mut u8) -> Resu
         dtype,
         E => rows::positions::<E, _>(rows, source, target, E::key),
         rows::positions::<Complex, _>(rows, source, target, complex_key)
+    )
+}
+
+fn parted(dtype: Dtype, rows: Rows, kth: usize, source: *mut u8, target: *mut u8) -> Result<()> {
+    by_dtype!(
+        dtype,
+        E => select::values::<E, _>(rows, kth, source, target, E::key),
+        select::values::<Complex, _>(rows, kth, source, target, complex_key)
+    )
+}
+
+fn argparted(dtype: Dtype, rows: Rows, kth: usize, source: *mut u8, target: *mut u8) -> Result<()> {
+    by_dtype!(
+        dtype,
+        E => select::positions::<E, _>(rows, kth, source, target, E::key),
+        select::positions::<Complex, _>(rows, kth, source, target, complex_key)
     )
 }
 

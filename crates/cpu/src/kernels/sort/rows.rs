@@ -20,7 +20,11 @@ pub(super) struct Rows {
 impl Rows {
     /// Runs `each(row, scratch, chunks)`, the scratch memory of `bytes` being its own. Several
     /// rows run at the same time; where there are fewer than threads, one long row takes all.
-    fn each(self, bytes: usize, each: impl Fn(usize, *mut u8, usize) + Sync) -> Result<()> {
+    pub(super) fn each(
+        self,
+        bytes: usize,
+        each: impl Fn(usize, *mut u8, usize) + Sync,
+    ) -> Result<()> {
         let threads = parallel::threads();
         let alone = self.count < threads && self.length >= LONG;
         let pieces = if alone || self.count * self.length < LONG / 8 {

@@ -6,6 +6,8 @@
 use super::geometry::Axis;
 use super::kernel::{Channels, Number, PLACES};
 use super::problem::{Problem, Target, Tensor, split};
+use crate::kernels::fused::scratch::with_scratch;
+use crate::simd::stream;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use std::ops::Range;
@@ -21,6 +23,10 @@ const TASK_WORK: usize = 1 << 18;
 const TASKS: usize = 16;
 /// Bytes of a copy of the input at most, if one image needs no more.
 const COPY_BYTES: usize = 4 << 20;
+/// Bytes of a tile of results that pass by the caches at most.
+const TILE_BYTES: usize = 16 << 10;
+/// Bytes of a line of the caches.
+const LINE: usize = 64;
 /// Bytes of partial sums at most.
 const PARTIAL_BYTES: usize = 4 << 20;
 
@@ -69,12 +75,35 @@ unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()>
     let size = lines * axes[2].places * groups;
     let parts = parts(line_work * lines, blocks, taps, size * size_of::<T>());
     if parts == 1 {
+        let step = axes[2].place_step * groups;
+        let tile = PLACES * groups * size_of::<T>();
+        let read = size * axes[1].stride * axes[2].stride * size_of::<T>();
+        let streamed = axes[2].place_step == 1
+            && taps * axes[2].taps * groups <= PASS
+            && tile <= TILE_BYTES
+            && stream::pays(size * size_of::<T>(), read);
         parallel::for_each(blocks, |task| {
             let lines = task * block..lines.min((task + 1) * block);
             let to = |place: [usize; 4]| problem.output.at(problem.output_place(&axes, place));
-            let step = axes[2].place_step * groups;
-            // SAFETY: by the caller's promise
-            unsafe { convolve(problem, (&input, &weight), &axes, lines, 0..taps, step, to) };
+            with_scratch(if streamed { tile } else { 0 }, |scratch| {
+                let tile = streamed.then_some(scratch.cast());
+                let results = Results { step, tile };
+                // SAFETY: by the caller's promise
+                unsafe {
+                    convolve(
+                        problem,
+                        (&input, &weight),
+                        &axes,
+                        lines,
+                        0..taps,
+                        results,
+                        to,
+                    )
+                };
+            });
+            if streamed {
+                stream::settle();
+            }
         });
         return Ok(());
     }
@@ -94,7 +123,10 @@ unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()>
                 &axes,
                 0..lines,
                 taps,
-                groups,
+                Results {
+                    step: groups,
+                    tile: None,
+                },
                 to,
             )
         };
@@ -236,6 +268,16 @@ unsafe fn repeat<T: Copy, const TIMES: usize>(
     }
 }
 
+/// Where sums of neighbouring places go.
+#[derive(Clone, Copy)]
+struct Results<T> {
+    /// Elements from one place's to the next one's.
+    step: usize,
+    /// Where those of up to [`PLACES`] are made that then pass by the caches; all taps of a line
+    /// are summed in one pass then.
+    tile: Option<*mut T>,
+}
+
 /// Sums of some lines over some rows of taps.
 ///
 /// # Safety
@@ -246,7 +288,7 @@ unsafe fn convolve<T: Number>(
     axes: &[Axis; 3],
     lines: Range<usize>,
     taps: Range<usize>,
-    output_step: usize,
+    results: Results<T>,
     to: impl Fn([usize; 4]) -> *mut T,
 ) {
     let [_, y_axis, x_axis] = axes;
@@ -283,7 +325,7 @@ unsafe fn convolve<T: Number>(
                 weight_step: weight.steps[3] * x_axis.tap_step as isize,
                 table: &table,
                 output: to([item, z, y, 0]),
-                output_step,
+                results,
                 accumulate: first > taps.start,
             };
             // SAFETY: by the caller's promise
@@ -300,7 +342,7 @@ struct Line<'a, T: 'static> {
     weight_step: isize,
     table: &'a [(*const T, *const T)],
     output: *mut T,
-    output_step: usize,
+    results: Results<T>,
     accumulate: bool,
 }
 
@@ -324,16 +366,24 @@ impl<T: Number> Line<'_, T> {
                 }
                 end += 1;
             }
+            let step = self.results.step;
+            let output = self.output.wrapping_add(place * step);
+            let sums = self.results.tile.unwrap_or(output);
             // SAFETY: by the caller's promise
             unsafe {
-                self.places(place..end, shared.clone(), self.accumulate);
-                for place in place..end {
-                    let valid = self.axis.valid(place);
+                self.places(place..end, shared.clone(), self.accumulate, sums);
+                for next in place..end {
+                    let valid = self.axis.valid(next);
+                    let sums = sums.wrapping_add((next - place) * step);
                     for rest in [valid.start..shared.start, shared.end..valid.end] {
                         if !rest.is_empty() {
-                            self.places(place..place + 1, rest, true);
+                            self.places(next..next + 1, rest, true, sums);
                         }
                     }
+                }
+                if let Some(tile) = self.results.tile {
+                    let bytes = (end - place) * step * size_of::<T>();
+                    stream::copy(output.cast(), tile.cast(), bytes);
                 }
             }
             place = end;
@@ -344,7 +394,13 @@ impl<T: Number> Line<'_, T> {
     ///
     /// # Safety
     /// As for [`convolve`].
-    unsafe fn places(&self, places: Range<usize>, taps: Range<usize>, accumulate: bool) {
+    unsafe fn places(
+        &self,
+        places: Range<usize>,
+        taps: Range<usize>,
+        accumulate: bool,
+        sums: *mut T,
+    ) {
         let lanes = self.problem.loops.lanes;
         let step = self.input_step;
         let groups = self.problem.geometry.row();
@@ -355,10 +411,25 @@ impl<T: Number> Line<'_, T> {
             (from, by.wrapping_offset(weight))
         });
         let table: smallvec::SmallVec<[_; 16]> = moved.collect();
+        let last = places.end.max(1) - 1;
+        let behind = self.axis.position(last, taps.end.max(1) - 1) * step;
+        let next = self
+            .table
+            .last()
+            .map(|(from, _)| from.wrapping_offset(behind + step));
+        let places_ahead = places.len() * self.axis.stride;
         for channel in (0..groups).step_by(lanes) {
-            let output = self
-                .output
-                .wrapping_add(places.start * self.output_step + channel);
+            let output = sums.wrapping_add(channel);
+            if let Some(next) = next
+                && (channel * size_of::<T>()).is_multiple_of(LINE)
+            {
+                // what the next places read of the last row, which lies in no order that the
+                // processor would foresee
+                for place in 0..places_ahead {
+                    let from = next.wrapping_offset(place as isize * step);
+                    stream::fetch(from.wrapping_add(channel), LINE);
+                }
+            }
             // SAFETY: these taps are inside of the input at these places, and the channels exist
             unsafe {
                 self.problem.loops.channels[places.len() - 1](&Channels {
@@ -370,7 +441,7 @@ impl<T: Number> Line<'_, T> {
                     weight_step: self.weight_step,
                     place_step: self.axis.stride as isize * step,
                     output,
-                    output_step: self.output_step,
+                    output_step: self.results.step,
                     columns: lanes.min(groups - channel),
                     accumulate,
                 });

@@ -14,9 +14,10 @@ pub(super) trait Integer: Copy {
     fn compare(op: Binary, a: Self, b: Self) -> bool;
 }
 
-/// Implements [`Integer`] for a type of so many bits, and its sign functions.
+/// Implements [`Integer`] for a type of so many bits, and its sign functions; `$divide` says what
+/// divides.
 macro_rules! integer {
-    ($type:ident $bits:literal $abs:expr, $signum:expr) => {
+    ($type:ident $bits:literal $divide:ident $abs:expr, $signum:expr) => {
         impl Integer for $type {
             #[inline(always)]
             fn unary(op: Unary, x: $type) -> $type {
@@ -47,18 +48,14 @@ macro_rules! integer {
                     Binary::Subtract => a.wrapping_sub(b),
                     Binary::Multiply => a.wrapping_mul(b),
                     Binary::FloorDivide => {
-                        if b == 0 {
-                            0
-                        } else {
-                            divide(a, b)
-                        }
+                        let divisor = if b == 0 { 1 } else { b };
+                        let quotient = divide(a, divisor);
+                        if b == 0 { 0 } else { quotient }
                     }
                     Binary::Remainder => {
-                        if b == 0 {
-                            0
-                        } else {
-                            a.wrapping_sub(b.wrapping_mul(divide(a, b)))
-                        }
+                        let divisor = if b == 0 { 1 } else { b };
+                        let whole = divisor.wrapping_mul(divide(a, divisor));
+                        if b == 0 { 0 } else { a.wrapping_sub(whole) }
                     }
                     Binary::Power => integer_power(a as u64, b as i128) as $type,
                     Binary::Maximum => {
@@ -104,6 +101,21 @@ macro_rules! integer {
             }
         }
 
+        integer!(@$divide $type);
+    };
+    (@by_double $type:ident) => {
+        impl Divide for $type {
+            #[inline(always)]
+            fn divide(self, divisor: Self) -> Self {
+                /// Its last bit is worth one, so that adding it leaves an integer in the low bits.
+                const ONES: f64 = 6_755_399_441_055_744.0; // 1.5·2⁵²
+                // what is no integer differs from one by more than rounding does
+                let quotient = (f64::from(self) / f64::from(divisor)).floor();
+                (quotient + ONES).to_bits() as $type
+            }
+        }
+    };
+    (@by_integers $type:ident) => {
         impl Divide for $type {
             #[inline(always)]
             #[allow(unused_comparisons)]
@@ -130,14 +142,14 @@ fn divide<T: Divide>(a: T, b: T) -> T {
     a.divide(b)
 }
 
-integer!(u8 8 |x| x, |x| u8::from(x != 0));
-integer!(u16 16 |x| x, |x| u16::from(x != 0));
-integer!(u32 32 |x| x, |x| u32::from(x != 0));
-integer!(u64 64 |x| x, |x| u64::from(x != 0));
-integer!(i8 8 i8::wrapping_abs, i8::signum);
-integer!(i16 16 i16::wrapping_abs, i16::signum);
-integer!(i32 32 i32::wrapping_abs, i32::signum);
-integer!(i64 64 i64::wrapping_abs, i64::signum);
+integer!(u8 8 by_double |x| x, |x| u8::from(x != 0));
+integer!(u16 16 by_double |x| x, |x| u16::from(x != 0));
+integer!(u32 32 by_double |x| x, |x| u32::from(x != 0));
+integer!(u64 64 by_integers |x| x, |x| u64::from(x != 0));
+integer!(i8 8 by_double i8::wrapping_abs, i8::signum);
+integer!(i16 16 by_double i16::wrapping_abs, i16::signum);
+integer!(i32 32 by_double i32::wrapping_abs, i32::signum);
+integer!(i64 64 by_integers i64::wrapping_abs, i64::signum);
 
 /// Kernel: the unary operation with the number `OP`.
 struct UnaryOf<T, const OP: u8>(PhantomData<T>);

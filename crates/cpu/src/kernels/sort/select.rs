@@ -1,0 +1,83 @@
+//! Rows parted around the element that a sort would put at a position.
+//!
+//! Selection takes time in proportion to the length. The smaller part is sorted too if it is short:
+//! it is what the callers want, so the greatest `k` come in order.
+
+use super::key::Key;
+use super::rows::Rows;
+use crate::kernels::shared::Shared;
+use mlx_oxide_ir::Result;
+
+/// Elements beyond which a part is left as it comes.
+const SORTED: usize = 4096;
+
+/// Runs `write(to, from)` for every place: the element at `from` belongs there. The order depends
+/// on the elements alone; of equal ones the first comes first.
+fn parted<E: Copy + Send + Sync, K: Key>(
+    rows: Rows,
+    kth: usize,
+    source: *mut u8,
+    key: impl Fn(E) -> K + Sync,
+    write: impl Fn(usize, usize) + Sync,
+) -> Result<()> {
+    let source = Shared(source);
+    let length = rows.length;
+    rows.each(
+        length * size_of::<K::Numbered>(),
+        |row, scratch, _chunks| {
+            let numbered = Shared(scratch).element::<K::Numbered>(0);
+            let base = row * length;
+            for place in 0..length {
+                // SAFETY: the row lies in the operand
+                let element = unsafe { source.element::<E>(base + place).read() };
+                let value = key(element).numbered(place as u32);
+                // SAFETY: the scratch memory has room for the numbered keys of a row
+                unsafe { numbered.wrapping_add(place).write(value) };
+            }
+            // SAFETY: just written; the memory is this row's own
+            let numbered = unsafe { std::slice::from_raw_parts_mut(numbered, length) };
+            let (low, _, high) = numbered.select_nth_unstable(kth);
+            let smaller = if low.len() < high.len() { low } else { high };
+            if smaller.len() <= SORTED {
+                smaller.sort_unstable();
+            }
+            for (place, value) in numbered.iter().enumerate() {
+                write(base + place, base + K::number(*value) as usize);
+            }
+        },
+    )
+}
+
+/// Writes the positions that part each row.
+pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
+    rows: Rows,
+    kth: usize,
+    source: *mut u8,
+    target: *mut u8,
+    key: impl Fn(E) -> K + Sync,
+) -> Result<()> {
+    let target = Shared(target);
+    parted(rows, kth, source, key, |to, from| {
+        // SAFETY: the output has a position for each element
+        unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
+    })
+}
+
+/// Writes the elements of each row in the order of [`positions`].
+pub(super) fn values<E: Copy + Send + Sync, K: Key>(
+    rows: Rows,
+    kth: usize,
+    source: *mut u8,
+    target: *mut u8,
+    key: impl Fn(E) -> K + Sync,
+) -> Result<()> {
+    let (elements, target) = (Shared(source), Shared(target));
+    parted(rows, kth, source, key, |to, from| {
+        // SAFETY: both places lie in rows of the operand and of the output
+        unsafe {
+            target
+                .element::<E>(to)
+                .write(elements.element::<E>(from).read())
+        };
+    })
+}
