@@ -1,6 +1,6 @@
 //! Many elements folded into one, in an order that the number of elements alone decides.
 //!
-//! Elements go to [`LANES`] accumulators in turn, those of a block of [`BLOCK`] are joined to the
+//! Elements go to `LANES` accumulators in turn, those of a block of `BLOCK` are joined to the
 //! block before, and pieces of [`PIECE`] are joined in pairs, so that the error of a sum grows
 //! with the logarithm of the number of terms.
 
