@@ -42,7 +42,7 @@ fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usi
         return match flat[..] {
             [one] => Ok(vec![pair(one, one)?; ndim]),
             [low, high] => Ok(vec![pair(low, high)?; ndim]),
-            _ => Err(PyValueError::new_err(
+            _ => Err(argument_error(
                 "[pad] pad_width must be one number, a pair, or a pair per axis",
             )),
         };
