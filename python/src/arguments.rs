@@ -5,9 +5,11 @@ use crate::dtype::{PyDtype, scalar};
 use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Dtype, Shape};
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyInt};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+use std::ops::Deref;
 
 /// An array, or a value that becomes one.
 pub(crate) struct ArrayArgument(pub(crate) Array);
@@ -85,6 +87,83 @@ pub(crate) fn to_arrays(a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<
     }
 }
 
+/// More than any argument holds that is no list of Python's, whose elements are in memory anyway.
+const LONGEST: usize = 1 << 20;
+
+/// The items of a list, a tuple, an array's rows and the like; text is none of them. Nothing is
+/// reserved for items that a length only promises.
+pub(crate) fn items<'py, T>(value: &Bound<'py, PyAny>, expected: &str) -> PyResult<Vec<T>>
+where
+    T: FromPyObjectOwned<'py>,
+{
+    let wrong = || argument_error(format!("expected {expected}, got {}", value.get_type()));
+    let kept = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+    if !kept {
+        let texts = value.is_instance_of::<PyString>()
+            || value.is_instance_of::<PyBytes>()
+            || value.is_instance_of::<PyByteArray>();
+        if texts || !value.hasattr("__getitem__")? || value.is_instance_of::<PyDict>() {
+            return Err(wrong());
+        }
+        if value.len().map_err(|_| wrong())? > LONGEST {
+            return Err(argument_error(format!(
+                "expected {expected}, got {} of more than {LONGEST} items",
+                value.get_type()
+            )));
+        }
+    }
+    let mut found = Vec::new();
+    for item in value.try_iter()? {
+        found.push(item?.extract().map_err(Into::into)?);
+    }
+    Ok(found)
+}
+
+/// The integers of a sequence, which an array of several axes is not.
+pub(crate) fn numbers(value: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    match value.cast::<PyArray>() {
+        Ok(array) if array.get().get().ndim() != 1 => Err(argument_error(format!(
+            "expected integers, got an array of shape {}",
+            array.get().get().shape()
+        ))),
+        _ => items(value, "integers"),
+    }
+}
+
+/// A list of integers.
+pub(crate) struct Numbers(pub(crate) Vec<i64>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Numbers {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        numbers(&value).map(Numbers)
+    }
+}
+
+impl Deref for Numbers {
+    type Target = [i64];
+    fn deref(&self) -> &[i64] {
+        &self.0
+    }
+}
+
+/// A list of arrays, or of what becomes arrays.
+pub(crate) struct Arrays(pub(crate) Vec<ArrayArgument>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Arrays {
+    type Error = PyErr;
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        items(&value, "a list of arrays").map(Arrays)
+    }
+}
+
+impl Deref for Arrays {
+    type Target = [ArrayArgument];
+    fn deref(&self) -> &[ArrayArgument] {
+        &self.0
+    }
+}
+
 /// One axis or several.
 pub(crate) enum Axes {
     /// One.
@@ -101,7 +180,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Axes {
             one => one,
         };
         one.map(Axes::One)
-            .or_else(|_| value.extract().map(Axes::Many))
+            .or_else(|_| numbers(&value).map(Axes::Many))
             .map_err(|_| {
                 argument_error(format!(
                     "expected an integer or several, got {}",

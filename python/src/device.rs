@@ -142,7 +142,8 @@ fn device_type(value: &Bound<'_, PyAny>) -> PyResult<DeviceType> {
         Some("cpu") => Ok(DeviceType::Cpu),
         Some("gpu") => Ok(DeviceType::Gpu),
         _ => Err(PyTypeError::new_err(format!(
-            "expected mx.cpu or mx.gpu, got {value}"
+            "expected mx.cpu or mx.gpu, got {}",
+            value.get_type()
         ))),
     }
 }
@@ -164,7 +165,8 @@ pub(crate) fn to_stream(value: &Bound<'_, PyAny>) -> PyResult<Stream> {
     }
     let device = to_device(value).map_err(|_| {
         PyTypeError::new_err(format!(
-            "expected a Stream, Device or DeviceType, got {value}"
+            "expected a Stream, Device or DeviceType, got {}",
+            value.get_type()
         ))
     })?;
     Ok(Stream::default_of(device))

@@ -175,7 +175,7 @@ crate::ops::functions! {
     /// Example:
     ///     >>> mx.distributed.recv((2,), mx.float32, 0)  # of several processes
     recv[shape, dtype, src, *, group = None](
-        shape: Vec<i64>, dtype: crate::dtype::PyDtype, src: i64, group: Option<Group>
+        shape: crate::arguments::Numbers, dtype: crate::dtype::PyDtype, src: i64, group: Option<Group>
     ) -> PyArray = Err(alone("recv"));
     /// An array like another, received from another process.
     ///

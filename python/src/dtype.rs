@@ -64,12 +64,22 @@ fn category(value: &Bound<'_, PyAny>) -> PyResult<DtypeCategory> {
     let name: String = value
         .getattr("name")
         .and_then(|name| name.extract())
-        .map_err(|_| argument_error(format!("{value} is neither a Dtype nor a category")))?;
+        .map_err(|_| {
+            argument_error(format!(
+                "{} is neither a Dtype nor a category",
+                value.get_type()
+            ))
+        })?;
     CATEGORIES
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, category)| *category)
-        .ok_or_else(|| argument_error(format!("{value} is neither a Dtype nor a category")))
+        .ok_or_else(|| {
+            argument_error(format!(
+                "{} is neither a Dtype nor a category",
+                value.get_type()
+            ))
+        })
 }
 
 /// Whether every value of the first dtype or category is in the second.

@@ -40,7 +40,7 @@ const STANDARD: [Dtype; 12] = [
 fn check_device(device: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     match device {
         Some(device) if !device.is_instance_of::<crate::device::PyDevice>() => Err(
-            PyTypeError::new_err(format!("expected a Device, got {device}")),
+            PyTypeError::new_err(format!("expected a Device, got {}", device.get_type())),
         ),
         _ => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! Function transforms over trees of arrays, and evaluation.
 
+use crate::arguments::items;
 use crate::array::{PyArray, wrap_all};
 use crate::compile::note_sizes_read;
 use crate::error::{OrRaise, hold};
@@ -373,10 +374,9 @@ fn value_and_grad<'py>(
 
 /// Arrays of a list argument.
 fn listed(values: &Bound<'_, PyAny>, op: &str, name: &str) -> PyResult<Vec<Array>> {
-    values
-        .try_iter()?
+    items::<Bound<'_, PyAny>>(values, "a list of arrays")?
+        .into_iter()
         .map(|value| {
-            let value = value?;
             value
                 .cast::<PyArray>()
                 .map(|array| array.get().get())

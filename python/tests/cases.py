@@ -136,6 +136,19 @@ def scope(core: Any) -> dict[str, Any]:
         kind = core.iinfo(getattr(core, dtype))
         return core.array(np.array([kind.min, 0, 7, kind.max], dtype))
 
+    def nested(depth: int) -> list[Any]:
+        """Lists in lists."""
+        found: list[Any] = []
+        for _ in range(depth):
+            found = [found]
+        return found
+
+    def circular() -> list[Any]:
+        """A list that holds itself."""
+        found: list[Any] = [1]
+        found.append(found)
+        return found
+
     def printed(precision: int, array: Any) -> str:
         with core.printoptions(precision=precision):
             return repr(array)
@@ -146,6 +159,8 @@ def scope(core: Any) -> dict[str, Any]:
         "spd": spd,
         "other_stream": other_stream,
         "extreme": extreme,
+        "nested": nested,
+        "circular": circular,
         "printed": printed,
         "mx": core,
         "np": np,

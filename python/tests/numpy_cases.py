@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.special
 from cases import assigned, inplace, numbers, updated
 
@@ -17,8 +18,9 @@ def _dtype(name: str) -> Any:
 
 def _array(dtype: str, shape: tuple[int, ...], layout: str = "plain", seed: int = 0) -> np.ndarray:
     if layout == "broadcast" and shape:
-        return np.broadcast_to(numbers(dtype, (1, *shape[1:]), seed), shape).astype(_dtype(dtype))
-    return numbers(dtype, shape, seed).astype(_dtype(dtype))
+        return np.broadcast_to(numbers(dtype.replace("128", "64"), (1, *shape[1:]), seed), shape).astype(_dtype(dtype))
+    values = numbers(dtype.replace("128", "64"), shape, seed)
+    return values.astype(_dtype(dtype))
 
 
 def _vector(values: Any, dtype: str = "float32") -> np.ndarray:
@@ -52,6 +54,37 @@ def _put_along_axis(array: np.ndarray, indices: Any, values: Any, axis: int | No
     return result
 
 
+def _lower(matrix: np.ndarray, upper: bool = False) -> np.ndarray:
+    return np.triu(matrix) if upper else np.tril(matrix)
+
+
+def _cholesky(matrix: np.ndarray, upper: bool = False) -> np.ndarray:
+    factor = np.linalg.cholesky(matrix)
+    return np.conj(np.swapaxes(factor, -1, -2)) if upper else factor
+
+
+def _cholesky_inv(factor: np.ndarray, upper: bool = False) -> np.ndarray:
+    factor = _lower(factor, upper)
+    adjoint = np.conj(np.swapaxes(factor, -1, -2))
+    return np.linalg.inv(adjoint @ factor if upper else factor @ adjoint)
+
+
+def _svd(matrix: np.ndarray, compute_uv: bool = True) -> Any:
+    return np.linalg.svd(matrix, compute_uv=compute_uv)
+
+
+# Factors and spectra, whose complex ones MLX refuses.
+_LINALG = {
+    **{name: getattr(np.linalg, name) for name in "inv det slogdet solve pinv eig eigvals eigh eigvalsh qr".split()},
+    "cholesky": _cholesky,
+    "cholesky_inv": _cholesky_inv,
+    "tri_inv": lambda matrix, upper=False: np.linalg.inv(_lower(matrix, upper)),
+    "solve_triangular": lambda matrix, b, upper=False: np.linalg.solve(_lower(matrix, upper), b),
+    "svd": _svd,
+    "lu": lambda matrix: scipy.linalg.lu(matrix, p_indices=True),
+    "lu_factor": scipy.linalg.lu_factor,
+}
+
 _SPECIAL = {
     "erf": scipy.special.erf,
     "erfinv": scipy.special.erfinv,
@@ -60,6 +93,8 @@ _SPECIAL = {
     "softmax": lambda a, axis=None, precise=False: scipy.special.softmax(a, axis),
     "unique": np.unique,
     "take": np.take,
+    "repeat": np.repeat,
+    "moveaxis": np.moveaxis,
     "take_along_axis": np.take_along_axis,
     "put_along_axis": _put_along_axis,
     "slice": _slice,
@@ -72,7 +107,10 @@ arctan arcsinh arccosh arctanh arctan2 float16 float32 float64 complex64 bool_ i
 SHIM = types.SimpleNamespace(
     **{name: getattr(np, name) for name in _SAME},
     **_SPECIAL,
-    linalg=types.SimpleNamespace(**{name: getattr(np.linalg, name) for name in "inv det solve pinv eigvals".split()}),
+    linalg=types.SimpleNamespace(**_LINALG),
+    vecdot=np.vecdot,
+    real=np.real,
+    abs=np.abs,
     pow=np.power,
     array=lambda values: np.frombuffer(values, "uint8") if isinstance(values, bytes) else np.array(values),
     argsort=np.argsort,

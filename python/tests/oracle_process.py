@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import threading
@@ -18,8 +19,9 @@ PATIENCE = 15.0
 class Library:
     """Runs cases one after the other; `("died",)` and `("hung",)` are outcomes too."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, memory: int = 0) -> None:
         self.module = module
+        self.memory = memory  # bytes that the process may address, if bounded
         self.process: subprocess.Popen[bytes] | None = None
         self.deadline = float("inf")
         self.late = False
@@ -35,7 +37,7 @@ class Library:
     def _start(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).resolve()), self.module],
+                [sys.executable, str(Path(__file__).resolve()), self.module, str(self.memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -79,9 +81,11 @@ class Library:
             self.process.wait()
 
 
-def serve(module: str) -> None:
+def serve(module: str, memory: int) -> None:
     from cases import run, scope
 
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     core = importlib.import_module(module)
     core.set_default_device(core.cpu)
     names = scope(core)
@@ -98,4 +102,4 @@ def serve(module: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

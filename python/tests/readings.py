@@ -31,7 +31,7 @@ def _choices(node: ast.expr, like: str) -> list[str]:
         return [text, f"{text}.item()", f"tuple({text}.tolist())", f"({text}.item(),)"]
     if text == "-(1 << 63)":
         # MLX takes 32 bits there; -8 is as far from any axis, and the same shift along short axes
-        return [text, "-8", "(-8,)", f"mx.array({text})"]
+        return [text, "-8", "(-8,)", f"mx.array({text})", "mx.array(-8)"]
     if text == "None":
         # no array is given, so the next positional argument is `stream`, or the shape is left out
         return [text, "()", "*()"]

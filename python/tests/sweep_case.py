@@ -88,7 +88,9 @@ class Case:
 
 
 def same_values(own: Any, expected: Any) -> bool:
-    """Whether an outcome has the values of NumPy arrays."""
+    """Whether an outcome has the values of NumPy arrays, or of numbers."""
+    if own[0] == "value":
+        return bool(own[1] == expected)
     if own[0] in ("list", "tuple"):
         return len(own[1]) == len(expected) and all(map(same_values, own[1], expected))
     if own[0] != "array":

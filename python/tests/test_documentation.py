@@ -42,6 +42,9 @@ def documented():
         for member, found in public(module):
             if getattr(found, "__module__", "").startswith("mlx_oxide"):
                 seen.setdefault(id(found), (f"{module.__name__[10:]}.{member}", found))
+    for name, found in vars(mx.array).items():
+        if callable(found) and not name.startswith("_"):
+            seen[name] = (f"array.{name}", found)
     return [(name, found) for name, found in seen.values() if not isinstance(found, mx.Dtype)]
 
 
@@ -131,6 +134,20 @@ def test_signature_has_mlxs_names_and_defaults(name, line):
         if required or (name, parameter) in OTHERWISE:
             continue
         assert ours == default and type(ours) in (type(default), float, int), parameter
+
+
+# Methods that take sizes and axes one by one, too, and what the array API standard gives the function alone.
+OWN_SIGNATURES = {"reshape", "transpose", "astype"}
+METHODS = [name for name, found in vars(mx.array).items() if callable(found) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method_has_the_signature_of_its_function(name):
+    parameters = list(inspect.signature(getattr(mx.array, name)).parameters.values())
+    assert parameters[0].name == "self"
+    if hasattr(mx, name) and name not in OWN_SIGNATURES:
+        function = list(inspect.signature(getattr(mx, name)).parameters.values())
+        assert [(p.name, p.default) for p in parameters[1:]] == [(p.name, p.default) for p in function[1:]]
 
 
 def _find(name):

@@ -1,6 +1,6 @@
 //! The GPU backend: Metal on Apple silicon, Vulkan and DX12 elsewhere, over `wgpu`.
 //!
-//! Kernels are WGSL text made by a small generator of our own ([`mod@codegen`]); one kernel is
+//! Kernels are WGSL text made by a small generator of our own (`codegen`); one kernel is
 //! compiled once, commands are batched, and buffers come from a pool. Nothing is opened before
 //! the first use, and a machine without an adapter has no devices, which is no error.
 //!

@@ -1,6 +1,6 @@
 //! The intermediate representation: what an array program *is*, as plain data.
 //!
-//! Nothing here evaluates, allocates or knows a device. [`Op`] names every primitive, [`infer`]
+//! Nothing here evaluates, allocates or knows a device. [`Op`] names every primitive, [`mod@infer`]
 //! gives the shapes and dtypes of its outputs, [`ScalarProgram`] is a fused elementwise chain.
 #![forbid(unsafe_code)]
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Sample`] is plain data: an operation, the shapes, dtypes, value ranges and layouts of its
 //! inputs, how near results must be, and which derivatives can be checked there. One row in
-//! [`samples`] tests a new operation everywhere: [`sweep`] runs all samples on a backend and on
-//! the reference; [`checks`] hold what transforms owe to each operation, and [`trials`] run one on
+//! [`mod@samples`] tests a new operation everywhere: [`mod@sweep`] runs all samples on a backend and on
+//! the reference; [`checks`] hold what transforms owe to each operation, and [`mod@trials`] run one on
 //! all samples.
 #![forbid(unsafe_code)]
 

@@ -111,12 +111,14 @@ class Optimizer:
     @property
     def step(self) -> mx.array:
         """How many updates there were."""
-        return self._state["step"]
+        step: mx.array = self._state["step"]
+        return step
 
     @property
     def learning_rate(self) -> mx.array:
         """The learning rate. A schedule, if there is one, overrules what is set."""
-        return self._state["learning_rate"]
+        rate: mx.array = self._state["learning_rate"]
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: Union[float, mx.array]) -> None:
@@ -174,7 +176,7 @@ class MultiOptimizer(Optimizer):
         if len(filters) != len(optimizers) - 1:
             raise ValueError(f"Given {len(filters)} filters but {len(optimizers) - 1} needed.")
         self.optimizers = list(optimizers)
-        self.filters = [*filters, lambda path, gradient: True]
+        self.filters: List[Callable[[str, mx.array], bool]] = [*filters, lambda *_: True]
         self._state = {}
 
     def _split_dictionary(self, gradients: Any) -> List[Any]:

@@ -154,11 +154,20 @@ fn convert(number: Scalar, dtype: Dtype) -> Scalar {
     }
 }
 
+/// Levels of nested sequences, whose rows are read by a call of a function each; a list may hold
+/// itself.
+const DEEPEST: usize = 100;
+
 /// The shape that the first elements suggest; `collect` checks the others.
 fn probe_shape(value: &Bound<'_, PyAny>) -> PyResult<Shape> {
     let mut shape = Shape::scalar();
     let mut current = value.clone();
     while current.is_instance_of::<PyList>() || current.is_instance_of::<PyTuple>() {
+        if shape.ndim() == DEEPEST {
+            return Err(argument_error(format!(
+                "[array] sequences are nested deeper than {DEEPEST} levels"
+            )));
+        }
         let length = current.len()?;
         shape.push(length);
         if length == 0 {

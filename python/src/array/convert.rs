@@ -70,12 +70,23 @@ fn nested<'py>(
 
 #[pymethods]
 impl PyArray {
-    /// The element of an array that has only one, as a Python number.
+    /// The element of an array that has only one, as a Python number; evaluates the array.
+    ///
+    /// Raises:
+    ///     ValueError: several elements, or none.
+    ///
+    /// Example:
+    ///     >>> mx.array([2.5]).item()
+    ///     2.5
     fn item<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         number(py, evaluated_scalar(py, &self.get(), "item")?)
     }
 
-    /// The elements as nested lists, or a number if the array has no axes.
+    /// The elements as nested lists, or a number if the array has no axes; evaluates the array.
+    ///
+    /// Example:
+    ///     >>> mx.array([[1, 2], [3, 4]]).tolist()
+    ///     [[1, 2], [3, 4]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let array = self.get();
         let elements = py.detach(|| array.to_scalars());

@@ -207,10 +207,12 @@ impl ArrayAt {
 
     /// The array with the part divided by `value`; integers are rounded down, as by `//`.
     fn divide(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        if !self.array.dtype().is_integer() {
+        let dtype = self.array.dtype();
+        if !dtype.is_integer() && !dtype.is_complex() {
             return self.updated_by(value, ops::divide, Combine::Multiply);
         }
-        // the reciprocal of an integer is no integer, so the divisors are gathered first
+        // the reciprocal of an integer is no integer, and that of a complex zero no infinity to
+        // multiply by, so the divisors are gathered first
         let ones = ops::unary::scalar_like(&self.array, 1.0).or_raise()?;
         let ones = ops::broadcast_to(&ones, self.array.shape().clone()).or_raise()?;
         let divisors = ArrayAt {
@@ -218,7 +220,10 @@ impl ArrayAt {
             subscripts: self.subscripts.clone(),
         };
         let divisors = divisors.update(value, Combine::Multiply)?.get();
-        wrap(ops::floor_divide(&self.array, &divisors))
+        wrap(match dtype.is_complex() {
+            true => ops::divide(&self.array, &divisors),
+            false => ops::floor_divide(&self.array, &divisors),
+        })
     }
 
     /// The array with the greater of the part and `value`.

@@ -159,7 +159,11 @@ impl PyArray {
         device::PyDevice::from(mlx_oxide_runtime::Stream::current().device)
     }
 
-    /// The array itself, whose elements every device reads.
+    /// The array itself, whose elements every device reads (array API standard).
+    ///
+    /// Example:
+    ///     >>> mx.array([1]).to_device(mx.cpu).tolist()
+    ///     [1]
     #[pyo3(signature = (device, /, *, stream = None))]
     fn to_device(
         &self,
@@ -225,7 +229,11 @@ impl PyArray {
         Ok(())
     }
 
-    /// The elements converted to a dtype.
+    /// The elements converted to a dtype. See `mx.astype`.
+    ///
+    /// Example:
+    ///     >>> mx.array([1.5, 0]).astype(mx.int32)
+    ///     array([1, 0], dtype=int32)
     #[pyo3(signature = (dtype, stream = None))]
     fn astype(&self, dtype: PyDtype, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
         let _scope = device::enter(stream)?;

@@ -1,13 +1,12 @@
 //! Matrix products and convolutions.
 
-use crate::arguments::{ArrayArgument, Axes};
+use crate::arguments::{ArrayArgument, Axes, Numbers, items};
 use crate::array::{PyArray, wrap};
-use crate::error::OrRaise;
+use crate::error::argument_error;
 use mlx_oxide_core::ops::{self, Extent};
 use mlx_oxide_ir::Convolution;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use smallvec::SmallVec;
 
 /// One number for each spatial axis.
 fn spread(
@@ -84,24 +83,9 @@ fn transposed(
     let padding = spread(op, "padding", options.1, 0, spatial)?;
     let dilation = spread(op, "dilation", options.2, 1, spatial)?;
     let extra = spread(op, "output_padding", options.3, 0, spatial)?;
-    let reach =
-        |axis: usize| (weight.0.shape()[axis + 1].max(1) - 1) as isize * dilation[axis] as isize;
-    let low: SmallVec<[isize; 3]> = (0..spatial)
-        .map(|axis| reach(axis) - padding[axis] as isize)
-        .collect();
-    let high = (0..spatial)
-        .map(|axis| low[axis] + extra[axis] as isize)
-        .collect();
-    let convolution = Convolution {
-        stride: SmallVec::from_elem(1, spatial),
-        padding_low: low,
-        padding_high: high,
-        kernel_dilation: SmallVec::from_slice(&dilation),
-        input_dilation: SmallVec::from_slice(&stride),
-        groups: options.4,
-        flip: true,
-    };
-    wrap(ops::conv_general(&input.0, &weight.0, convolution))
+    wrap(ops::convolution_transpose(
+        &input.0, &weight.0, &stride, &padding, &dilation, &extra, options.4,
+    ))
 }
 
 /// Padding of both sides of each axis.
@@ -117,16 +101,17 @@ fn both_sides(
             "[conv_general] padding must be one number, {spatial} numbers or a pair of such lists"
         ))
     };
-    if let Ok((low, high)) = padding.extract::<(Vec<isize>, Vec<isize>)>() {
+    let wide = |numbers: &Numbers| numbers.iter().map(|number| *number as isize).collect();
+    if let Ok((low, high)) = padding.extract::<(Numbers, Numbers)>() {
         return if low.len() == spatial && high.len() == spatial {
-            Ok((low, high))
+            Ok((wide(&low), wide(&high)))
         } else {
             Err(wrong())
         };
     }
     let list = match padding.extract::<isize>() {
         Ok(number) => vec![number; spatial],
-        Err(_) => padding.extract::<Vec<isize>>().map_err(|_| wrong())?,
+        Err(_) => wide(&padding.extract().map_err(|_| wrong())?),
     };
     let list = if list.len() == 1 {
         vec![list[0]; spatial]
@@ -244,16 +229,17 @@ super::functions! {
     ///     (2, 4)
     #[pyo3(text_signature = "(a, b, /, axes=2, *, stream=None)")]
     tensordot[a, b, /, axes = None, *](
-        a: ArrayArgument, b: ArrayArgument, axes: Option<&Bound<'_, PyAny>>
+        py: Python<'_>, a: ArrayArgument, b: ArrayArgument, axes: Option<&Bound<'_, PyAny>>
     ) -> PyArray = {
-        let count = axes.map_or(Ok(2), |axes| axes.extract::<usize>());
-        if let Ok(count) = count {
-            return wrap(ops::tensordot(&a.0, &b.0, count));
+        match axes.map_or(Ok(2), |axes| axes.extract::<usize>()) {
+            Ok(count) => return wrap(ops::tensordot(&a.0, &b.0, count)),
+            Err(error) if error.is_instance_of::<PyOverflowError>(py) => return Err(error),
+            Err(_) => {}
         }
-        let pair: Option<Vec<Vec<i64>>> = axes.and_then(|axes| axes.extract().ok());
+        let pair: Option<Vec<Numbers>> = axes.and_then(|axes| items(axes, "lists").ok());
         match pair.as_deref() {
             Some([left, right]) => wrap(ops::tensordot_axes(&a.0, &b.0, left, right)),
-            _ => Err(PyValueError::new_err("[tensordot] axes must be a number or a pair of lists")),
+            _ => Err(argument_error("[tensordot] axes must be a number or a pair of lists")),
         }
     };
     /// The sum of products along an axis, the first operand conjugated.
@@ -268,20 +254,8 @@ super::functions! {
     ///     >>> mx.vecdot(mx.array([1.0, 2.0]), mx.array([3.0, 4.0]))
     ///     array(11, dtype=float32)
     #[pyo3(text_signature = "(a, b, /, *, axis=-1, stream=None)")]
-    vecdot[a, b, /, *, axis = -1](a: ArrayArgument, b: ArrayArgument, axis: i64) -> PyArray = {
-        let sizes = [&a.0, &b.0].map(|operand| {
-            let place = mlx_oxide_ir::normalize_axis("vecdot", axis, operand.ndim())?;
-            Ok(operand.shape()[place])
-        });
-        let [left, right] = sizes;
-        if left.clone().or_raise()? != right.or_raise()? {
-            return Err(PyValueError::new_err(format!(
-                "[vecdot] sizes along axis {axis} differ: {} × {}", a.0.shape(), b.0.shape()
-            )));
-        }
-        let product = ops::multiply(&ops::conjugate(&a.0).or_raise()?, &b.0).or_raise()?;
-        wrap(ops::sum(&product, Some(&[axis]), false))
-    };
+    vecdot[a, b, /, *, axis = -1](a: ArrayArgument, b: ArrayArgument, axis: i64) -> PyArray =
+        wrap(ops::vecdot(&a.0, &b.0, axis));
     /// One-dimensional convolution.
     ///
     /// As in all learning frameworks the weight is not flipped.

@@ -1,15 +1,17 @@
 //! Arrays out of numbers.
 
-use crate::arguments::{ArrayArgument, Axes, dtype_or, to_array, to_shape, to_size, wrong_type};
+use crate::arguments::{
+    ArrayArgument, Axes, dtype_or, numbers, to_array, to_shape, to_size, wrong_type,
+};
 use crate::array::{PyArray, from_python, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
 use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
 use mlx_oxide_ir::{Dtype, Scalar, result_type};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::PyBool;
 
 fn cast(a: &Array, dtype: Option<PyDtype>) -> PyResult<Array> {
     ops::astype(a, dtype_or(dtype, a.dtype())).or_raise()
@@ -347,13 +349,19 @@ fn arange(
         let Some(value) = value.filter(|value| !value.is_none()) else {
             return Ok(None);
         };
-        let number = value.extract()?;
-        let dtype = match i32::try_from(number as i64) {
-            _ if value.is_instance_of::<PyFloat>() => FLOAT,
-            Ok(_) => Dtype::Int32,
-            Err(_) => Dtype::Int64,
+        let truth = value
+            .cast::<PyArray>()
+            .is_ok_and(|array| array.get().get().dtype() == Dtype::Bool);
+        if truth || value.is_instance_of::<PyBool>() {
+            return Err(PyValueError::new_err("[arange] a bool is no bound"));
+        }
+        let dtype = match value.extract::<i64>() {
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => return Err(error),
+            Err(_) => FLOAT,
+            Ok(whole) if i32::try_from(whole).is_ok() => Dtype::Int32,
+            Ok(_) => Dtype::Int64,
         };
-        Ok(Some((number, dtype)))
+        Ok(Some((value.extract()?, dtype)))
     };
     let (start, stop, step) = (given(start)?, given(stop)?, given(third.or(step))?);
     let Some(stop) = stop.or(start).filter(|_| start.is_some() || stop.is_some()) else {
@@ -447,31 +455,8 @@ fn shared_if_asked(
     Ok(())
 }
 
-type Coefficients = &'static [f64];
-
-/// A window `Σ cᵢ·cos(2πi·n/(M - 1))`.
-fn cosine_window(op: &str, count: i64, coefficients: Coefficients) -> PyResult<PyArray> {
-    if count < 1 {
-        return wrap(ops::zeros([0], FLOAT));
-    }
-    let _ = op;
-    let size = count as usize;
-    let values: Vec<f32> = (0..size)
-        .map(|n| {
-            let turn = std::f64::consts::TAU * n as f64 / (size.max(2) - 1) as f64;
-            coefficients
-                .iter()
-                .enumerate()
-                .map(|(i, c)| c * (turn * i as f64).cos())
-                .sum::<f64>() as f32
-        })
-        .collect();
-    let values = if size == 1 { vec![1.0] } else { values };
-    wrap(mlx_oxide_core::Array::from_slice(&values, [size]))
-}
-
 macro_rules! windows {
-    ($($(#[$doc:meta])* $name:ident $coefficients:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
         $(
             $(#[$doc])*
             #[pyfunction]
@@ -479,7 +464,7 @@ macro_rules! windows {
             #[allow(non_snake_case)]
             fn $name(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
                 let _scope = device::enter(stream)?;
-                cosine_window(stringify!($name), M, &$coefficients)
+                wrap(ops::$name(usize::try_from(M).unwrap_or(0)))
             }
         )*
 
@@ -497,7 +482,7 @@ windows! {
     /// Example:
     ///     >>> mx.hanning(5).shape
     ///     (5,)
-    hanning [0.5, -0.5];
+    hanning;
     /// The Hamming window of `M` points, a `float32` vector: `0.54 - 0.46·cos(2πn/(M - 1))`.
     ///
     /// No points if `M < 1`, a one if `M = 1`.
@@ -505,7 +490,7 @@ windows! {
     /// Example:
     ///     >>> mx.hamming(5).shape
     ///     (5,)
-    hamming [0.54, -0.46];
+    hamming;
     /// The Blackman window of `M` points, a `float32` vector: `0.42 - 0.5·cos(2πn/(M - 1)) + 0.08·cos(4πn/(M - 1))`.
     ///
     /// No points if `M < 1`, a one if `M = 1`.
@@ -513,32 +498,15 @@ windows! {
     /// Example:
     ///     >>> mx.blackman(5).shape
     ///     (5,)
-    blackman [0.42, -0.5, 0.08];
-}
-
-/// The triangular Bartlett window of `M` points, a `float32` vector: `1 - |2n/(M - 1) - 1|`.
-///
-/// No points if `M < 1`, a one if `M = 1`.
-///
-/// Example:
-///     >>> mx.bartlett(5)
-///     array([0, 0.5, 1, 0.5, 0], dtype=float32)
-#[pyfunction]
-#[pyo3(signature = (M, *, stream = None))]
-#[allow(non_snake_case)]
-fn bartlett(M: i64, stream: Option<&Bound<'_, PyAny>>) -> PyResult<PyArray> {
-    let _scope = device::enter(stream)?;
-    if M < 1 {
-        return wrap(ops::zeros([0], FLOAT));
-    }
-    if M == 1 {
-        return wrap(ops::full_scalar([1], Scalar::new(1.0, FLOAT)));
-    }
-    let half = (M - 1) as f64 / 2.0;
-    let values: Vec<f32> = (0..M)
-        .map(|n| (1.0 - ((n as f64 - half) / half).abs()) as f32)
-        .collect();
-    wrap(mlx_oxide_core::Array::from_slice(&values, [M as usize]))
+    blackman;
+    /// The triangular Bartlett window of `M` points, a `float32` vector: `1 - |2n/(M - 1) - 1|`.
+    ///
+    /// No points if `M < 1`, a one if `M = 1`.
+    ///
+    /// Example:
+    ///     >>> mx.bartlett(5)
+    ///     array([0, 0.5, 1, 0.5, 0], dtype=float32)
+    bartlett;
 }
 
 /// The shape that shapes broadcast to, a tuple.
@@ -562,9 +530,12 @@ fn broadcast_shapes<'py>(
     }
     let mut shape = mlx_oxide_ir::Shape::scalar();
     for other in &shapes {
-        let sizes: Vec<i64> = other
-            .extract()
-            .map_err(|_| argument_error(format!("[broadcast_shapes] {other} is no shape")))?;
+        let sizes = numbers(other).map_err(|_| {
+            argument_error(format!(
+                "[broadcast_shapes] {} is no shape",
+                other.get_type()
+            ))
+        })?;
         let other = to_shape("broadcast_shapes", &sizes)?;
         shape = mlx_oxide_ir::layout::broadcast_shapes("broadcast_shapes", &shape, &other)
             .or_raise()?;
@@ -575,7 +546,6 @@ fn broadcast_shapes<'py>(
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(module)?;
     register_windows(module)?;
-    module.add_function(wrap_pyfunction!(bartlett, module)?)?;
     module.add_function(wrap_pyfunction!(arange, module)?)?;
     module.add_function(wrap_pyfunction!(linspace, module)?)?;
     module.add_function(wrap_pyfunction!(asarray, module)?)?;

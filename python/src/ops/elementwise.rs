@@ -138,18 +138,7 @@ mod others {
         /// Example:
         ///     >>> mx.trunc(mx.array([-1.5, 1.5]))
         ///     array([-1, 1], dtype=float32)
-        trunc[a, /, *](a: ArrayArgument) -> PyArray = {
-            if a.0.dtype().is_complex() {
-                return Err(PyValueError::new_err("[trunc] dtype complex64 is not supported; expected a real dtype"));
-            }
-            let zero = ops::unary::scalar_like(&a.0, 0.0).or_raise()?;
-            if !a.0.dtype().is_floating() {
-                return Ok(a.0.into());
-            }
-            let negative = ops::less(&a.0, &zero).or_raise()?;
-            let (up, down) = (ops::ceil(&a.0).or_raise()?, ops::floor(&a.0).or_raise()?);
-            wrap(ops::select(&negative, &up, &down))
-        };
+        trunc[a, /, *](a: ArrayArgument) -> PyArray = wrap(ops::trunc(&a.0));
         /// `1/a`. Integers become `float32`.
         ///
         /// Example:
@@ -259,10 +248,8 @@ mod others {
         /// Example:
         ///     >>> mx.logical_xor(mx.array([1, 0]), mx.array([2, 3]))
         ///     array([False, True], dtype=bool)
-        logical_xor[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray = {
-            let truth = |a: &ArrayArgument| ops::astype(&a.0, mlx_oxide_ir::Dtype::Bool).or_raise();
-            wrap(ops::not_equal(&truth(&a)?, &truth(&b)?))
-        };
+        logical_xor[a, b, /, *](a: ArrayArgument, b: ArrayArgument) -> PyArray =
+            wrap(ops::logical_xor(&a.0, &b.0));
         /// The quotient rounded down and the remainder: `(a // b, a % b)`, as a list.
         ///
         /// Raises:

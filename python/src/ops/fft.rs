@@ -1,6 +1,6 @@
 //! The submodule `fft`.
 
-use crate::arguments::{ArrayArgument, Axes, list};
+use crate::arguments::{ArrayArgument, Axes, Numbers, list};
 use crate::array::{PyArray, wrap};
 use crate::device;
 use crate::dtype::PyDtype;
@@ -61,7 +61,7 @@ mod functions {
         ///     (4, 4)
         #[pyo3(text_signature = "(a, s=None, axes=[-2, -1], norm='backward', stream=None)")]
         fft2[a, s = None, axes = last_two(), norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("fft2", norm).or_raise()?;
             wrap(core::fftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -83,7 +83,7 @@ mod functions {
         ///     >>> mx.fft.fftn(mx.ones((4, 4))).shape
         ///     (4, 4)
         fftn[a, s = None, axes = None, norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("fftn", norm).or_raise()?;
             wrap(core::fftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -131,7 +131,7 @@ mod functions {
         ///     (4, 4)
         #[pyo3(text_signature = "(a, s=None, axes=[-2, -1], norm='backward', stream=None)")]
         ifft2[a, s = None, axes = last_two(), norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("ifft2", norm).or_raise()?;
             wrap(core::ifftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -153,7 +153,7 @@ mod functions {
         ///     >>> mx.fft.ifftn(mx.ones((4, 4))).shape
         ///     (4, 4)
         ifftn[a, s = None, axes = None, norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("ifftn", norm).or_raise()?;
             wrap(core::ifftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -201,7 +201,7 @@ mod functions {
         ///     (4, 3)
         #[pyo3(text_signature = "(a, s=None, axes=[-2, -1], norm='backward', stream=None)")]
         rfft2[a, s = None, axes = last_two(), norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("rfft2", norm).or_raise()?;
             wrap(core::rfftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -223,7 +223,7 @@ mod functions {
         ///     >>> mx.fft.rfftn(mx.ones((4, 4))).shape
         ///     (4, 3)
         rfftn[a, s = None, axes = None, norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("rfftn", norm).or_raise()?;
             wrap(core::rfftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -271,7 +271,7 @@ mod functions {
         ///     (4, 6)
         #[pyo3(text_signature = "(a, s=None, axes=[-2, -1], norm='backward', stream=None)")]
         irfft2[a, s = None, axes = last_two(), norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("irfft2", norm).or_raise()?;
             wrap(core::irfftn(&a.0, s.as_deref(), list(&axes), norm))
@@ -293,7 +293,7 @@ mod functions {
         ///     >>> mx.fft.irfftn(mx.ones((4, 4))).shape
         ///     (4, 6)
         irfftn[a, s = None, axes = None, norm = "backward"](
-            a: ArrayArgument, s: Option<Vec<i64>>, axes: Option<Axes>, norm: &str
+            a: ArrayArgument, s: Option<Numbers>, axes: Option<Axes>, norm: &str
         ) -> PyArray = {
             let norm = Norm::named("irfftn", norm).or_raise()?;
             wrap(core::irfftn(&a.0, s.as_deref(), list(&axes), norm))

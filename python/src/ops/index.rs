@@ -1,11 +1,12 @@
 //! Gathering and scattering.
 
-use crate::arguments::{ArrayArgument, to_shape};
+use crate::arguments::{ArrayArgument, Numbers, to_shape};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::error::OrRaise;
 use mlx_oxide_core::ops;
 use mlx_oxide_ir::Combine;
-use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 super::functions! {
     /// The slices that indices name along an axis, or the elements of the flat array; the
@@ -95,7 +96,7 @@ super::functions! {
     ///     >>> mx.slice(mx.arange(5), mx.array([2]), [0], [3])
     ///     array([2, 3, 4], dtype=int32)
     slice[a, start_indices, axes, slice_size, *](
-        a: ArrayArgument, start_indices: ArrayArgument, axes: Vec<i64>, slice_size: Vec<i64>
+        a: ArrayArgument, start_indices: ArrayArgument, axes: Numbers, slice_size: Numbers
     ) -> PyArray =
         wrap(ops::dynamic_slice(&a.0, &start_indices.0, &axes, to_shape("slice", &slice_size)?));
     /// The array with the part of `update`'s shape that begins at `start_indices` replaced by it.
@@ -112,7 +113,7 @@ super::functions! {
     ///     >>> mx.slice_update(mx.zeros((3,)), mx.ones((2,)), mx.array([1]), [0])
     ///     array([0, 1, 1], dtype=float32)
     slice_update[a, update, start_indices, axes, *](
-        a: ArrayArgument, update: ArrayArgument, start_indices: ArrayArgument, axes: Vec<i64>
+        a: ArrayArgument, update: ArrayArgument, start_indices: ArrayArgument, axes: Numbers
     ) -> PyArray = wrap(ops::dynamic_slice_update(&a.0, &update.0, &start_indices.0, &axes));
     /// For each axis the positions of the nonzero elements along it, in row-major order.
     ///
@@ -124,10 +125,8 @@ super::functions! {
     /// Example:
     ///     >>> mx.nonzero(mx.array([0, 7, 8]))[0].tolist()
     ///     [1, 2]
-    nonzero[a, /, *](a: ArrayArgument) -> Vec<PyArray> = {
-        if a.0.ndim() == 0 {
-            return Err(PyValueError::new_err("[nonzero] an array without axes has no positions"));
-        }
-        wrap_all(ops::nonzero(&a.0))
+    nonzero[a, /, *](py: Python<'_>, a: ArrayArgument) -> Py<PyTuple> = {
+        let positions = wrap_all(py.detach(|| ops::nonzero(&a.0)))?;
+        Ok(PyTuple::new(py, positions)?.unbind())
     };
 }

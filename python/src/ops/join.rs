@@ -1,6 +1,8 @@
 //! Joining, splitting, padding and repeating.
 
-use crate::arguments::{ArrayArgument, Axes, to_array, to_size, wrong_type};
+use crate::arguments::{
+    ArrayArgument, Arrays, Axes, Numbers, items, numbers, to_array, to_size, wrong_type,
+};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::error::{OrRaise, argument_error};
 use mlx_oxide_core::{Array, ops};
@@ -36,17 +38,16 @@ fn pad_widths(ndim: usize, width: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, usi
     if let Ok(one) = width.extract::<i64>() {
         return Ok(vec![pair(one, one)?; ndim]);
     }
-    if let Ok(flat) = width.extract::<Vec<i64>>() {
+    if let Ok(flat) = numbers(width) {
         return match flat[..] {
             [one] => Ok(vec![pair(one, one)?; ndim]),
             [low, high] => Ok(vec![pair(low, high)?; ndim]),
-            _ => Err(PyValueError::new_err(
+            _ => Err(argument_error(
                 "[pad] pad_width must be one number, a pair, or a pair per axis",
             )),
         };
     }
-    let pairs: Vec<Vec<i64>> = width
-        .extract()
+    let pairs: Vec<Numbers> = items(width, "pairs of integers")
         .map_err(|_| wrong_type("pad", "an integer or pairs of integers", width))?;
     let pairs: Vec<(usize, usize)> = pairs
         .iter()
@@ -119,7 +120,7 @@ fn counts(repeats: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
                 .or_raise()?;
             scalars.iter().map(|scalar| scalar.to_i64()).collect()
         }
-        Err(_) => match repeats.extract() {
+        Err(_) => match numbers(repeats) {
             Ok(numbers) => numbers,
             Err(_) => return Ok(None),
         },
@@ -172,7 +173,7 @@ super::functions! {
     ///     >>> mx.concatenate([mx.array([1]), mx.array([2, 3])])
     ///     array([1, 2, 3], dtype=int32)
     #[pyo3(text_signature = "(arrays, axis=0, *, stream=None)")]
-    concatenate[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
+    concatenate[arrays, axis = Some(0), *](arrays: Arrays, axis: Option<i64>) -> PyArray =
         match axis {
             // one array is joined to nothing, along whatever axis
             Some(_) if arrays.len() == 1 => Ok(arrays[0].0.clone().into()),
@@ -189,7 +190,7 @@ super::functions! {
     ///     >>> mx.stack([mx.array([1, 2]), mx.array([3, 4])]).tolist()
     ///     [[1, 2], [3, 4]]
     #[pyo3(text_signature = "(arrays, axis=0, *, stream=None)")]
-    stack[arrays, axis = Some(0), *](arrays: Vec<ArrayArgument>, axis: Option<i64>) -> PyArray =
+    stack[arrays, axis = Some(0), *](arrays: Arrays, axis: Option<i64>) -> PyArray =
         wrap(ops::stack(&references(&arrays), axis.unwrap_or(0)));
     /// The array cut along an axis, as a list of parts.
     ///

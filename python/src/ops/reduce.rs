@@ -136,8 +136,8 @@ super::functions! {
     minmax[a, /, axis = None, keepdims = false, *](
         a: ArrayArgument, axis: Option<Axes>, keepdims: bool
     ) -> (PyArray, PyArray) = {
-        let least = wrap(ops::min(&a.0, list(&axis), keepdims))?;
-        Ok((least, wrap(ops::max(&a.0, list(&axis), keepdims))?))
+        let (least, greatest) = ops::minmax(&a.0, list(&axis), keepdims).or_raise()?;
+        Ok((least.into(), greatest.into()))
     };
     /// Whether all elements over axes are nonzero; true of none.
     ///

@@ -1,6 +1,6 @@
 //! The same elements under another shape or order.
 
-use crate::arguments::{ArrayArgument, Axes, list, to_shape};
+use crate::arguments::{ArrayArgument, Axes, Numbers, list, to_shape};
 use crate::array::{PyArray, wrap, wrap_all};
 use crate::dtype::PyDtype;
 use crate::error::OrRaise;
@@ -96,7 +96,7 @@ super::functions! {
     /// Example:
     ///     >>> mx.unflatten(mx.zeros((6, 4)), 0, (2, -1)).shape
     ///     (2, 3, 4)
-    unflatten[a, /, axis, shape, *](a: ArrayArgument, axis: i64, shape: Vec<i64>) -> PyArray = {
+    unflatten[a, /, axis, shape, *](a: ArrayArgument, axis: i64, shape: Numbers) -> PyArray = {
         if shape.is_empty() {
             return Err(PyValueError::new_err("[unflatten] shape is (); expected at least one size"));
         }
@@ -154,11 +154,7 @@ super::functions! {
     unstack[x, /, *, axis = 0](
         py: Python<'_>, x: ArrayArgument, axis: i64
     ) -> Py<PyTuple> = {
-        let place = normalize_axis("unstack", axis, x.0.ndim()).or_raise()?;
-        let slices = (0..x.0.shape()[place]).map(|index| {
-            ops::squeeze(&ops::slice_axis(&x.0, place, index, index + 1)?, Some(&[place as i64]))
-        });
-        Ok(PyTuple::new(py, wrap_all(slices.collect())?)?.unbind())
+        Ok(PyTuple::new(py, wrap_all(ops::unstack(&x.0, axis))?)?.unbind())
     };
     /// The array with its axes in the order `axes`, reversed by default.
     ///
@@ -169,7 +165,7 @@ super::functions! {
     /// Example:
     ///     >>> mx.transpose(mx.zeros((2, 3, 4)), (1, 0, 2)).shape
     ///     (3, 2, 4)
-    transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Vec<i64>>) -> PyArray =
+    transpose[a, /, axes = None, *](a: ArrayArgument, axes: Option<Numbers>) -> PyArray =
         in_order(&a.0, axes.as_deref());
     /// The array with its last two axes exchanged.
     ///
@@ -269,13 +265,16 @@ super::functions! {
     ///     >>> mx.as_strided(mx.arange(4), (3, 2), (1, 1)).tolist()
     ///     [[0, 1], [1, 2], [2, 3]]
     as_strided[a, /, shape = None, strides = None, offset = 0, *](
-        a: ArrayArgument, shape: Option<Vec<i64>>, strides: Option<Vec<isize>>, offset: usize
+        a: ArrayArgument, shape: Option<Numbers>, strides: Option<Numbers>, offset: usize
     ) -> PyArray = {
         let shape = match shape {
             Some(shape) => to_shape("as_strided", &shape)?,
             None => a.0.shape().clone(),
         };
-        let strides = strides.map_or_else(|| contiguous_strides(&shape), Into::into);
+        let strides = strides.map_or_else(
+            || contiguous_strides(&shape),
+            |steps| steps.iter().map(|step| *step as isize).collect(),
+        );
         wrap(ops::as_strided(&a.0, shape, strides, offset))
     };
 }

@@ -5,13 +5,13 @@ use mlx_oxide_ir::{Dtype, Layout, Result, Scalar};
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Digits after the point; negative for six significant digits.
+/// Digits after the point; -1 for six significant digits.
 static PRECISION: AtomicI32 = AtomicI32::new(-1);
 
 /// Axes longer than twice this show that many elements at each end.
 const EDGE: usize = 3;
 
-/// How many digits floats are printed with after the point; negative for six significant ones.
+/// How many digits floats are printed with after the point; -1 for six significant ones.
 pub fn print_precision() -> i32 {
     PRECISION.load(Ordering::Relaxed)
 }
@@ -55,13 +55,13 @@ impl Shown<'_> {
             format!(",\n{}", " ".repeat(7 + axis))
         };
         text.push('[');
-        let cut = size > 2 * EDGE;
-        for index in 0..size {
-            if cut && (EDGE..size - EDGE).contains(&index) {
-                if index == EDGE {
-                    let _ = write!(text, "{separator}...");
-                }
-                continue;
+        let (first, last) = match size > 2 * EDGE {
+            true => (EDGE, size - EDGE),
+            false => (size, size),
+        };
+        for index in (0..first).chain(last..size) {
+            if index == last {
+                let _ = write!(text, "{separator}...");
             }
             if index > 0 {
                 text.push_str(&separator);
@@ -111,10 +111,12 @@ fn write_scalar(text: &mut String, scalar: Scalar) {
 /// A float with six significant digits, or the set number after the point, as C's `%g` and `%f`.
 fn general(value: f64) -> String {
     let precision = print_precision();
-    if precision >= 0 && value.is_finite() {
-        return format!("{value:.*}", precision as usize);
+    if precision == -1 || !value.is_finite() {
+        return significant(value);
     }
-    significant(value)
+    // C takes another negative number for its own default; the standard library's digits are 16 bits
+    let digits = u16::try_from(precision).unwrap_or(if precision < 0 { 6 } else { u16::MAX });
+    format!("{value:.*}", usize::from(digits))
 }
 
 /// A float with six significant digits, as C's `%g`.

@@ -103,3 +103,11 @@ pub(crate) fn convert(a: &Array, dtype: Dtype, shape: &Shape) -> Result<Array> {
 pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
     Ok((floor_divide(a, b)?, remainder(a, b)?))
 }
+
+/// Whether exactly one of `a` and `b` is nonzero.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn logical_xor(a: &Array, b: &Array) -> Result<Array> {
+    not_equal(&astype(a, Dtype::Bool)?, &astype(b, Dtype::Bool)?)
+}

@@ -4,7 +4,7 @@ use super::{binary, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::broadcast_shapes;
-use mlx_oxide_ir::{Contract, Dtype, Error, Op, Result, Shape, result_type};
+use mlx_oxide_ir::{Contract, Dtype, Error, Op, Result, Shape, normalize_axis, result_type};
 
 /// The product of matrices, `(…, m, k) × (…, k, n) → (…, m, n)`; leading axes broadcast. A vector
 /// on the left is a row, on the right a column, and its axis is dropped from the result.
@@ -119,7 +119,7 @@ pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f64, beta: f64) -> Result<A
             if a.ndim() < 2 || b.ndim() < 2 {
                 let product = unary::astype(&matmul(a, b)?, dtype)?;
                 let scaled = binary::multiply(&product, &unary::scalar_like(&product, alpha)?)?;
-                let c = unary::astype(c, dtype)?;
+                let c = view::broadcast_for("addmm", &unary::astype(c, dtype)?, scaled.shape())?;
                 return binary::add(
                     &scaled,
                     &binary::multiply(&c, &unary::scalar_like(&c, beta)?)?,
@@ -168,6 +168,26 @@ pub fn outer(a: &Array, b: &Array) -> Result<Array> {
             binary::multiply(&column, &row)
         },
     )
+}
+
+/// The inner product along an axis: `Σ conj(a)·b`; the other axes broadcast.
+///
+/// # Errors
+/// An axis out of bounds; sizes along it that differ; other axes that do not broadcast.
+pub fn vecdot(a: &Array, b: &Array, axis: i64) -> Result<Array> {
+    let size = |operand: &Array| -> Result<usize> {
+        Ok(operand.shape()[normalize_axis("vecdot", axis, operand.ndim())?])
+    };
+    if size(a)? != size(b)? {
+        return Err(Error::ShapeMismatch {
+            op: "vecdot",
+            rule: "sizes along the axis differ",
+            lhs: a.shape().clone(),
+            rhs: b.shape().clone(),
+        });
+    }
+    let products = binary::multiply(&unary::conjugate(a)?, b)?;
+    super::reduce::sum(&products, Some(&[axis]), false)
 }
 
 /// The sum of products over the last `count` axes of `a` and the first of `b`.

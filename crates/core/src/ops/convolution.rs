@@ -66,6 +66,19 @@ pub fn conv2d(
     )
 }
 
+/// [`convolution`] of `(N, D, H, W, C_in)` with `(C_out, kD, kH, kW, C_in/groups)`.
+pub fn conv3d(
+    input: &Array,
+    weight: &Array,
+    stride: [usize; 3],
+    padding: [usize; 3],
+    dilation: [usize; 3],
+    groups: usize,
+) -> Result<Array> {
+    expect_spatial("conv3d", input, 3)?;
+    convolution(input, weight, &stride, &padding, &dilation, groups)
+}
+
 /// [`convolution`] of `(N, L, C_in)` with `(C_out, k, C_in/groups)`.
 pub fn conv1d(
     input: &Array,
@@ -77,6 +90,91 @@ pub fn conv1d(
 ) -> Result<Array> {
     expect_spatial("conv1d", input, 1)?;
     convolution(input, weight, &[stride], &[padding], &[dilation], groups)
+}
+
+/// The transpose of a [`convolution`] in its input: `(N, spatial…, C_in)` with
+/// `(C_out, kernel…, C_in/groups)`.
+///
+/// `padding` is that of the convolution which this transposes, and `output_padding` lengthens the
+/// far side of each axis of the result.
+///
+/// # Errors
+/// As [`convolution`]; arguments that are not one for each spatial axis.
+pub fn convolution_transpose(
+    input: &Array,
+    weight: &Array,
+    stride: &[usize],
+    padding: &[usize],
+    dilation: &[usize],
+    output_padding: &[usize],
+    groups: usize,
+) -> Result<Array> {
+    let spatial = stride.len();
+    for (argument, numbers) in [
+        ("padding", padding),
+        ("dilation", dilation),
+        ("output_padding", output_padding),
+    ] {
+        if numbers.len() != spatial {
+            return Err(Error::InvalidArgument {
+                op: "conv_transpose",
+                argument,
+                value: format!("{numbers:?}"),
+                expected: "one number for each spatial axis",
+            });
+        }
+    }
+    for operand in [input, weight] {
+        expect_spatial("conv_transpose", operand, spatial)?;
+    }
+    let reach = |axis: usize| (weight.shape()[axis + 1].max(1) - 1).saturating_mul(dilation[axis]);
+    let low: SmallVec<[isize; 3]> = (0..spatial)
+        .map(|axis| reach(axis) as isize - padding[axis] as isize)
+        .collect();
+    let high = (0..spatial)
+        .map(|axis| low[axis].saturating_add(output_padding[axis] as isize))
+        .collect();
+    conv_general(
+        input,
+        weight,
+        Convolution {
+            stride: smallvec![1; spatial],
+            padding_low: low,
+            padding_high: high,
+            kernel_dilation: SmallVec::from_slice(dilation),
+            input_dilation: SmallVec::from_slice(stride),
+            groups,
+            flip: true,
+        },
+    )
+}
+
+macro_rules! transposed {
+    ($($name:ident $spatial:literal $formula:literal;)*) => {$(
+        #[doc = $formula]
+        ///
+        /// # Errors
+        /// As [`convolution_transpose`].
+        pub fn $name(
+            input: &Array,
+            weight: &Array,
+            stride: [usize; $spatial],
+            padding: [usize; $spatial],
+            dilation: [usize; $spatial],
+            output_padding: [usize; $spatial],
+            groups: usize,
+        ) -> Result<Array> {
+            expect_spatial(stringify!($name), input, $spatial)?;
+            convolution_transpose(
+                input, weight, &stride, &padding, &dilation, &output_padding, groups,
+            )
+        }
+    )*};
+}
+transposed! {
+    conv_transpose1d 1 "[`convolution_transpose`] along one axis.";
+    conv_transpose2d 2 "[`convolution_transpose`] along two axes.";
+    conv_transpose3d 3 "[`convolution_transpose`] along three axes.";
 }
 
 fn expect_spatial(op: &'static str, input: &Array, spatial: usize) -> Result<()> {

@@ -10,6 +10,16 @@ pub fn full(shape: impl Into<Shape>, value: &Array, dtype: Dtype) -> Result<Arra
     view::stretch_to(&unary::astype(value, dtype)?, shape)
 }
 
+/// An array of the shape that `a` and `value` broadcast to, with every element `value`, in `a`'s
+/// dtype.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn full_like(a: &Array, value: &Array) -> Result<Array> {
+    let shape = mlx_oxide_ir::layout::broadcast_shapes("full_like", a.shape(), value.shape())?;
+    full(shape, value, a.dtype())
+}
+
 /// An array with every element `value`.
 pub fn full_scalar(shape: impl Into<Shape>, value: Scalar) -> Result<Array> {
     Array::apply(
@@ -141,7 +151,9 @@ pub fn tri(rows: usize, columns: usize, k: i64, dtype: Dtype) -> Result<Array> {
 
 /// Row numbers plus `k` as a column, and column numbers as a row.
 fn row_and_column(rows: usize, columns: usize, k: i64) -> Result<(Array, Array)> {
-    let first = k as f64;
+    // beyond the corners all diagonals are alike
+    let reach = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let first = k.clamp(-reach(rows), reach(columns)) as f64;
     let row = arange(first, first + rows as f64, 1.0, Dtype::Int64)?;
     let column = arange(0.0, columns as f64, 1.0, Dtype::Int64)?;
     Ok((
@@ -168,7 +180,7 @@ pub fn triu(a: &Array, k: i64) -> Result<Array> {
         || Call::Triu(k),
         &[a],
         || {
-            let mask = triangle("triu", a, k - 1)?;
+            let mask = triangle("triu", a, k.saturating_sub(1))?;
             compare::select(&mask, &unary::scalar_like(a, 0.0)?, a)
         },
     )

@@ -110,6 +110,7 @@ pub fn split(a: &Array, parts: usize, axis: i64) -> Result<Vec<Array>> {
                     expected: "a divisor of the size",
                 });
             }
+            view::check_parts("split", parts)?;
             let step = size / parts;
             let indices: Vec<i64> = (1..parts).map(|part| (part * step) as i64).collect();
             split_at(a, &indices, axis)

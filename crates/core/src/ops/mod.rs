@@ -32,6 +32,7 @@ pub mod subscript;
 pub mod unary;
 pub mod unique;
 pub mod view;
+pub mod window;
 
 pub use binary::*;
 pub use compare::*;
@@ -56,3 +57,5 @@ pub use subscript::{Subscript, getitem, nonzero, setitem};
 pub use unary::*;
 pub use unique::{Unique, unique};
 pub use view::*;
+pub use window::{bartlett, blackman, hamming, hanning};
+pub use {join::concatenate as concat, unary::conjugate as conj, view::transpose as permute_dims};

@@ -153,13 +153,7 @@ pub fn uniform(
     let low = unary::astype(low, dtype)?;
     let high = unary::astype(high, dtype)?;
     let bounds = broadcast_shapes("uniform", low.shape(), high.shape())?;
-    if broadcast_shapes("uniform", &shape, &bounds)? != shape {
-        return Err(Error::BroadcastMismatch {
-            op: "uniform",
-            lhs: bounds,
-            rhs: shape,
-        });
-    }
+    check_broadcast("uniform", &bounds, &shape)?;
     let range = binary::subtract(&high, &low)?;
     let unit = unit_interval(shape, dtype, key)?;
     binary::add(&binary::multiply(&range, &unit)?, &low)
@@ -232,6 +226,18 @@ fn root_of_uniform(shape: Shape, key: Option<&Array>) -> Result<Array> {
     unary::erfinv(&uniform(&low, &high, shape, Dtype::Float32, key)?)
 }
 
+/// Parameters of a shape must broadcast to that of the numbers.
+fn check_broadcast(op: &'static str, parameters: &Shape, shape: &Shape) -> Result<()> {
+    match broadcast_shapes(op, shape, parameters)? == *shape {
+        true => Ok(()),
+        false => Err(Error::BroadcastMismatch {
+            op,
+            lhs: parameters.clone(),
+            rhs: shape.clone(),
+        }),
+    }
+}
+
 /// Uniform integers in `[low, high)`.
 pub fn randint(
     low: &Array,
@@ -251,13 +257,16 @@ pub fn randint(
     // rounding may have brought a number onto a bound
     let drawn = unary::astype(&unary::floor(&drawn)?, dtype)?;
     let low = unary::astype(low, dtype)?;
-    let high = unary::astype(high, dtype)?;
-    let most = binary::subtract(&high, &unary::scalar_like(&high, 1.0)?)?;
+    // a fraction is cut off last, so that numbers below 0.5 may be 0 or less
+    let most = binary::subtract(high, &unary::scalar_like(high, 1.0)?)?;
+    let most = unary::astype(&most, dtype)?;
     binary::maximum(&binary::minimum(&drawn, &most)?, &low)
 }
 
 /// `true` with probability `p`, which broadcasts to the shape.
 pub fn bernoulli(p: &Array, shape: impl Into<Shape>, key: Option<&Array>) -> Result<Array> {
+    let shape = shape.into();
+    check_broadcast("bernoulli", p.shape(), &shape)?;
     let drawn = unary::astype(&bits(shape, 4, key)?, Dtype::Float32)?;
     let most = unary::scalar_like(&drawn, f64::from(u32::MAX as f32))?;
     let p = unary::astype(p, Dtype::Float32)?;

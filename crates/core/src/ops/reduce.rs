@@ -246,3 +246,11 @@ pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> 
         },
     )
 }
+
+/// The least and the greatest elements over axes.
+///
+/// # Errors
+/// As [`min`]: an axis out of bounds; no elements.
+pub fn minmax(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<(Array, Array)> {
+    Ok((min(a, axes, keepdims)?, max(a, axes, keepdims)?))
+}

@@ -123,7 +123,7 @@ fn positions_of(a: &Array, mask: &Array, axis: usize) -> Result<Vec<Array>> {
             rhs: mask.shape().clone(),
         });
     }
-    nonzero(mask)
+    positions_where(mask)
 }
 
 /// For each axis the `int64` positions of the nonzero elements, in row-major order.
@@ -131,8 +131,19 @@ fn positions_of(a: &Array, mask: &Array, axis: usize) -> Result<Vec<Array>> {
 /// The number of elements depends on the values, so they are evaluated now.
 ///
 /// # Errors
-/// Under vmap, compile or export, where there is no value.
+/// An array without axes; under vmap, compile or export, where there is no value.
 pub fn nonzero(a: &Array) -> Result<Vec<Array>> {
+    if a.ndim() == 0 {
+        return Err(Error::ShapeUnsuitable {
+            op: "nonzero",
+            rule: "at least one axis is needed to tell positions",
+            shape: a.shape().clone(),
+        });
+    }
+    positions_where(a)
+}
+
+fn positions_where(a: &Array) -> Result<Vec<Array>> {
     let mask = unary::astype(a, Dtype::Bool)?
         .to_vec::<bool>()
         .map_err(|error| error.read_by("nonzero"))?;

@@ -138,3 +138,22 @@ pub fn radians(a: &Array) -> Result<Array> {
     let real = astype(a, a.dtype().at_least_float())?;
     binary::multiply(&real, &scalar_like(&real, std::f64::consts::PI / 180.0)?)
 }
+
+/// The integer part: `x` rounded toward zero; integers are their own.
+///
+/// # Errors
+/// A complex dtype.
+pub fn trunc(a: &Array) -> Result<Array> {
+    if a.dtype().is_complex() {
+        return Err(Error::DtypeUnsupported {
+            op: "trunc",
+            dtype: a.dtype(),
+            expected: "a real dtype",
+        });
+    }
+    if !a.dtype().is_floating() {
+        return Ok(a.clone());
+    }
+    let negative = binary::less(a, &scalar_like(a, 0.0)?)?;
+    super::compare::select(&negative, &ceil(a)?, &floor(a)?)
+}

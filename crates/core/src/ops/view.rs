@@ -340,3 +340,34 @@ pub fn stop_gradient(a: &Array) -> Result<Array> {
 pub fn contiguous(a: &Array) -> Result<Array> {
     apply(View::Contiguous, a)
 }
+
+/// An array without elements may have more slices than memory has room for their nodes.
+pub(super) fn check_parts(op: &'static str, parts: usize) -> Result<()> {
+    const MOST: usize = 1 << 24;
+    if parts <= MOST {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument {
+        op,
+        argument: "the number of parts",
+        value: parts.to_string(),
+        expected: "at most 2²⁴",
+    })
+}
+
+/// The slices along an axis, which they lack.
+///
+/// # Errors
+/// An axis out of bounds; more than 2²⁴ slices.
+pub fn unstack(a: &Array, axis: i64) -> Result<Vec<Array>> {
+    let place = normalize_axis("unstack", axis, a.ndim())?;
+    check_parts("unstack", a.shape()[place])?;
+    (0..a.shape()[place])
+        .map(|index| {
+            squeeze(
+                &slice_axis(a, place, index, index + 1)?,
+                Some(&[place as i64]),
+            )
+        })
+        .collect()
+}

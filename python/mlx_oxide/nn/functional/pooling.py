@@ -10,7 +10,7 @@ import mlx_oxide.core as mx
 
 def pool(
     x: mx.array,
-    reduce: Callable[..., Any],
+    reduce: Callable[..., mx.array],
     kernel_size: Sequence[int],
     stride: Sequence[int],
     padding: Sequence[int],

@@ -225,7 +225,7 @@ class Module(Storage):
 
     # Replacement
 
-    def update(self: Self, parameters: Any, strict: bool = True) -> Self:
+    def update(self: Self, parameters: Any, strict: bool = True) -> Self:  # type: ignore[override]  # as MLX's
         """Replace parameters by those of a tree, which may be partial.
 
         Args:

@@ -153,7 +153,7 @@ class _ShardedLinear(_Sharded):
         *,
         segments: Segments = 1,
         group: Optional[Group] = None,
-    ) -> Any:
+    ) -> Module:
         """Take over this member's shard of a :class:`Linear` layer.
 
         Raises:
@@ -290,7 +290,7 @@ class _QuantizedShardedLinear(_Sharded):
         *,
         segments: Segments = 1,
         group: Optional[Group] = None,
-    ) -> Any:
+    ) -> Module:
         """Take over this member's shard of a :class:`QuantizedLinear` layer.
 
         Raises:

@@ -39,7 +39,8 @@ class Embedding(Module):
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
 
     def __call__(self, x: mx.array) -> mx.array:
-        return self["weight"][x]
+        rows: mx.array = self["weight"][x]
+        return rows
 
     def as_linear(self, x: mx.array) -> mx.array:
         r"""Return :math:`x W^\top`: the scores of all rows, for models whose input embedding

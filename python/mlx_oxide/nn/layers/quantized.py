@@ -184,7 +184,8 @@ class QuantizedEmbedding(Module):
         mode: str = "affine",
     ) -> "QuantizedEmbedding":
         """Quantize the table of an :class:`Embedding`."""
-        layer = cls(*embedding_layer.weight.shape, group_size, bits, mode=mode)
+        rows, dims = embedding_layer.weight.shape
+        layer = cls(rows, dims, group_size, bits, mode)
         hold_quantized(layer, embedding_layer.weight, group_size, bits, mode)
         return layer
 

@@ -99,14 +99,15 @@ class MultiHeadAttention(Module):
                     f"[MultiHeadAttention] expects {kind} of shape (N, L, features) but they "
                     f"have shape {x.shape}."
                 )
-        y = multi_head_attention(
+        attended = multi_head_attention(
             self["query_proj"](queries),
             self["key_proj"](keys),
             self["value_proj"](values),
             self.num_heads,
             mask,
         )
-        return self["out_proj"](y)
+        y: mx.array = self["out_proj"](attended)
+        return y
 
     @staticmethod
     def create_additive_causal_mask(N: int, dtype: mx.Dtype = mx.float32) -> mx.array:

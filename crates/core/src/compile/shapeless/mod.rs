@@ -1,8 +1,8 @@
 //! Traces that hold for every size.
 //!
 //! Nodes hold sizes: a reshape its shape, a mean the factor `1/n`. While a trace is
-//! [recorded](record::trace) for every size, the public operations that make such nodes note
-//! what the caller said, as a [`Call`]: so a flatten stays a flatten, and for inputs of
+//! recorded for every size, the public operations that make such nodes note
+//! what the caller said, as a `Call`: so a flatten stays a flatten, and for inputs of
 //! other sizes it is called again. Nodes that nobody noted are admitted only if their operation
 //! has no size among its parameters; whatever else is met is named in the refusal.
 

@@ -9,4 +9,7 @@ mod transform;
 
 pub use frequency::{fftfreq, fftshift, ifftshift, rfftfreq};
 pub use short_time::{Frames, PadMode, istft, stft};
-pub use transform::{Norm, fft, fftn, hfft, ifft, ifftn, ihfft, irfft, irfftn, rfft, rfftn};
+pub use transform::{
+    Norm, fft, fft2, fftn, hfft, ifft, ifft2, ifftn, ihfft, irfft, irfft2, irfftn, rfft, rfft2,
+    rfftn,
+};

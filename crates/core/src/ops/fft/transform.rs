@@ -179,7 +179,7 @@ fn transform(
 }
 
 macro_rules! transforms {
-    ($($single:ident $several:ident $kind:ident $formula:literal;)*) => {$(
+    ($($single:ident $pair:ident $several:ident $kind:ident $formula:literal;)*) => {$(
         #[doc = $formula]
         ///
         /// Along `axis`, cut or filled with zeros to `n` elements. The gradient is the transposed
@@ -213,13 +213,28 @@ macro_rules! transforms {
         ) -> Result<Array> {
             transform(stringify!($several), Kind::$kind, a, sizes, axes, norm)
         }
+
+        #[doc = $formula]
+        ///
+        /// Along two axes, usually the last: `[-2, -1]`.
+        ///
+        /// # Errors
+        /// As along several axes.
+        pub fn $pair(
+            a: &Array,
+            sizes: Option<&[i64]>,
+            axes: [i64; 2],
+            norm: Norm,
+        ) -> Result<Array> {
+            transform(stringify!($pair), Kind::$kind, a, sizes, Some(&axes), norm)
+        }
     )*};
 }
 transforms! {
-    fft fftn Forward "The discrete Fourier transform `X[k] = Σₙ x[n]·e^(-2πi·kn/N)`.";
-    ifft ifftn Inverse "The inverse transform `x[n] = 1/N·Σₖ X[k]·e^(2πi·kn/N)`.";
-    rfft rfftn RealForward "The transform of real numbers: the frequencies `0..=N/2` along the last axis.";
-    irfft irfftn RealInverse "The real numbers whose frequencies `0..=N/2` along the last axis are given; `n` is `2(m - 1)` for `m` frequencies unless given.";
+    fft fft2 fftn Forward "The discrete Fourier transform `X[k] = Σₙ x[n]·e^(-2πi·kn/N)`.";
+    ifft ifft2 ifftn Inverse "The inverse transform `x[n] = 1/N·Σₖ X[k]·e^(2πi·kn/N)`.";
+    rfft rfft2 rfftn RealForward "The transform of real numbers: the frequencies `0..=N/2` along the last axis.";
+    irfft irfft2 irfftn RealInverse "The real numbers whose frequencies `0..=N/2` along the last axis are given; `n` is `2(m - 1)` for `m` frequencies unless given.";
 }
 
 /// The real spectrum of a signal that is its own conjugate mirrored, given from time 0 on.

@@ -42,7 +42,7 @@ pub fn norm(a: &Array, order: NormOrder, axes: Option<&[i64]>, keepdims: bool) -
     }
     let axes = axes.unwrap_or(&all);
     match (order, axes) {
-        (NormOrder::Euclidean, [_] | [_, _]) => vector_norm(a, 2.0, Some(axes), keepdims),
+        (NormOrder::Euclidean, [] | [_] | [_, _]) => vector_norm(a, 2.0, Some(axes), keepdims),
         (NormOrder::Order(p), [_]) => vector_norm(a, p, Some(axes), keepdims),
         (_, [row, column]) => matrix_norm(a, order, (*row, *column), keepdims),
         (NormOrder::Frobenius | NormOrder::Nuclear, _) => invalid(
