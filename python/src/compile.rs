@@ -248,7 +248,7 @@ impl Compiled {
         let captured = Captured::flatten(py, self.inputs.as_ref(), &mut flat)?;
         note_sizes_read("a compiled function with captured inputs");
         let hidden = || {
-            let key = captured.key();
+            let key = captured.key(py);
             key.iter().map(|key| key.array_type().clone()).collect()
         };
         let run = |placeholders: &[Array]| {
@@ -258,7 +258,7 @@ impl Compiled {
         let traced = self.cache.get(&flat.tokens, &flat.arrays, hidden, run);
         let traced = traced.or_raise()?;
         if traced.uses_hidden() {
-            flat.arrays.extend(captured.key());
+            flat.arrays.extend(captured.key(py));
         }
         let mut outputs = traced.replay(&flat.arrays).or_raise()?.into_iter();
         let result = traced.data.result.build(py, &mut outputs)?;

@@ -152,3 +152,98 @@ def test_scan_without_slices_and_of_length_zero():
         mx.scan(lambda c, x: (c, c), mx.array(1.0), mx.zeros(3), length=4)
     with pytest.raises(ValueError, match="carry"):
         mx.scan(lambda c, x: (mx.zeros(2), c), mx.array(1.0), mx.zeros(3))
+
+
+def near(found, expected, tolerance=2e-5):
+    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_scans_under_every_transform_agree_with_loops(reverse, wrapped):
+    mx.random.seed(0)
+    w, b = mx.random.normal((4, 4)) * 0.5, mx.random.normal((4,))
+    h, x = mx.random.normal((2, 4)), mx.random.normal((6, 2, 4))
+    maybe_compiled = mx.compile if wrapped else lambda function: function
+
+    def cell(w, b, carry, x):
+        carry = mx.tanh(carry @ w + x) * b
+        return carry, carry * x
+
+    def scanned(w, b=b, h=h, x=x):
+        last, out = mx.scan(lambda carry, x: cell(w, b, carry, x), h, x, reverse=reverse)
+        return (out**2).sum() + last.sum() * 3
+
+    def looped(w, b=b, h=h, x=x):
+        carry, total = h, 0
+        for place in range(5, -1, -1) if reverse else range(6):
+            carry, out = cell(w, b, carry, x[place])
+            total = total + (out**2).sum()
+        return total + carry.sum() * 3
+
+    def first(function):
+        return maybe_compiled(mx.grad(function, argnums=(0, 1, 2, 3)))(w, b, h, x)
+
+    for found, expected in zip(first(scanned), first(looped), strict=True):
+        near(found, expected)
+
+    def second(function):
+        squares = lambda w: (mx.grad(function)(w) ** 2).sum()
+        return maybe_compiled(mx.grad(squares))(w)
+
+    near(second(scanned), second(looped), 3e-4)
+
+    def pushed(function):
+        return mx.jvp(mx.grad(function), [w], [mx.ones((4, 4))])[1][0]
+
+    near(pushed(scanned), pushed(looped), 3e-4)
+    many = mx.stack([w, w * 2, -w])
+    mapped = maybe_compiled(mx.vmap(mx.grad(scanned)))(many)
+    near(mapped, mx.stack([mx.grad(looped)(w) for w in many]), 1e-4)
+    slices = mx.stack([x, x * 2], axis=2)
+    mapped = mx.vmap(lambda x: scanned(w, b, h, x), in_axes=2)
+    near(mapped(slices), [looped(w, b, h, x).item(), looped(w, b, h, x * 2).item()])
+    near(mx.grad(lambda x: mapped(x).sum())(slices)[:, :, 0], first(looped)[3], 1e-4)
+    near(mx.grad(mx.checkpoint(scanned))(w), first(looped)[0])
+
+
+def test_scans_in_scans_with_branches():
+    w = mx.array([0.3, -0.4])
+
+    def scanned(w):
+        def outer(carry, x):
+            inner, out = mx.scan(lambda k, y: (mx.sin(k * w.sum() + y), k), carry, x)
+            return mx.cond(inner > 0, lambda v: v * 2, lambda v: v - 1, inner), out
+
+        last, out = mx.scan(outer, mx.array(0.3), mx.arange(6.0).reshape(2, 3))
+        return last + out.sum()
+
+    def looped(w):
+        carry, total = mx.array(0.3), 0
+        for row in range(2):
+            for column in range(3):
+                total = total + carry
+                carry = mx.sin(carry * w.sum() + float(3 * row + column))
+            carry = mx.where(carry > 0, carry * 2, carry - 1)
+        return carry + total
+
+    near(scanned(w), looped(w))
+    for function in (mx.grad(scanned), mx.compile(mx.grad(scanned))):
+        near(function(w), mx.grad(looped)(w))
+    rows = mx.stack([w, w * 0.5])
+    near(mx.vmap(mx.grad(scanned))(rows), mx.stack([mx.grad(looped)(row) for row in rows]))
+
+
+def test_integers_carried_by_a_scan_have_no_tangents():
+    def run(a):
+        def step(carry, x):
+            value, count = carry
+            return (value + x, count + 1), value * count
+
+        return mx.scan(step, (a, mx.array(0)), mx.ones(3))[1]
+
+    one = mx.array(1.0)
+    outputs, tangents = mx.jvp(run, [one], [one])
+    assert outputs[0].tolist() == [0, 2, 6]
+    assert tangents[0].tolist() == [0, 1, 2]
+    assert mx.grad(lambda a: run(a).sum())(one).item() == 3

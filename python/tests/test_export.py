@@ -265,6 +265,48 @@ def test_control_flow_in_a_file(path):
     )
 
 
+def test_scans_are_loops_in_files(path):
+    w = mx.random.normal((4, 4), key=mx.random.key(0)) * 0.3
+
+    def f(start, x):
+        def step(carry, x):
+            state, count = carry
+            state = mx.tanh(state @ w + x)
+            return (state, count + 1), (state * x, count)
+
+        return mx.scan(step, (start, mx.array(0)), x)
+
+    def flat(start, x):
+        (state, count), (outputs, counts) = f(start, x)
+        return state, count, outputs, counts
+
+    def loss(function):
+        return lambda start, x: sum(function(start, x)[place].sum() for place in (0, 2))
+
+    sizes = []
+    for length in (3, 200):
+        start, x = mx.random.normal((2, 4)), mx.random.normal((length, 2, 4))
+        function = saved(mx, path, flat, start, x)
+        sizes.append(os.path.getsize(path))
+        for found, expected in zip(function(start, x), flat(start, x), strict=True):
+            np.testing.assert_array_equal(np.array(found), np.array(expected))
+        gradient = mx.grad(loss(flat), argnums=(0, 1))
+        expected = gradient(start, x)
+        of_imported = mx.grad(loss(function), argnums=(0, 1))(start, x)
+        exported = saved(mx, path, gradient, start, x)
+        sizes.append(os.path.getsize(path))
+        for found in (of_imported, exported(start, x)):
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_allclose(np.array(one), np.array(other), rtol=1e-5, atol=1e-6)
+    # a longer scan makes no longer file, but for the digits of sizes
+    assert sizes[2] - sizes[0] < 40 and sizes[3] - sizes[1] < 100, sizes
+    many = mx.stack([start, start * 2])
+    mapped = mx.vmap(lambda start: function(start, x)[2])(many)
+    np.testing.assert_allclose(
+        np.array(mapped), np.stack([np.array(flat(s, x)[2]) for s in many]), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_rules_and_checkpoints_leave_their_values_in_a_file(path):
     @mx.custom_function
     def custom(x):
@@ -428,9 +470,15 @@ def test_damaged_files_are_errors(path):
     mx.export_function(path, f, mx.ones((2, 8)), metadata="text")
     with open(path, "rb") as file:
         good = file.read()
+    for version in (2, 3):  # which have no operation that this file lacks
+        with open(path, "wb") as file:
+            file.write(good[:8] + struct.pack("<I", version) + good[12:])
+        x = mx.random.normal((2, 8))
+        for found, expected in zip(mx.import_function(path)(x), f(x), strict=True):
+            np.testing.assert_array_equal(np.array(found), np.array(expected))
     damaged = [good[:length] for length in range(0, len(good), 7)]
     damaged += [b"", b"hello", os.urandom(500), good[:8] + b"\xff" * 100]
-    damaged += [good[:8] + struct.pack("<I", version) + good[12:] for version in (1, 4)]
+    damaged += [good[:8] + struct.pack("<I", version) + good[12:] for version in (1, 5)]
     for content in damaged:
         with open(path, "wb") as file:
             file.write(content)
@@ -464,6 +512,14 @@ def test_hostile_files_are_errors_or_harmless(path):
     fuzz(path, x, rounds // 3)
     mx.export_function(path, control, x)
     fuzz(path, x, rounds // 3, run=False)  # a changed loop may well have no end
+
+    def scanned(x):
+        return mx.scan(lambda c, x: (c @ w + x, c[None] * w), x[0], x, reverse=True)
+
+    mx.export_function(path, scanned, x)
+    fuzz(path, x, rounds // 3, run=False)
+    mx.export_function(path, lambda x: mx.grad(lambda x: scanned(x)[0].sum())(x), x)
+    fuzz(path, x, rounds // 3, run=False)
 
 
 def fuzz(path, x, rounds, run=True):

@@ -139,3 +139,36 @@ fn nothing_between_exists_whole() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn views_that_leave_joined_rows_are_summed_as_they_lie_in_memory() -> Result<()> {
+    install();
+    let numbers: Vec<f32> = (0..40).map(|number| (number as f32 * 0.7).sin()).collect();
+    let x = Array::from_slice(&numbers, [40])?;
+    let build = || -> Result<Vec<Array>> {
+        // each number three times, then a softmax of rows and, beside it, a mean of all
+        let column = ops::reshape_to(&ops::tanh(&x)?, [40, 1])?;
+        let stretched = ops::broadcast_to(&column, [40, 3])?;
+        let rows = ops::fast::softmax(&stretched, Some(&[-1]), false)?;
+        let turned = ops::flip(&ops::reshape_to(&x, [8, 5])?, &[0, 1])?;
+        let powers = ops::exp(&(&turned - &ops::max(&turned, Some(&[-1]), true)?)?)?;
+        Ok(vec![
+            ops::mean(&stretched, None, false)?,
+            rows,
+            powers,
+            ops::sum(&turned, None, false)?,
+        ])
+    };
+    let expected = build()?;
+    eval_unfused(&expected)?;
+    let found = build()?;
+    eval_in_rows(&found)?;
+    for (found, expected) in found.iter().zip(&expected) {
+        let bits = |array: &Array| -> Result<Vec<u32>> {
+            let numbers = array.to_vec::<f32>()?;
+            Ok(numbers.iter().map(|number| number.to_bits()).collect())
+        };
+        assert_eq!(bits(found)?, bits(expected)?);
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use crate::coordinates::{direction, from_coordinates, from_scalars, parts};
 use crate::sample::{InputSpec, Sample};
 use crate::values::generate;
 use mlx_oxide_core::{Array, ops};
-use mlx_oxide_ir::{ArrayType, Dtype, OutputTypes, Result, Scalar, infer};
+use mlx_oxide_ir::{ArrayType, Dtype, Op, OutputTypes, Result, Scalar, infer};
 
 /// The inputs of a sample.
 pub fn arrays(sample: &Sample) -> Result<Vec<Array>> {
@@ -106,4 +106,24 @@ pub fn coarsest(sample: &Sample) -> Result<Option<Dtype>> {
     Ok(dtypes
         .filter(|dtype| dtype.is_inexact())
         .max_by(|a, b| crate::tolerance::epsilon(*a).total_cmp(&crate::tolerance::epsilon(*b))))
+}
+
+/// The dtype whose precision differences have here; none of a sample in single precision, whose
+/// gradient is compared with that in double instead. Complex numbers and packed matrices have no
+/// double, and inputs that are held do not move.
+pub fn difference_dtype(sample: &Sample) -> Result<Option<Dtype>> {
+    let outputs = output_types(sample)?;
+    let moving = variables(sample)
+        .into_iter()
+        .map(|it| sample.inputs[it].dtype);
+    let dtypes: Vec<Dtype> = moving
+        .chain(outputs.iter().map(|output| output.dtype))
+        .filter(|dtype| dtype.is_inexact())
+        .collect();
+    let has_double = !dtypes.contains(&Dtype::Complex64) && !matches!(sample.op, Op::Quantized(_));
+    let epsilon = |dtype: &Dtype| crate::tolerance::epsilon(*dtype);
+    let coarsest = dtypes
+        .into_iter()
+        .max_by(|a, b| epsilon(a).total_cmp(&epsilon(b)));
+    Ok(coarsest.filter(|dtype| *dtype != Dtype::Float32 || !has_double))
 }

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod coordinates;
 pub mod differences;
 pub mod graph;
+pub mod programs;
 pub mod sample;
 pub mod samples;
 pub mod sweep;

@@ -11,8 +11,8 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 /// `random.state` is captured too, so that a function which draws numbers draws new ones.
 pub(super) struct Captured<'py> {
     containers: Option<Bound<'py, PyAny>>,
-    /// The list `random.state`, if the caller did not capture it.
-    key: Option<Bound<'py, PyList>>,
+    /// Whether `random.state` is among them.
+    holds_key: bool,
 }
 
 /// A place in a container and what was there.
@@ -41,19 +41,28 @@ impl<'py> Captured<'py> {
         flat: &mut Flat,
     ) -> PyResult<Self> {
         let containers = inputs.map(|inputs| inputs.bind(py).clone());
-        let random = random::state(py)?;
         let mut holds_key = false;
         if let Some(containers) = &containers {
             flat.state(containers)?;
-            holds_key = contains(containers, random.as_any())?;
+            holds_key = contains(containers, random::state(py)?.as_any())?;
         }
-        let key = (!holds_key).then(|| random.clone());
-        Ok(Captured { containers, key })
+        Ok(Captured {
+            containers,
+            holds_key,
+        })
+    }
+
+    /// The list `random.state`, if the caller did not capture it.
+    fn sequence(&self, py: Python<'py>) -> Option<Bound<'py, PyList>> {
+        match self.holds_key {
+            true => None,
+            false => random::state(py).ok(),
+        }
     }
 
     /// The next key of the sequence, if the caller did not capture it.
-    pub(super) fn key(&self) -> Option<Array> {
-        let item = self.key.as_ref()?.get_item(0).ok()?;
+    pub(super) fn key(&self, py: Python<'py>) -> Option<Array> {
+        let item = self.sequence(py)?.get_item(0).ok()?;
         item.cast::<PyArray>().ok().map(|key| key.get().get())
     }
 
@@ -67,7 +76,7 @@ impl<'py> Captured<'py> {
         if let Some(containers) = &self.containers {
             replace_in(containers, &mut next, &mut replaced.places)?;
         }
-        if let (Some(list), Some(placeholder)) = (&self.key, next.next()) {
+        if let (Some(list), Some(placeholder)) = (self.sequence(py), next.next()) {
             replaced.key = Some(Key {
                 original: list.get_item(0)?.unbind(),
                 placeholder: placeholder.clone(),
@@ -79,8 +88,7 @@ impl<'py> Captured<'py> {
 
     /// The key that follows, if the function took some of the sequence.
     pub(super) fn next_key(&self, py: Python<'py>, replaced: &Replaced) -> PyResult<Option<Array>> {
-        let _ = py;
-        let (Some(list), Some(key)) = (&self.key, &replaced.key) else {
+        let (Some(list), Some(key)) = (self.sequence(py), &replaced.key) else {
             return Ok(None);
         };
         let current = list.get_item(0)?;
@@ -103,7 +111,7 @@ impl<'py> Captured<'py> {
                 false => container.set_item(place.key.bind(py), original)?,
             }
         }
-        if let (Some(list), Some(key)) = (&self.key, replaced.key) {
+        if let (Some(list), Some(key)) = (self.sequence(py), replaced.key) {
             list.set_item(0, key.original)?;
         }
         Ok(())
@@ -111,7 +119,7 @@ impl<'py> Captured<'py> {
 
     /// Stores the key that follows.
     pub(super) fn set_key(&self, py: Python<'py>, key: Array) -> PyResult<()> {
-        match &self.key {
+        match self.sequence(py) {
             Some(list) => list.set_item(0, Bound::new(py, PyArray::from(key))?),
             None => Ok(()),
         }

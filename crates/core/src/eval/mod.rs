@@ -10,6 +10,9 @@ mod order;
 mod reduce;
 mod rows;
 mod run;
+mod traffic;
+
+pub use traffic::Traffic;
 
 use crate::array::{Array, State};
 use mlx_oxide_ir::Result;
@@ -56,16 +59,33 @@ fn eval_with(arrays: &[Array], limits: rows::Limits) -> Result<()> {
 /// [`eval`] with every operation by itself, fused with no other: what fusion is checked against.
 #[doc(hidden)]
 pub fn eval_unfused(arrays: &[Array]) -> Result<()> {
-    let plan = {
-        let mut planning = PLANNING.lock();
-        let mut plan = order::order(arrays, std::mem::take(&mut planning));
-        plan.steps = (0..plan.entries.len() as u32)
-            .map(order::Step::Single)
-            .collect();
-        plan
-    };
-    run::run(plan)?;
+    run::run(plan_unfused(arrays))?;
     arrays.iter().try_for_each(wait)
+}
+
+/// [`eval`], or [`eval_unfused`], and what it moves.
+#[doc(hidden)]
+pub fn eval_counted(arrays: &[Array], fused: bool) -> Result<Traffic> {
+    let plan = match fused {
+        true => plan(arrays, rows::Limits::USUAL),
+        false => Some(plan_unfused(arrays)),
+    };
+    let Some(plan) = plan else {
+        return Ok(Traffic::default());
+    };
+    let traffic = traffic::count(&plan);
+    run::run(plan)?;
+    arrays.iter().try_for_each(wait)?;
+    Ok(traffic)
+}
+
+fn plan_unfused(arrays: &[Array]) -> order::Plan {
+    let mut planning = PLANNING.lock();
+    let mut plan = order::order(arrays, std::mem::take(&mut planning));
+    plan.steps = (0..plan.entries.len() as u32)
+        .map(order::Step::Single)
+        .collect();
+    plan
 }
 
 /// Starts computing arrays and returns at once. A failure is reported when an array is read.

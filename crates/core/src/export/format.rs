@@ -1,4 +1,5 @@
-//! The file format, version 3. Files of version 2, which have no rules, are read too.
+//! The file format, version 4. Files of version 2, which have no rules, and of version 3, which
+//! have no scans, are read too.
 //!
 //! ```text
 //! 8 bytes   "MLXOXFN\0"
@@ -17,7 +18,7 @@ use mlx_oxide_ir::{ArrayType, Op};
 use serde::{Deserialize, Serialize};
 
 pub(super) const MAGIC: &[u8; 8] = b"MLXOXFN\0";
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 pub(super) const OLDEST_VERSION: u32 = 2;
 pub(super) const PREFIX: usize = 24;
 /// How deep functions may lie in functions; each level takes stack when it runs.
@@ -87,6 +88,14 @@ pub(super) enum Kind {
         outputs: u32,
         vjp: Rule,
         jvp: Rule,
+    },
+    /// Of carries and of slices, so many, then of operands that stay the same.
+    Scan {
+        body: Part,
+        carried: u32,
+        scanned: u32,
+        length: u64,
+        reverse: bool,
     },
 }
 

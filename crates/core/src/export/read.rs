@@ -12,7 +12,7 @@ use crate::array::{Array, CustomRules};
 use crate::compile::shapeless::{self, Program, What, has_no_sizes};
 use crate::graph::simplify::{simplify, simplify_for_values};
 use crate::graph::{Graph, Step, Value};
-use crate::transforms::{Branch, StatedRules, Traced, cond_of, while_of};
+use crate::transforms::{Branch, ScanLayout, StatedRules, Traced, cond_of, scan_of, while_of};
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Op, OutputTypes, Result, Scalar, Source, infer};
 use mlx_oxide_runtime::Stream;
 use smallvec::SmallVec;
@@ -178,6 +178,22 @@ impl Reader {
                 let (op, rules) = self.while_loop(&condition, &body, &types, depth)?;
                 (op, Some(rules))
             }
+            Kind::Scan {
+                body,
+                carried,
+                scanned,
+                length,
+                reverse,
+            } => {
+                let layout = ScanLayout {
+                    carried: carried as usize,
+                    scanned: scanned as usize,
+                    length: usize::try_from(length).map_err(|_| malformed("a scan is too long"))?,
+                    reverse,
+                };
+                let (op, rules) = self.scan(&body, layout, &types, depth)?;
+                (op, Some(rules))
+            }
             Kind::Rules { outputs, vjp, jvp } => {
                 let (op, rules) = self.rules(outputs, vjp, jvp, &types, depth)?;
                 (op, Some(rules))
@@ -227,6 +243,19 @@ impl Reader {
             .ok_or_else(|| malformed("a loop has too many results"))?;
         let state: Vec<ArrayType> = state.iter().map(|state| (*state).clone()).collect();
         while_of(&state, condition, body)
+    }
+
+    fn scan(
+        &self,
+        body: &Part,
+        layout: ScanLayout,
+        types: &[&ArrayType],
+        depth: &mut u32,
+    ) -> Result<(Op, Arc<dyn CustomRules>)> {
+        let types = layout.step_types(types)?;
+        let operands: SmallVec<[&ArrayType; 4]> = types.iter().collect();
+        let body = self.branch(body, &operands, depth)?;
+        scan_of(&types, body, layout)
     }
 
     /// An operation whose last inputs, so many, are its outputs.

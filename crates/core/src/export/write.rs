@@ -105,6 +105,13 @@ impl Writer {
                 condition: self.part(condition)?,
                 body: self.part(body)?,
             },
+            Some(ControlFlow::Scan { body, layout }) => Kind::Scan {
+                body: self.part(body)?,
+                carried: layout.carried as u32,
+                scanned: layout.scanned as u32,
+                length: layout.length as u64,
+                reverse: layout.reverse,
+            },
             None if is_portable(&step.op) => Kind::Op(step.op.clone()),
             None => {
                 let name = step.op.name();

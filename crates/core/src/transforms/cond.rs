@@ -1,7 +1,7 @@
 //! A choice between two functions.
 
 use super::custom::dense;
-use super::{jvp, vjp, vmap};
+use super::{ScanLayout, jvp, vjp, vmap};
 use crate::array::{Array, CustomRules, Role, Site};
 use crate::compile::shapeless;
 use crate::graph::Graph;
@@ -28,6 +28,13 @@ pub enum ControlFlow<'a> {
         condition: &'a Branch,
         /// The next state.
         body: &'a Branch,
+    },
+    /// Of carries, slices and arrays that stay the same.
+    Scan {
+        /// The next carries, then what the step puts out.
+        body: &'a Branch,
+        /// What its operands are.
+        layout: ScanLayout,
     },
 }
 
@@ -69,7 +76,7 @@ impl Branch {
     }
 
     /// The cotangents of all operands.
-    fn pull(&self, operands: &[Array], cotangents: &[Array]) -> Result<Vec<Array>> {
+    pub(super) fn pull(&self, operands: &[Array], cotangents: &[Array]) -> Result<Vec<Array>> {
         let (_, pulled) = vjp(
             |inputs| self.graph.replay(inputs),
             &self.pick(operands),

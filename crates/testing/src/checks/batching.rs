@@ -6,8 +6,9 @@ use crate::coordinates::mix;
 use crate::graph;
 use crate::sample::{Agreement, Sample};
 use crate::trials::{Failure, Outcome};
+use mlx_oxide_core::graph::{Graph, Step};
 use mlx_oxide_core::{Array, ops, transforms};
-use mlx_oxide_ir::{Dtype, Op, Result};
+use mlx_oxide_ir::{ArrayType, Dtype, Op, Result};
 
 /// Slices of a mapped input.
 pub(super) const SIZE: usize = 3;
@@ -43,6 +44,25 @@ pub fn batching(sample: &Sample) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Passed)
+}
+
+/// Whether `vmap` over these axes computes the operation slice by slice: its graph then has it
+/// more than once.
+///
+/// # Errors
+/// Those of the rule.
+pub fn loops(sample: &Sample, axes: &[Option<i64>]) -> Result<bool> {
+    let mapped = mapped(&graph::slices(sample, SIZE)?, axes)?;
+    let types: Vec<ArrayType> = mapped.iter().map(|it| it.array_type().clone()).collect();
+    let function = |inputs: &[Array]| transforms::vmap(graph::function(sample), inputs, axes, &[]);
+    let traced = Graph::trace(function, &types)?;
+    let same = |step: &&Step| step.op.name() == sample.op.name();
+    Ok(traced.steps.iter().filter(same).count() >= SIZE)
+}
+
+/// The samples that [`batching`] looks at.
+pub fn is_suitable(sample: &Sample) -> bool {
+    unsuitable(sample).is_none()
 }
 
 fn unsuitable(sample: &Sample) -> Option<&'static str> {
@@ -94,7 +114,7 @@ fn combinations(sample: &Sample) -> Vec<Vec<Option<i64>>> {
 }
 
 /// Every set of mapped inputs once, over drawn axes; of many inputs, each alone and all.
-pub(super) fn each_set(sample: &Sample) -> Vec<Vec<Option<i64>>> {
+pub fn each_set(sample: &Sample) -> Vec<Vec<Option<i64>>> {
     let count = sample.inputs.len();
     let sets: Vec<u32> = match count {
         0..=4 => (1..1 << count).collect(),

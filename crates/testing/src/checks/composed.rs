@@ -7,7 +7,7 @@ use crate::sample::Sample;
 use crate::tolerance::epsilon;
 use crate::trials::{Failure, Outcome};
 use mlx_oxide_core::{Array, ops, transforms};
-use mlx_oxide_ir::{Dtype, Result};
+use mlx_oxide_ir::Result;
 
 /// A sample, its slices and cotangents, mapped over some axes.
 struct Mapped<'a> {
@@ -116,7 +116,7 @@ fn for_each_set(
     if !sample.differentiable {
         return Ok(Outcome::Skipped("not differentiable"));
     }
-    if graph::coarsest(sample)? == Some(Dtype::Float32) {
+    if graph::difference_dtype(sample)?.is_none() {
         return Ok(Outcome::Skipped("single precision"));
     }
     for axes in each_set(sample) {

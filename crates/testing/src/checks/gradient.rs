@@ -18,8 +18,7 @@ pub fn gradient(sample: &Sample) -> Result<Outcome, Failure> {
     if !sample.differentiable {
         return Ok(Outcome::Skipped("not differentiable"));
     }
-    let has_double = |dtype: &Dtype| *dtype == Dtype::Float32 && !is_packed(&sample.op);
-    let Some(dtype) = graph::coarsest(sample)?.filter(|dtype| !has_double(dtype)) else {
+    let Some(dtype) = graph::difference_dtype(sample)? else {
         return Ok(Outcome::Skipped("compared with double precision instead"));
     };
     let point = Point::new(sample)?;
@@ -51,13 +50,11 @@ pub fn single_precision_gradient(sample: &Sample) -> Result<Outcome, Failure> {
     if !sample.differentiable || graph::coarsest(sample)? != Some(Dtype::Float32) {
         return Ok(Outcome::Skipped("not single precision"));
     }
+    if graph::difference_dtype(sample)?.is_some() {
+        return Ok(Outcome::Skipped("compared with differences"));
+    }
     if matches!(sample.op, Op::Cast(_) | Op::View(View::Bitcast(_))) {
         return Ok(Outcome::Skipped("a conversion, of its own precision"));
-    }
-    if is_packed(&sample.op) {
-        return Ok(Outcome::Skipped(
-            "packed matrices have no double: compared with differences",
-        ));
     }
     let single = Point::new(sample)?;
     let cotangents = single.cotangents(1)?;
@@ -78,11 +75,6 @@ pub fn single_precision_gradient(sample: &Sample) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Passed)
-}
-
-/// Whether it works on packed matrices, which go with single precision at most.
-fn is_packed(op: &Op) -> bool {
-    matches!(op, Op::Quantized(_))
 }
 
 fn widened(sample: &Sample, inputs: &[Array]) -> Result<Vec<Array>> {

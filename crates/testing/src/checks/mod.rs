@@ -10,7 +10,7 @@ mod replayed;
 mod second_order;
 
 pub use adjoint::adjoint;
-pub use batching::batching;
+pub use batching::{batching, each_set, is_suitable, loops};
 pub use composed::{batched_gradient, gradient_of_batched};
 pub use decomposition::decomposition;
 pub use fusion::{fusion, fusion_of_gradients, same};

@@ -6,7 +6,7 @@ use crate::graph;
 use crate::sample::Sample;
 use crate::trials::{Failure, Outcome};
 use mlx_oxide_core::{Array, transforms};
-use mlx_oxide_ir::{Dtype, Result};
+use mlx_oxide_ir::Result;
 
 /// With `H` the second derivative of `⟨c, f(x)⟩`: differences of the gradient give `H·t`; so must
 /// `jvp` of `vjp`, `vjp` of `vjp` and `vjp` of `jvp`, and `jvp` of `jvp` must give `⟨t, H·t⟩`.
@@ -14,7 +14,7 @@ pub fn second_order(sample: &Sample) -> Result<Outcome, Failure> {
     if !sample.differentiable {
         return Ok(Outcome::Skipped("not differentiable"));
     }
-    let Some(dtype) = graph::coarsest(sample)?.filter(|dtype| *dtype != Dtype::Float32) else {
+    let Some(dtype) = graph::difference_dtype(sample)? else {
         return Ok(Outcome::Skipped("single precision"));
     };
     let point = Point::new(sample)?;

@@ -23,14 +23,7 @@ pub(in crate::eval) fn run(plan: &mut Plan, rows: &Rows) -> Result<()> {
         return rows.steps.iter().try_for_each(|step| run_step(plan, step));
     }
     pipeline.run()?;
-    let mut results: SmallVec<[(u32, Stored); 2]> = SmallVec::new();
-    for value in std::mem::take(&mut pipeline.values) {
-        if let Some(pieces) = value.pieces {
-            let stored = Stored::contiguous(pieces.finish()?, &value.array_type);
-            results.push((value.member, stored));
-        }
-    }
-    drop(pipeline);
+    let results = pipeline.finish()?;
     for (member, stored) in results {
         if let Some(entry) = &plan.entries[member as usize] {
             publish(&entry.node, smallvec![stored], &plan.progress);
@@ -70,8 +63,19 @@ struct Value {
     last_use: usize,
     /// Whether it is another view of memory.
     is_view: bool,
-    /// The whole of it, if somebody outside needs it.
-    pieces: Option<Pieces>,
+    /// How somebody outside gets it.
+    whole: Whole,
+}
+
+/// What others see of a value.
+enum Whole {
+    /// Nothing.
+    Unneeded,
+    /// Memory of its own.
+    Pieces(Pieces),
+    /// A view of memory that exists whole: as if the step had run alone, for kernels fold in the
+    /// order of memory.
+    View(View, Origin),
 }
 
 struct Pipeline {
@@ -217,34 +221,124 @@ impl Pipeline {
                     member,
                     last_use: number,
                     is_view: matches!(stage.op, Op::View(_)),
-                    pieces: None,
+                    whole: Whole::Unneeded,
                 });
             }
             pipeline.stages.push(stage);
         }
         pipeline.choose_blocks(rows);
-        for value in &mut pipeline.values {
-            let entry = plan.entries[value.member as usize].as_ref();
-            let needed = entry.is_some_and(|entry| {
-                let outside = |consumer: &u32| rows.members.binary_search(consumer).is_err();
-                is_held(entry) || entry.consumers.is_empty() || entry.consumers.iter().any(outside)
-            });
-            if needed {
-                let bounds = pipeline.cut.bounds(&value.array_type);
-                value.pieces = Some(Pieces::new("eval", bounds)?);
-            }
-        }
+        pipeline.choose_wholes(plan, rows)?;
         Ok(pipeline)
     }
 
-    /// Whether every reduction and scan finds the elements of a row together in memory. Where rows
-    /// lie through each other it folds them in an order that depends on how many there are.
-    fn is_stable(&self, depth: usize) -> bool {
+    /// Decides which values exist whole: those that somebody outside needs, and what those are
+    /// views of.
+    fn choose_wholes(&mut self, plan: &Plan, rows: &Rows) -> Result<()> {
+        let outside = |consumer: &u32| rows.members.binary_search(consumer).is_err();
+        let mut needed: SmallVec<[bool; 16]> = self
+            .values
+            .iter()
+            .map(|value| {
+                plan.entries[value.member as usize]
+                    .as_ref()
+                    .is_some_and(|entry| {
+                        is_held(entry)
+                            || entry.consumers.is_empty()
+                            || entry.consumers.iter().any(outside)
+                    })
+            })
+            .collect();
+        let layouts = self.layouts();
+        for stage in self.stages.iter().rev() {
+            for &output in &stage.outputs {
+                if !needed[output] {
+                    continue;
+                }
+                let seen = match &stage.op {
+                    Op::View(view) => self
+                        .seen_through(view, stage.inputs[0], &layouts)
+                        .map(|_| view),
+                    _ => None,
+                };
+                self.values[output].whole = match seen {
+                    Some(view) => {
+                        if let Origin::Value(value) = stage.inputs[0] {
+                            needed[value] = true;
+                        }
+                        Whole::View(view.clone(), stage.inputs[0])
+                    }
+                    None => {
+                        let bounds = self.cut.bounds(&self.values[output].array_type);
+                        Whole::Pieces(Pieces::new("eval", bounds)?)
+                    }
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// The layouts that values have where they are whole.
+    fn layouts(&self) -> Vec<Layout> {
         let mut layouts: Vec<Layout> = self
             .values
             .iter()
             .map(|value| Layout::contiguous(value.array_type.shape.clone()))
             .collect();
+        for stage in &self.stages {
+            if let Op::View(view) = &stage.op
+                && let Some(seen) = self.seen_through(view, stage.inputs[0], &layouts)
+            {
+                layouts[stage.outputs[0]] = seen;
+            }
+        }
+        layouts
+    }
+
+    /// The layout of a view, unless it is a copy.
+    fn seen_through(&self, view: &View, origin: Origin, layouts: &[Layout]) -> Option<Layout> {
+        match origin {
+            Origin::Outside(number) => {
+                let (stored, array_type) = &self.outside[number];
+                view_layout(view, &stored.layout, array_type.dtype)
+            }
+            Origin::Value(value) => {
+                view_layout(view, &layouts[value], self.values[value].array_type.dtype)
+            }
+        }
+    }
+
+    /// What somebody outside needs, by the entry that it belongs to.
+    fn finish(mut self) -> Result<SmallVec<[(u32, Stored); 2]>> {
+        let mut wholes: Vec<Option<Stored>> = Vec::with_capacity(self.values.len());
+        let mut results = SmallVec::new();
+        for value in std::mem::take(&mut self.values) {
+            let stored = match value.whole {
+                Whole::Unneeded => None,
+                Whole::Pieces(pieces) => {
+                    Some(Stored::contiguous(pieces.finish()?, &value.array_type))
+                }
+                Whole::View(view, origin) => {
+                    let source = match origin {
+                        Origin::Outside(number) => Some(self.outside[number].0.clone()),
+                        Origin::Value(value) => wholes[value].clone(),
+                    };
+                    let dtype = value.array_type.dtype;
+                    let seen = show(&view, &source.ok_or_else(vanished)?, dtype);
+                    Some(seen.ok_or_else(vanished)?)
+                }
+            };
+            if let Some(stored) = &stored {
+                results.push((value.member, stored.clone()));
+            }
+            wholes.push(stored);
+        }
+        Ok(results)
+    }
+
+    /// Whether every reduction and scan finds the elements of a row together in memory. Where rows
+    /// lie through each other it folds them in an order that depends on how many there are.
+    fn is_stable(&self, depth: usize) -> bool {
+        let layouts = self.layouts();
         let together = |layout: &Layout| {
             let steps = |range: std::ops::Range<usize>| {
                 let loops = range.filter(|axis| layout.shape[*axis] > 1);
@@ -258,22 +352,11 @@ impl Pipeline {
             let Some(origin) = stage.inputs.first() else {
                 return true;
             };
-            let (layout, dtype) = match *origin {
-                Origin::Outside(number) => {
-                    let (stored, array_type) = &self.outside[number];
-                    (&stored.layout, array_type.dtype)
-                }
-                Origin::Value(value) => (&layouts[value], self.values[value].array_type.dtype),
+            let layout = match *origin {
+                Origin::Outside(number) => &self.outside[number].0.layout,
+                Origin::Value(value) => &layouts[value],
             };
-            if folds_in_order_of_memory(&stage.op) && !together(layout) {
-                return false;
-            }
-            if let Op::View(view) = &stage.op
-                && let Some(seen) = view_layout(view, layout, dtype)
-            {
-                layouts[stage.outputs[0]] = seen;
-            }
-            true
+            !folds_in_order_of_memory(&stage.op) || together(layout)
         })
     }
 
@@ -340,7 +423,7 @@ impl Pipeline {
             let results = self.run_stage(stage, position, &block, &mut values)?;
             for (&output, stored) in stage.outputs.iter().zip(results) {
                 let value = &self.values[output];
-                if let Some(pieces) = &value.pieces {
+                if let Whole::Pieces(pieces) = &value.whole {
                     write(pieces, number, &stored, value, stage)?;
                 }
                 values[output] = (value.last_use > position).then_some(stored);

@@ -33,8 +33,8 @@ fn one_by_one(contract: &Contract, inputs: &[Batched], size: usize) -> Result<Ba
         .ok_or_else(|| super::no_rule(&op))
 }
 
-/// Mapped inputs join the batch; mapped weights join the output channels, or, with inputs mapped
-/// as well, become groups.
+/// Mapped inputs join the batch; mapped weights join the output channels or, with inputs mapped as
+/// well, become groups.
 fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Result<Batched> {
     let contract = Contract::Convolution(Box::new(convolution.clone()));
     match (inputs[0].axis, inputs[1].axis) {
@@ -68,6 +68,38 @@ fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Resul
                 axis: Some(last),
             })
         }
-        _ => one_by_one(&contract, inputs, size),
+        (_, Some(_)) => in_groups(convolution, inputs, size),
     }
+}
+
+/// Every slice's channels are groups of their own.
+fn in_groups(convolution: &Convolution, inputs: &[Batched], size: usize) -> Result<Batched> {
+    let images = inputs[0].with_axis_first(size)?;
+    let weights = inputs[1].with_axis_first(size)?;
+    let channels = images.ndim() - 2;
+    let images = ops::moveaxis(&images, 0, channels as i64)?;
+    let mut joined = images.shape().clone();
+    joined.remove(channels);
+    joined[channels] *= size;
+    let mut filters: Shape = weights.shape()[1..].into();
+    filters[0] *= size;
+    let grouped = Convolution {
+        groups: convolution.groups * size,
+        ..convolution.clone()
+    };
+    let output = Array::apply(
+        Op::Contract(Contract::Convolution(Box::new(grouped))),
+        &[
+            &ops::reshape_to(&images, joined)?,
+            &ops::reshape_to(&weights, filters)?,
+        ],
+    )?;
+    let last = output.ndim() - 1;
+    let mut split = output.shape().clone();
+    split[last] /= size.max(1);
+    split.insert(last, size);
+    Ok(Batched {
+        array: ops::reshape_to(&output, split)?,
+        axis: Some(last),
+    })
 }

@@ -65,6 +65,39 @@ impl Batched {
     }
 }
 
+/// What `vmap` computes slice by slice: operations, and when. Everything else runs once for all
+/// slices.
+pub const LOOPS: &[(&str, &str)] = &[
+    (
+        "custom",
+        "an operation of the caller's own without a rule for it",
+    ),
+    (
+        "dequantize",
+        "with a global scale that each slice has for itself",
+    ),
+    ("gather_mm", "always"),
+    ("gather_qmm", "always"),
+    ("pad", "with a value that each slice has for itself"),
+    ("qqmm", "with a global scale that each slice has for itself"),
+    (
+        "quantize",
+        "with a global scale that each slice has for itself",
+    ),
+    (
+        "searchsorted",
+        "in a sequence that each slice has for itself",
+    ),
+    (
+        "slice",
+        "at computed positions that each slice has for itself",
+    ),
+    (
+        "slice_update",
+        "at computed positions that each slice has for itself",
+    ),
+];
+
 /// The outputs of an expression for batched inputs of `size` slices.
 pub(crate) fn batch(
     expression: &Expression,
