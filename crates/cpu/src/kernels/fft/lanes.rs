@@ -1,6 +1,7 @@
 //! One pass: every lane along an axis read, transformed and written, several lanes at a time
 //! where they lie side by side.
 
+use super::across;
 use super::moves::{read, write};
 use mlx_oxide_ir::{Error, Result};
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -14,6 +15,9 @@ pub(super) const BLOCK: usize = 16;
 pub(super) const GAP: usize = 8;
 /// Elements that one task transforms at least.
 const GRAIN: usize = 1 << 14;
+
+/// Elements that are transformed by one call, since a call costs as much as a short lane.
+const AT_ONCE: usize = 1 << 10;
 
 /// Start of elements that several threads use at disjoint places.
 pub(super) struct Shared<T>(pub(super) *mut T);
@@ -44,10 +48,14 @@ pub(super) trait Transform: Sync {
     /// Elements of a lane after.
     type Output: Copy + Default + Send;
 
+    /// How lanes whose elements lie `inner` apart are transformed several at a time, if that pays,
+    /// and by what the results are multiplied.
+    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)>;
+
     /// How much room it needs.
     fn scratch_length(&self) -> usize;
 
-    /// Transforms a lane without touching the input, if it can.
+    /// Transforms lanes one behind the other without touching the input, if it can.
     fn transform_untouched(
         &self,
         _input: &[Self::Input],
@@ -81,6 +89,14 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
+    /// Whether each lane of a range of the source begins where the one before it ends.
+    fn gapless(&self, range: std::ops::Range<usize>) -> bool {
+        let pairs = self.offsets[range].windows(2);
+        pairs
+            .into_iter()
+            .all(|pair| pair[0] + self.source_length == pair[1])
+    }
+
     /// Where each lane of a block begins in the target.
     pub(super) fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
         let (mut outer, mut inner) = (first / self.inner, first % self.inner);
@@ -129,21 +145,45 @@ pub(super) fn pass<T: Transform>(
     lanes: &Lanes,
 ) -> Result<()> {
     let length = lanes.source_length.max(lanes.target_length);
-    let grain = (GRAIN / length)
-        .max(1)
-        .next_multiple_of(BLOCK.min(lanes.inner));
+    let across = match lanes.offsets.len() >= BLOCK / 2 {
+        true => transform.across(lanes.inner),
+        false => None,
+    };
+    let multiple = match across {
+        Some(_) => BLOCK,
+        None => BLOCK.min(lanes.inner),
+    };
+    let grain = (GRAIN / length).max(1).next_multiple_of(multiple);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
     parallel::for_each_range(lanes.offsets.len(), grain, |start, end| {
-        let done = if lanes.inner == 1 {
-            single(transform, source, target, lanes, start..end)
-        } else {
-            blocks(transform, source, target, lanes, start..end)
+        let done = match across {
+            Some((plan, scale)) => {
+                let numbers = (Shared(source.0.cast()), Shared(target.0.cast()));
+                several(plan, scale, numbers, lanes, start..end)
+            }
+            None if lanes.inner == 1 => single(transform, source, target, lanes, start..end),
+            None => blocks(transform, source, target, lanes, start..end),
         };
         if let Err(error) = done {
             *failure.lock() = Some(error);
         }
     });
     failure.into_inner().map_or(Ok(()), Err)
+}
+
+/// Lanes transformed several at a time.
+fn several(
+    plan: &across::Plan,
+    scale: f32,
+    (source, target): (Shared<f32>, Shared<f32>),
+    lanes: &Lanes,
+    range: std::ops::Range<usize>,
+) -> Result<()> {
+    let mut room = Room::<f32>::new(plan.room())?;
+    let room = room.elements()?;
+    // SAFETY: the layouts were checked to fit the buffers; the lanes are this task's own
+    unsafe { plan.run(source, target, lanes, range, room, scale) };
+    Ok(())
 }
 
 /// Lanes of a target in which they have no gaps: each is written where it belongs.
@@ -158,21 +198,29 @@ fn single<T: Transform>(
     let scratch = scratch.elements()?;
     let apart = source.0.cast::<u8>() != target.0.cast::<u8>();
     let mut copy = Room::<T::Input>::new(lanes.source_length)?;
-    for lane in range {
+    let gapless = lanes.gapless(range.clone());
+    let group = match apart && lanes.source_stride == 1 && gapless {
+        true => (AT_ONCE / lanes.source_length.max(1)).max(1),
+        false => 1,
+    };
+    for lane in range.clone().step_by(group) {
+        let count = group.min(range.end - lane);
         let begin = target.at((lane * lanes.target_length) as isize);
-        // SAFETY: the lane is this task's own, without gaps, inside the target
-        let output = unsafe { std::slice::from_raw_parts_mut(begin, lanes.target_length) };
+        // SAFETY: the lanes are this task's own, without gaps, inside the target
+        let output = unsafe { std::slice::from_raw_parts_mut(begin, count * lanes.target_length) };
         if apart && lanes.source_stride == 1 {
             let begin = source.at(lanes.offsets[lane] as isize).cast_const();
             // SAFETY: the layout was checked to fit the buffer, which is not the target
-            let input = unsafe { std::slice::from_raw_parts(begin, lanes.source_length) };
+            let input = unsafe { std::slice::from_raw_parts(begin, count * lanes.source_length) };
             if transform.transform_untouched(input, output, scratch) {
                 continue;
             }
         }
         let input = copy.elements()?;
-        read(source, lanes, lane, 1, input);
-        transform.transform(input, output, scratch);
+        for (place, output) in output.chunks_exact_mut(lanes.target_length).enumerate() {
+            read(source, lanes, lane + place, 1, input);
+            transform.transform(input, output, scratch);
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Discrete Fourier transforms: one pass over the lanes of each axis, with cached plans.
 
+mod across;
 mod lanes;
 mod moves;
 mod plan;

@@ -1,5 +1,6 @@
 //! Plans: the twiddle factors and algorithm for one length, kept while they are in use.
 
+use super::across::{self, Kind};
 use super::lanes::Transform;
 use num_complex::Complex32;
 use parking_lot::Mutex;
@@ -36,9 +37,17 @@ impl<P: ?Sized> Cache<P> {
     }
 }
 
+/// Whether elements of a lane lie on many places of the caches. Those of long lanes whole pages
+/// apart do not: then more lanes than are transformed at a time have to be read together.
+fn apart(length: usize, inner: usize) -> bool {
+    const PAGE: usize = 4096;
+    length <= 256 || !(inner * size_of::<Complex32>()).is_multiple_of(PAGE)
+}
+
 /// Complex lanes to complex lanes, without a factor or with one.
 pub(super) struct Complex {
     plan: Arc<dyn Fft<f32>>,
+    across: Arc<Option<across::Plan>>,
     scale: f32,
 }
 
@@ -50,13 +59,28 @@ impl Complex {
             false => FORWARD.get(length, || FftPlanner::new().plan_fft_forward(length)),
             true => INVERSE.get(length, || FftPlanner::new().plan_fft_inverse(length)),
         };
-        Complex { plan, scale }
+        static ACROSS: [Cache<Option<across::Plan>>; 2] = [Cache::new(), Cache::new()];
+        let across = ACROSS[usize::from(inverse)].get(length, || {
+            Arc::new(across::Plan::new(Kind::Complex { inverse }, length))
+        });
+        Complex {
+            plan,
+            across,
+            scale,
+        }
     }
 }
 
 impl Transform for Complex {
     type Input = Complex32;
     type Output = Complex32;
+
+    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
+        // lanes one behind the other would have to be turned, twice
+        let pays = inner > 1 && apart(self.plan.len(), inner);
+        let plan = self.across.as_ref().as_ref();
+        plan.filter(|_| pays).map(|plan| (plan, self.scale))
+    }
 
     fn scratch_length(&self) -> usize {
         let lengths = [
@@ -96,6 +120,7 @@ impl Transform for Complex {
 
 /// Real lanes to the frequencies that determine the others.
 pub(super) struct FromReal {
+    across: Arc<Option<across::Plan>>,
     plan: Arc<dyn RealToComplex<f32>>,
     scale: f32,
 }
@@ -104,13 +129,27 @@ impl FromReal {
     pub(super) fn new(length: usize, scale: f32) -> Self {
         static PLANS: Cache<dyn RealToComplex<f32>> = Cache::new();
         let plan = PLANS.get(length, || RealFftPlanner::new().plan_fft_forward(length));
-        FromReal { plan, scale }
+        static ACROSS: Cache<Option<across::Plan>> = Cache::new();
+        let across = ACROSS.get(length, || {
+            Arc::new(across::Plan::new(Kind::FromReal, length))
+        });
+        FromReal {
+            plan,
+            across,
+            scale,
+        }
     }
 }
 
 impl Transform for FromReal {
     type Input = f32;
     type Output = Complex32;
+
+    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
+        let plan = self.across.as_ref().as_ref();
+        plan.filter(|_| apart(self.plan.len(), inner))
+            .map(|plan| (plan, self.scale))
+    }
 
     fn scratch_length(&self) -> usize {
         self.plan.get_scratch_len()
@@ -127,6 +166,7 @@ impl Transform for FromReal {
 
 /// Frequencies that determine the others to real lanes.
 pub(super) struct ToReal {
+    across: Arc<Option<across::Plan>>,
     plan: Arc<dyn ComplexToReal<f32>>,
     scale: f32,
 }
@@ -135,13 +175,25 @@ impl ToReal {
     pub(super) fn new(length: usize, scale: f32) -> Self {
         static PLANS: Cache<dyn ComplexToReal<f32>> = Cache::new();
         let plan = PLANS.get(length, || RealFftPlanner::new().plan_fft_inverse(length));
-        ToReal { plan, scale }
+        static ACROSS: Cache<Option<across::Plan>> = Cache::new();
+        let across = ACROSS.get(length, || Arc::new(across::Plan::new(Kind::ToReal, length)));
+        ToReal {
+            plan,
+            across,
+            scale,
+        }
     }
 }
 
 impl Transform for ToReal {
     type Input = Complex32;
     type Output = f32;
+
+    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
+        let plan = self.across.as_ref().as_ref();
+        plan.filter(|_| apart(self.plan.len(), inner))
+            .map(|plan| (plan, self.scale))
+    }
 
     fn scratch_length(&self) -> usize {
         self.plan.get_scratch_len()

@@ -1,13 +1,20 @@
 //! Triangular and orthogonal factors.
 
+use super::blocks::{self, for_each_block};
 use super::element::Element;
+use super::elimination;
 use super::matrices::{Output, copied, copy_into};
 use super::small::{self, is_small};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::lu::partial_pivoting;
-use faer::linalg::solvers::Qr;
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply_reflections,
+};
+use faer::linalg::qr::no_pivoting::factor::{
+    qr_in_place, qr_in_place_scratch, recommended_block_size,
+};
+use faer::{Conj, Mat, MatMut, MatRef, Par};
 use mlx_oxide_ir::{Error, Linalg, Result};
 use num_complex::Complex64;
 
@@ -122,22 +129,10 @@ impl<T: Element> Lu<T> {
 /// Factors a copy of `a` and returns the permutation.
 fn factor_in_place<T: Element>(a: MatRef<'_, T>, mut factors: MatMut<'_, T>) -> Vec<usize> {
     let (rows, columns) = (a.nrows(), a.ncols());
-    let (mut forward, mut backward) = (vec![0usize; rows], vec![0usize; rows]);
-    let request = partial_pivoting::factor::lu_in_place_scratch::<usize, T>(
-        rows,
-        columns,
-        Par::Seq,
-        Default::default(),
-    );
-    let mut memory = MemBuffer::new(request);
-    partial_pivoting::factor::lu_in_place(
-        factors.as_mut(),
-        &mut forward,
-        &mut backward,
-        Par::Seq,
-        MemStack::new(&mut memory),
-        Default::default(),
-    );
+    let order = match rows.min(columns) >= elimination::SMALLEST {
+        true => elimination::eliminate_blocks(factors.as_mut()),
+        false => elimination::factor_panel(factors.as_mut()),
+    };
     // blocked elimination divides by zero where a pivot is zero, though a column of zeros needs
     // no elimination: such a matrix is factored again, step by step
     let regular = (0..rows.min(columns)).all(|place| {
@@ -148,7 +143,7 @@ fn factor_in_place<T: Element>(a: MatRef<'_, T>, mut factors: MatMut<'_, T>) -> 
         copy_into(a, factors.as_mut());
         return eliminate(factors);
     }
-    forward
+    order
 }
 
 /// Gaussian elimination step by step that leaves columns without a pivot alone.
@@ -203,14 +198,16 @@ pub(super) fn exchanges(permutation: &[usize], steps: usize) -> Vec<u32> {
 
 pub(super) fn lu<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) -> Result<()> {
     let mut factors = outputs[0].matrix::<T>(item);
-    let permutation = if a.nrows() == a.ncols() && is_small(a) {
+    if a.nrows() == a.ncols() && is_small(a) {
         let lu = small::Lu::new(a);
         lu.copy_into(factors);
-        lu.order().to_vec()
-    } else {
-        copy_into(a, factors.as_mut());
-        factor_in_place(a, factors)
-    };
+        let size = a.nrows();
+        outputs[1].write(item, &lu.exchanges()[..size]);
+        outputs[2].write(item, &lu.order().map(|row| row as u32)[..size]);
+        return Ok(());
+    }
+    copy_into(a, factors.as_mut());
+    let permutation = factor_in_place(a, factors);
     let steps = a.nrows().min(a.ncols());
     outputs[1].write(item, &exchanges(&permutation, steps));
     let narrow: Vec<u32> = permutation.iter().map(|row| *row as u32).collect();
@@ -225,9 +222,7 @@ pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) 
     if least == 0 {
         return Ok(());
     }
-    let factored = Qr::new(a);
-    copy_into(factored.compute_thin_Q().as_ref(), q.as_mut());
-    copy_into(factored.thin_R(), r.as_mut());
+    reflect(a, q.as_mut(), r.as_mut());
     if T::IS_REAL {
         return Ok(());
     }
@@ -248,4 +243,52 @@ pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) 
         }
     }
     Ok(())
+}
+
+/// Writes the factors of a matrix that is not empty.
+fn reflect<T: Element>(a: MatRef<'_, T>, q: MatMut<'_, T>, mut r: MatMut<'_, T>) {
+    let (rows, columns) = (a.nrows(), a.ncols());
+    let least = rows.min(columns);
+    let block = recommended_block_size::<T>(rows, columns);
+    let mut matrix = copied(a);
+    let mut factors = Mat::<T>::zeros(block, least);
+    let request = qr_in_place_scratch::<T>(rows, columns, block, Par::Seq, Default::default());
+    qr_in_place(
+        matrix.as_mut(),
+        factors.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(request)),
+        Default::default(),
+    );
+    for column in 0..columns {
+        for row in 0..least {
+            let value = match row <= column {
+                true => matrix[(row, column)],
+                false => T::default(),
+            };
+            r[(row, column)] = value;
+        }
+    }
+    let width = match rows * least * least < blocks::WORK {
+        true => least,
+        false => blocks::width(least).next_multiple_of(block),
+    };
+    for_each_block(q, width, |first, mut columns| {
+        columns.fill(T::default());
+        let count = columns.ncols();
+        for place in 0..count {
+            columns[(first + place, place)] = T::narrow(1.0.into());
+        }
+        // later reflections do not touch these columns of the identity
+        let used = first + count;
+        let request = apply_scratch::<T>(rows, block, count);
+        apply_reflections(
+            matrix.as_ref().subcols(0, used),
+            factors.as_ref().subcols(0, used),
+            Conj::No,
+            columns,
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(request)),
+        );
+    });
 }

@@ -2,16 +2,20 @@
 //!
 //! Matrices are worked on in column-major order, in which outputs stay: their layouts say so.
 
+mod blocks;
 mod columns;
 mod element;
+mod elimination;
 mod factor;
 mod hermitian;
 mod matrices;
+mod reduction;
 mod singular;
 mod small;
 mod solve;
 mod spectral;
 mod tridiagonal;
+mod twisted;
 
 use element::Element;
 use matrices::{Batch, Output};

@@ -17,6 +17,7 @@ pub(super) struct Lu<T> {
     size: usize,
     columns: [[T; LARGEST]; LARGEST],
     order: [usize; LARGEST],
+    exchanged: [u32; LARGEST],
 }
 
 impl<T: Element> Lu<T> {
@@ -33,6 +34,7 @@ impl<T: Element> Lu<T> {
             size,
             columns,
             order,
+            exchanged: std::array::from_fn(|step| step as u32),
         };
         (0..size).for_each(|step| lu.eliminate(step));
         lu
@@ -49,6 +51,7 @@ impl<T: Element> Lu<T> {
             }
         }
         if pivot != step {
+            self.exchanged[step] = pivot as u32;
             self.order.swap(step, pivot);
             columns[..size]
                 .iter_mut()
@@ -77,9 +80,25 @@ impl<T: Element> Lu<T> {
         (0..self.size).find(|&place| self.columns[place][place] == T::default())
     }
 
-    /// Row `i` of `L·U` is this row of the matrix.
-    pub(super) fn order(&self) -> &[usize] {
-        &self.order[..self.size]
+    /// Row `i` of `L·U` is this row of the matrix; rows past its size stay where they are.
+    pub(super) fn order(&self) -> [usize; LARGEST] {
+        self.order
+    }
+
+    /// For each step the row that it was exchanged with.
+    pub(super) fn exchanges(&self) -> [u32; LARGEST] {
+        self.exchanged
+    }
+
+    /// The diagonal of `U`.
+    pub(super) fn pivots(&self) -> impl Iterator<Item = T> {
+        (0..self.size).map(|place| self.columns[place][place])
+    }
+
+    /// Whether the rows were exchanged an odd number of times.
+    pub(super) fn is_odd(&self) -> bool {
+        let steps = self.exchanged.iter().enumerate();
+        steps.filter(|(step, row)| *step != **row as usize).count() % 2 == 1
     }
 
     /// `U`, and `L` below the diagonal.
@@ -95,7 +114,7 @@ impl<T: Element> Lu<T> {
     pub(super) fn solve(&self, mut target: MatMut<'_, T>, right: impl Fn(usize, usize) -> T) {
         for column in 0..target.ncols() {
             let mut values = [T::default(); LARGEST];
-            for (row, source) in self.order().iter().enumerate() {
+            for (row, source) in self.order[..self.size].iter().enumerate() {
                 values[row] = right(*source, column);
             }
             self.substitute(&mut values);
