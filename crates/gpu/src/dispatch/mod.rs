@@ -108,13 +108,16 @@ impl Context {
     }
 
     fn flush(&self, recorder: &mut Recorder) -> Result<()> {
-        self.batch.fetch_add(1, Ordering::Relaxed);
-        self.guarded(|| recorder.submit(self))
+        let submitted = self.guarded(|| recorder.submit(self));
+        // not before: who sees the next number writes to buffers of this batch without waiting,
+        // and such a write must not overtake it
+        self.batch.fetch_add(1, Ordering::Release);
+        submitted
     }
 
     /// The number of the batch that is being recorded.
     pub(crate) fn batch(&self) -> u64 {
-        self.batch.load(Ordering::Relaxed)
+        self.batch.load(Ordering::Acquire)
     }
 
     /// Sends everything recorded to the device, then runs `work` while nothing can be recorded.
