@@ -299,7 +299,9 @@ mod tests {
     fn values_side_by_side_have_no_result() {
         assert_eq!(check(&[1.0; 5], &[0.0; 4]), None);
         assert_eq!(check(&[0.0; 5], &[0.0; 4]), None);
-        let wilkinson: Vec<_> = (0..21).map(|place| f64::from((10i32 - place).abs())).collect();
+        let wilkinson: Vec<_> = (0..21)
+            .map(|place| f64::from((10i32 - place).abs()))
+            .collect();
         assert_eq!(check(&wilkinson, &[1.0; 20]), None);
     }
 }
