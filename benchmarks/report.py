@@ -86,7 +86,7 @@ def main() -> None:
         "# Performance",
         "",
         "Time of mlx-oxide over that of others on the CPU: below 1 is faster. Every case ran in turn",
-        "in one process for each framework, in one run, on two threads; a figure is the ratio of",
+        "in one process for each framework, side by side, on two threads; a figure is the ratio of",
         "median times. Written by `benchmarks/report.py`.",
         "",
         f"Machine: {machine()}.",
