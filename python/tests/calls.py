@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import mlx.core as apple
+import pytest
 from oracle import assert_same, outcome, seed
 
 import mlx_oxide.core as mx
@@ -57,3 +59,23 @@ def evaluated(core: Any, call: Any) -> Any:
 
 def pair(core: Any) -> tuple[Any, Any]:
     return core.array([1.0, 2.0]), core.array([3.0, 5.0])
+
+
+def layers(core: Any) -> tuple[Any, Any]:
+    """The library's layers and optimizers."""
+    root = core.__name__.removesuffix(".core")
+    return importlib.import_module(f"{root}.nn"), importlib.import_module(f"{root}.optimizers")
+
+
+def compared(calls: Calls, different: dict[str, str]) -> tuple[Any, Any]:
+    """The tests of a table of calls: all calls agree but those that are said to differ, which do."""
+
+    @pytest.mark.parametrize("name", [name for name in calls if name not in different])
+    def agree(name: str) -> None:
+        calls.check(name)
+
+    @pytest.mark.parametrize("name", different)
+    def differ(name: str) -> None:
+        assert calls.differs(name)
+
+    return agree, differ

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from calls import Calls, pair
+from calls import Calls, pair, compared
 
 import mlx_oxide.core as mx
 
@@ -453,12 +453,6 @@ DIFFERENT = {
     "custom vjp returns None": "no gradient is zero; Apple's passes the cotangent on",
 }
 
-
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in DIFFERENT])
-def test_results_and_refusals_are_those_of_apple(name):
-    CALLS.check(name)
-
-
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_differences_are_those_that_are_written_down(name):
-    assert CALLS.differs(name)
+test_results_and_refusals_are_those_of_apple, test_differences_are_those_that_are_written_down = (
+    compared(CALLS, DIFFERENT)
+)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from calls import Calls, pair
+from calls import Calls, pair, compared
 
 import mlx_oxide.core as mx
 
@@ -355,12 +355,6 @@ DIFFERENT = {
     "abs at 0, sqrt at 0, power 0": "the derivative of x**0 is 0; Apple's is NaN at 0",
 }
 
-
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in DIFFERENT])
-def test_results_and_refusals_are_those_of_apple(name):
-    CALLS.check(name)
-
-
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_differences_are_those_that_are_written_down(name):
-    assert CALLS.differs(name)
+test_results_and_refusals_are_those_of_apple, test_differences_are_those_that_are_written_down = (
+    compared(CALLS, DIFFERENT)
+)

@@ -1,7 +1,7 @@
 """Trees, state and constants in transforms, called as in Apple's library."""
 
 import pytest
-from calls import Calls, pair
+from calls import Calls, layers, pair, compared
 
 import mlx_oxide.core as mx
 
@@ -12,17 +12,6 @@ case = CALLS.case
 @pytest.fixture(autouse=True)
 def compiling():
     mx.enable_compile()  # which the set-up of the tests disables for the sake of Apple's library
-
-
-def layers(core):
-    """The library's layers and optimizers."""
-    if core is mx:
-        import mlx_oxide.nn as nn
-        import mlx_oxide.optimizers as optimizers
-    else:
-        import mlx.nn as nn
-        import mlx.optimizers as optimizers
-    return nn, optimizers
 
 
 @case("dict other argument is the same object in grad")
@@ -519,12 +508,6 @@ DIFFERENT = {
     "compile big int const": "integers of any size are constants",
 }
 
-
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in DIFFERENT])
-def test_results_and_refusals_are_those_of_apple(name):
-    CALLS.check(name)
-
-
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_differences_are_those_that_are_written_down(name):
-    assert CALLS.differs(name)
+test_results_and_refusals_are_those_of_apple, test_differences_are_those_that_are_written_down = (
+    compared(CALLS, DIFFERENT)
+)

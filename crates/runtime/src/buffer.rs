@@ -122,6 +122,11 @@ impl Buffer {
         self.0.bytes == 0
     }
 
+    /// Whether the bytes are on the host, so that reading them waits for no device.
+    pub fn is_on_host(&self) -> bool {
+        self.0.host.get().is_some()
+    }
+
     /// The start of the bytes on the host, fetched from the device if they are only there.
     pub fn host_ptr(&self) -> Result<NonNull<u8>> {
         let host = match self.0.host.get() {

@@ -78,6 +78,8 @@ fn power_of_few_factors(a: &Array, exponent: &Array) -> Option<Result<Array>> {
     {
         return None;
     }
+    // reading what is on a device would wait for it
+    exponent.stored().filter(|it| it.buffer.is_on_host())?;
     let exponent = exponent.known_scalar()?.to_f64();
     let is_half = matches!(a.dtype(), Dtype::Float16 | Dtype::Bfloat16);
     if exponent == 2.0 {

@@ -9,6 +9,7 @@ pub use gated_delta::{GatedDelta, gated_delta_update};
 use super::{binary, create, reduce, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
+use crate::rules::decompose;
 use mlx_oxide_ir::{Dtype, Error, Fast, Op, Result, Shape, normalize_axes, result_type};
 
 fn apply(fast: Fast, inputs: &[&Array]) -> Result<Array> {
@@ -34,7 +35,9 @@ pub fn softmax(a: &Array, axes: Option<&[i64]>, precise: bool) -> Result<Array> 
                 return apply(Fast::Softmax { precise }, &[&real]);
             }
             if reduce::is_across(&real, &axes) {
-                return softmax_across(&real, &axes, precise);
+                // whole lines of neighbours are treated alike: nothing need be brought together
+                let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+                return decompose::softmax(&real, &axes, precise);
             }
             // bring the axes last, join them, and undo both
             let kept: Vec<usize> = (0..a.ndim()).filter(|axis| !axes.contains(axis)).collect();
@@ -54,21 +57,6 @@ pub fn softmax(a: &Array, axes: Option<&[i64]>, precise: bool) -> Result<Array> 
             view::permute(&result, inverse)
         },
     )
-}
-
-/// Softmax over axes behind which others follow: whole lines of neighbours are treated alike, so
-/// nothing need be brought together.
-fn softmax_across(a: &Array, axes: &[usize], precise: bool) -> Result<Array> {
-    let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
-    let is_half = matches!(a.dtype(), Dtype::Float16 | Dtype::Bfloat16);
-    let wide = match precise && is_half {
-        true => unary::astype(a, Dtype::Float32)?,
-        false => a.clone(),
-    };
-    let greatest = view::stop_gradient(&reduce::max(&wide, Some(&axes), true)?)?;
-    let powers = unary::exp(&binary::subtract(&wide, &greatest)?)?;
-    let sum = reduce::sum(&powers, Some(&axes), true)?;
-    unary::astype(&binary::divide(&powers, &sum)?, a.dtype())
 }
 
 /// `x/√(mean(x²) + eps)·weight` over the last axis; without a weight it is one.

@@ -1,8 +1,9 @@
 //! Reductions.
 
-use super::{binary, compare, unary, view};
+use super::{binary, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
+use crate::rules::decompose;
 use mlx_oxide_ir::{
     ArgReduce, Axes, Dtype, Error, Extreme, Op, Reduce, ReduceKind, Result, Shape, normalize_axes,
     normalize_axis,
@@ -91,7 +92,7 @@ pub fn logsumexp(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Arra
     let real = unary::astype(a, a.dtype().at_least_float())?;
     let along = chosen("logsumexp", axes, a.ndim())?;
     match real.dtype() == Dtype::Float32 && is_across(&real, &along) {
-        true => logsumexp_across(&real, axes, keepdims),
+        true => finish(&decompose::logsumexp(&real, &along)?, &along, keepdims),
         false => reduce(&real, ReduceKind::LogSumExp, axes, keepdims),
     }
 }
@@ -103,17 +104,6 @@ const LINE: usize = 16;
 pub(super) fn is_across(a: &Array, axes: &[usize]) -> bool {
     let last = a.shape().last().copied().unwrap_or(0);
     !axes.is_empty() && !axes.contains(&(a.ndim() - 1)) && last >= LINE && a.size() > 0
-}
-
-/// `max + ln Σ e^(x - max)`, where infinities stay what they are.
-fn logsumexp_across(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
-    let greatest = view::stop_gradient(&max(a, axes, true)?)?;
-    let zero = unary::scalar_like(a, 0.0)?;
-    let shift = compare::select(&compare::isfinite(&greatest)?, &greatest, &zero)?;
-    let powers = unary::exp(&binary::subtract(a, &shift)?)?;
-    let sum = unary::log(&sum(&powers, axes, true)?)?;
-    let result = binary::add(&sum, &shift)?;
-    finish(&result, &chosen("logsumexp", axes, a.ndim())?, keepdims)
 }
 
 /// How many elements a reduction over the axes joins into one.

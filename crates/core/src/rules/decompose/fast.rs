@@ -6,7 +6,7 @@ use mlx_oxide_ir::{Dtype, Fast, Result, Shape};
 
 pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Array> {
     match fast {
-        Fast::Softmax { precise } => softmax(&inputs[0], *precise),
+        Fast::Softmax { precise } => softmax(&inputs[0], &[-1], *precise),
         Fast::RmsNorm { eps } => rms_norm(&inputs[0], &inputs[1], eps.get()),
         Fast::LayerNorm { eps } => layer_norm(&inputs[0], &inputs[1], &inputs[2], eps.get()),
         Fast::Rope {
@@ -32,14 +32,15 @@ fn widened(a: &Array) -> Result<Array> {
     }
 }
 
-fn softmax(a: &Array, precise: bool) -> Result<Array> {
+/// `exp(x - max)/Σ exp(x - max)` over axes.
+pub(crate) fn softmax(a: &Array, axes: &[i64], precise: bool) -> Result<Array> {
     if a.size() == 0 {
         return Ok(a.clone()); // rows of nothing have no greatest element
     }
     let x = if precise { widened(a)? } else { a.clone() };
-    let greatest = ops::stop_gradient(&ops::max(&x, Some(&[-1]), true)?)?;
+    let greatest = ops::stop_gradient(&ops::max(&x, Some(axes), true)?)?;
     let powers = ops::exp(&ops::subtract(&x, &greatest)?)?;
-    let sum = ops::sum(&powers, Some(&[-1]), true)?;
+    let sum = ops::sum(&powers, Some(axes), true)?;
     ops::astype(&ops::divide(&powers, &sum)?, a.dtype())
 }
 

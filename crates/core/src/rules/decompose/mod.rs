@@ -2,9 +2,11 @@
 
 mod fast;
 
+pub(crate) use fast::softmax;
+
 use crate::array::Array;
 use crate::ops;
-use mlx_oxide_ir::{Contract, Op, Reduce, ReduceKind, Result, Source};
+use mlx_oxide_ir::{Axes, Contract, Op, ReduceKind, Result, Source};
 
 /// The operation applied to inputs, in simpler operations; nothing if there are none.
 pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
@@ -14,7 +16,9 @@ pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
         Op::Source(Source::Full { shape, value }) => Array::from_scalar(*value)
             .and_then(|value| ops::broadcast_to(&value, shape.clone()))
             .and_then(|array| ops::contiguous(&array)),
-        Op::Reduce(reduce) if reduce.kind == ReduceKind::LogSumExp => logsumexp(&inputs[0], reduce),
+        Op::Reduce(reduce) if reduce.kind == ReduceKind::LogSumExp => {
+            logsumexp(&inputs[0], &reduce.axes)
+        }
         Op::Source(_)
         | Op::Unary(_)
         | Op::Binary(_)
@@ -56,9 +60,10 @@ fn addmm(inputs: &[Array], alpha: f64, beta: f64) -> Result<Array> {
     ops::add(&scaled, &addend)
 }
 
-fn logsumexp(a: &Array, reduce: &Reduce) -> Result<Array> {
-    let keep = |a: &Array, kind| ops::reduce::reduce_keeping(a, kind, reduce.axes.clone());
-    if reduce.axes.iter().any(|&axis| a.shape()[axis] == 0) {
+/// `max + ln Σ e^(x - max)` over axes, which stay with size 1.
+pub(crate) fn logsumexp(a: &Array, axes: &Axes) -> Result<Array> {
+    let keep = |a: &Array, kind| ops::reduce::reduce_keeping(a, kind, axes.clone());
+    if axes.iter().any(|&axis| a.shape()[axis] == 0) {
         return ops::log(&keep(a, ReduceKind::Sum)?); // nothing has no maximum
     }
     let greatest = ops::stop_gradient(&keep(a, ReduceKind::Max)?)?;

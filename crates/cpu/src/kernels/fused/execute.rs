@@ -15,8 +15,6 @@ const TILE_BYTES: usize = 24 << 10;
 const PIECE: usize = 64 * 1024;
 /// Large calls are cut into about so many pieces: enough for many threads to share evenly.
 const PIECES: usize = 64;
-/// Tiles between a request for an input's lines and their use.
-const AHEAD: usize = 2;
 /// Lines between registers, so that they start in different sets of the cache.
 const GAP: usize = 192;
 
@@ -241,14 +239,7 @@ impl<'a> Run<'a> {
                 match *access {
                     Access::Whole if self.streamed && number >= self.inputs => {}
                     Access::Whole => {
-                        let place = base(number).wrapping_add(position * site.width);
-                        if self.streamed {
-                            // memory works while this tile is computed, not only while the
-                            // processor waits for it
-                            let ahead = place.wrapping_add(AHEAD * count * site.width);
-                            stream::fetch(ahead, count * site.width);
-                        }
-                        slots[number] = place;
+                        slots[number] = base(number).wrapping_add(position * site.width)
                     }
                     Access::Uniform => {}
                     Access::Strided(strides) | Access::Across(strides) => {

@@ -149,11 +149,7 @@ pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let target = Shared(target);
-    ordered(rows, source, key, |to, from| {
-        // SAFETY: the output has a position for each element
-        unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
-    })
+    ordered(rows, source, key, position_writer(rows, target))
 }
 
 /// Writes the elements of each row in the order of keys that do not tell the elements.
@@ -163,13 +159,30 @@ pub(super) fn gathered<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let (elements, target) = (Shared(source), Shared(target));
-    ordered(rows, source, key, |to, from| {
+    ordered(rows, source, key, element_writer::<E>(source, target))
+}
+
+/// Writes to a place the position in its row that the element there comes from.
+pub(super) fn position_writer(rows: Rows, target: *mut u8) -> impl Fn(usize, usize) + Sync {
+    let target = Shared(target);
+    move |to, from| {
+        // SAFETY: the output has a position for each element
+        unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
+    }
+}
+
+/// Writes to a place the element that belongs there.
+pub(super) fn element_writer<E: Copy>(
+    source: *mut u8,
+    target: *mut u8,
+) -> impl Fn(usize, usize) + Sync {
+    let (source, target) = (Shared(source), Shared(target));
+    move |to, from| {
         // SAFETY: both places lie in rows of the operand and of the output
         unsafe {
             target
                 .element::<E>(to)
-                .write(elements.element::<E>(from).read())
+                .write(source.element::<E>(from).read())
         };
-    })
+    }
 }

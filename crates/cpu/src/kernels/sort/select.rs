@@ -4,7 +4,7 @@
 //! it is what the callers want, so the greatest `k` come in order.
 
 use super::key::Key;
-use super::rows::Rows;
+use super::rows::{Rows, element_writer, position_writer};
 use crate::kernels::shared::Shared;
 use mlx_oxide_ir::Result;
 
@@ -56,11 +56,7 @@ pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let target = Shared(target);
-    parted(rows, kth, source, key, |to, from| {
-        // SAFETY: the output has a position for each element
-        unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
-    })
+    parted(rows, kth, source, key, position_writer(rows, target))
 }
 
 /// Writes the elements of each row in the order of [`positions`].
@@ -71,13 +67,5 @@ pub(super) fn values<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    let (elements, target) = (Shared(source), Shared(target));
-    parted(rows, kth, source, key, |to, from| {
-        // SAFETY: both places lie in rows of the operand and of the output
-        unsafe {
-            target
-                .element::<E>(to)
-                .write(elements.element::<E>(from).read())
-        };
-    })
+    parted(rows, kth, source, key, element_writer::<E>(source, target))
 }
