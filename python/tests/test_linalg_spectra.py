@@ -154,3 +154,25 @@ def test_larger_spectra_are_as_exact_as_the_dtype(kind, size, dtype):
     assert np.abs(np.array(mx.linalg.eigvalsh(arr(a))) - values).max() <= slack * norm
     assert np.linalg.norm((v * w) @ v.conj().T - wide, 2) <= 2 * slack * norm
     assert np.linalg.norm(v.conj().T @ v - np.eye(size), 2) <= 2 * slack
+
+
+@pytest.mark.parametrize("scale", [1e36, 1e-36, 1e-42])
+@pytest.mark.parametrize("size", [5, 30, 100])
+def test_values_of_matrices_at_the_ends_of_single_precision(size, scale):
+    matrix = np.random.default_rng(size).standard_normal((size, size))
+    matrix = ((matrix + matrix.T) * scale).astype(np.float32)
+    expected = np.linalg.eigvalsh(matrix.astype(np.float64))
+    moduli = np.sort(np.abs(expected))[::-1]
+    a = mx.array(matrix)
+    # subnormal numbers themselves are that coarse
+    tolerance = {"rtol": 0, "atol": 2e-5 * moduli[0] + 2e-45}
+    np.testing.assert_allclose(mx.linalg.eigvalsh(a), expected, **tolerance)
+    np.testing.assert_allclose(mx.linalg.eigh(a)[0], expected, **tolerance)
+    np.testing.assert_allclose(mx.linalg.svd(a)[1], moduli, **tolerance)
+    np.testing.assert_allclose(mx.linalg.svd(a, compute_uv=False), moduli, **tolerance)
+    found = np.sort(np.array(mx.linalg.eigvals(a)).real)
+    np.testing.assert_allclose(found, expected, **tolerance)
+    if scale > 1e-40:  # else the inverse overflows
+        inverse = np.linalg.pinv(matrix.astype(np.float64))
+        largest = np.abs(inverse).max()
+        np.testing.assert_allclose(mx.linalg.pinv(a) / largest, inverse / largest, atol=1e-3)

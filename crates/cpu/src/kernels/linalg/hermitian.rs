@@ -4,7 +4,7 @@ use super::blocks::for_each_block;
 use super::columns::{each, normalise};
 use super::element::Element;
 use super::matrices::{Output, copied};
-use super::spectral::{ENDLESS, check_finite, failed};
+use super::spectral::{ENDLESS, failed, prepare, restored};
 use super::{reduction, tridiagonal, twisted};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
@@ -47,7 +47,7 @@ pub(super) fn eigh<T: Element>(
             }
         }
     });
-    check_finite(op, matrix.as_mut())?;
+    let multiple = prepare(op, matrix.as_mut())?;
     if a.nrows() == 0 {
         return Ok(());
     }
@@ -56,7 +56,7 @@ pub(super) fn eigh<T: Element>(
         false => eigenvalues(matrix),
     };
     let values = values.ok_or_else(|| failed(op, ENDLESS))?;
-    outputs[0].write(item, &values);
+    outputs[0].write(item, &restored::<T>(values, multiple));
     Ok(())
 }
 

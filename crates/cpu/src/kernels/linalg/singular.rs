@@ -3,7 +3,7 @@
 use super::columns::{each, normalise, normalising_factor, scale};
 use super::element::Element;
 use super::matrices::{Output, copied, copy_into};
-use super::spectral::{ENDLESS, check_finite, failed};
+use super::spectral::{ENDLESS, failed, prepare, restored};
 use super::tridiagonal;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::svd::bidiag::{bidiag_in_place, bidiag_in_place_scratch};
@@ -22,11 +22,11 @@ pub(super) fn svd<T: Element>(
     vectors: SingularVectors,
 ) -> Result<()> {
     let mut matrix = copied(a);
-    check_finite(op, matrix.as_mut())?;
+    let multiple = prepare(op, matrix.as_mut())?;
     let least = a.nrows().min(a.ncols());
     if vectors == SingularVectors::None {
         let values = values(matrix).ok_or_else(|| failed(op, ENDLESS))?;
-        outputs[0].write(item, &values);
+        outputs[0].write(item, &restored::<T>(values, multiple));
         return Ok(());
     }
     if least == 0 {
@@ -38,7 +38,7 @@ pub(super) fn svd<T: Element>(
     let mut right = Mat::<T>::zeros(adjoint.ncols(), adjoint.nrows());
     let values = decompose(matrix.as_ref(), outputs[0].matrix(item), right.as_mut());
     let values = values.ok_or_else(|| failed(op, ENDLESS))?;
-    outputs[1].write(item, &values);
+    outputs[1].write(item, &restored::<T>(values, multiple));
     let factors = normalise(outputs[0].matrix::<T>(item));
     each(right.as_mut(), |place, column| {
         let factor = match factors.get(place).filter(|_| place < least) {
@@ -211,7 +211,7 @@ pub(super) fn pseudo_inverse<T: Element>(
     cutoff: f64,
 ) -> Result<()> {
     let mut matrix = copied(a);
-    check_finite(op, matrix.as_mut())?;
+    let multiple = prepare(op, matrix.as_mut())?;
     let least = a.nrows().min(a.ncols());
     if least == 0 {
         return Ok(());
@@ -224,7 +224,10 @@ pub(super) fn pseudo_inverse<T: Element>(
     let limit = cutoff * values[0];
     each(right.as_mut(), |place, column| {
         let value = values[place];
-        let factor = if value > limit { 1.0 / value } else { 0.0 };
+        let factor = match value > limit {
+            true => 1.0 / (value * multiple),
+            false => 0.0,
+        };
         scale(column, factor.into());
     });
     let product = right * left.adjoint();
