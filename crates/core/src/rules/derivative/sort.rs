@@ -3,7 +3,7 @@
 use super::{Derivative, Optional};
 use crate::array::{Array, Site};
 use crate::ops;
-use mlx_oxide_ir::{Combine, Index, Op, Result, Sort};
+use mlx_oxide_ir::{Combine, Error, Index, Op, Result, Sort};
 
 pub(super) fn derivative(sort: &Sort) -> Derivative {
     match sort {
@@ -16,16 +16,25 @@ pub(super) fn derivative(sort: &Sort) -> Derivative {
 
 /// The axis, and the positions that the elements came from.
 fn positions(site: &Site<'_>) -> Result<(usize, Array)> {
-    let (axis, op) = match site.op {
-        Op::Sort(Sort::Partition { axis, kth }) => (
+    let wrong = || Error::Internal {
+        op: site.op.name(),
+        detail: "wrong rule".to_owned(),
+    };
+    let Op::Sort(sort) = site.op else {
+        return Err(wrong());
+    };
+    let (axis, op) = match sort {
+        Sort::Partition { axis, kth } => (
             *axis,
             Sort::Argpartition {
                 axis: *axis,
                 kth: *kth,
             },
         ),
-        Op::Sort(Sort::Sort { axis }) => (*axis, Sort::Argsort { axis: *axis }),
-        _ => (0, Sort::Argsort { axis: 0 }),
+        Sort::Sort { axis } => (*axis, Sort::Argsort { axis: *axis }),
+        Sort::Argsort { .. } | Sort::Argpartition { .. } | Sort::Searchsorted { .. } => {
+            return Err(wrong());
+        }
     };
     Ok((axis, Array::apply(Op::Sort(op), &[&site.inputs[0]])?))
 }
