@@ -97,6 +97,12 @@ where
     T: FromPyObjectOwned<'py>,
 {
     let wrong = || argument_error(format!("expected {expected}, got {}", value.get_type()));
+    let too_long = || {
+        argument_error(format!(
+            "expected {expected}, got {} of more than {LONGEST} items",
+            value.get_type()
+        ))
+    };
     let kept = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
     if !kept {
         let texts = value.is_instance_of::<PyString>()
@@ -106,14 +112,14 @@ where
             return Err(wrong());
         }
         if value.len().map_err(|_| wrong())? > LONGEST {
-            return Err(argument_error(format!(
-                "expected {expected}, got {} of more than {LONGEST} items",
-                value.get_type()
-            )));
+            return Err(too_long());
         }
     }
     let mut found = Vec::new();
     for item in value.try_iter()? {
+        if !kept && found.len() == LONGEST {
+            return Err(too_long()); // whatever its length promised
+        }
         found.push(item?.extract().map_err(Into::into)?);
     }
     Ok(found)

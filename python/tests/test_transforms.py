@@ -351,3 +351,28 @@ def test_state_that_is_not_captured_keeps_tracers_that_say_so():
 def test_trees_and_shapes_that_do_not_fit_name_the_operation(call, message):
     with pytest.raises((ValueError, TypeError), match=rf"\[{message}\]"):
         call()
+
+
+def test_convolutions_over_no_slices_have_the_shape_of_any():
+    images, weights = mx.zeros((0, 2, 5, 5, 3)), mx.zeros((0, 4, 3, 3, 3))
+    convolve = mx.vmap(lambda image, weight: mx.conv2d(image, weight, padding=1))
+    assert convolve(images, weights).shape == (0, 2, 5, 5, 4)
+    shared = mx.zeros((4, 3, 3, 3)), mx.zeros((2, 5, 5, 3))
+    assert mx.vmap(lambda image: mx.conv2d(image, shared[0]))(images).shape == (0, 2, 3, 3, 4)
+    assert mx.vmap(lambda weight: mx.conv2d(shared[1], weight))(weights).shape == (0, 2, 3, 3, 4)
+    pick = mx.array([0], mx.uint32)
+    multiply = mx.vmap(lambda a, b: mx.gather_mm(a, b, rhs_indices=pick))
+    assert multiply(mx.zeros((0, 3, 4)), mx.zeros((0, 2, 4, 5))).shape == (0, 1, 3, 5)
+
+
+def test_lists_end_whatever_their_length_promises():
+    class Endless:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return 0
+
+    for call in [lambda: mx.transpose(mx.zeros((1, 1, 1)), Endless()), lambda: mx.concatenate(Endless())]:
+        with pytest.raises(TypeError, match="more than"):
+            call()

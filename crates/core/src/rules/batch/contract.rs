@@ -37,6 +37,10 @@ fn one_by_one(contract: &Contract, inputs: &[Batched], size: usize) -> Result<Ba
 /// well, become groups.
 fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Result<Batched> {
     let contract = Contract::Convolution(Box::new(convolution.clone()));
+    if size == 0 {
+        // what is joined with no slices does not tell the sizes of one
+        return one_by_one(&contract, inputs, size);
+    }
     match (inputs[0].axis, inputs[1].axis) {
         (_, None) => {
             let images = inputs[0].with_axis_first(size)?;
@@ -47,7 +51,7 @@ fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Resul
                 &[&ops::reshape_to(&images, joined)?, &inputs[1].array],
             )?;
             let mut split = output.shape().clone();
-            split[0] /= size.max(1);
+            split[0] /= size;
             split.insert(0, size);
             Ok(Batched::first(ops::reshape_to(&output, split)?))
         }
@@ -61,7 +65,7 @@ fn convolve(convolution: &Convolution, inputs: &[Batched], size: usize) -> Resul
             )?;
             let last = output.ndim() - 1;
             let mut split = output.shape().clone();
-            split[last] /= size.max(1);
+            split[last] /= size;
             split.insert(last, size);
             Ok(Batched {
                 array: ops::reshape_to(&output, split)?,
@@ -96,7 +100,7 @@ fn in_groups(convolution: &Convolution, inputs: &[Batched], size: usize) -> Resu
     )?;
     let last = output.ndim() - 1;
     let mut split = output.shape().clone();
-    split[last] /= size.max(1);
+    split[last] /= size;
     split.insert(last, size);
     Ok(Batched {
         array: ops::reshape_to(&output, split)?,

@@ -13,7 +13,7 @@ mod view;
 
 use crate::array::{Array, Expression};
 use crate::ops;
-use mlx_oxide_ir::{Error, Op, Result, Shape};
+use mlx_oxide_ir::{ArrayType, Error, Op, Result, Shape, infer};
 
 /// An array that may carry a mapped axis.
 #[derive(Clone)]
@@ -143,6 +143,9 @@ pub(crate) fn each(
     inputs: &[Batched],
     size: usize,
 ) -> Result<Vec<Batched>> {
+    if size == 0 {
+        return none(&expression.op, inputs);
+    }
     let mut outputs: Vec<Vec<Array>> = Vec::new();
     for position in 0..size {
         let slices: Vec<Array> = inputs
@@ -160,6 +163,28 @@ pub(crate) fn each(
     outputs
         .iter()
         .map(|slices| ops::stack(&slices.iter().collect::<Vec<_>>(), 0).map(Batched::first))
+        .collect()
+}
+
+/// What no slices give: nothing, of the type that one would have.
+fn none(op: &Op, inputs: &[Batched]) -> Result<Vec<Batched>> {
+    let types: Vec<ArrayType> = inputs
+        .iter()
+        .map(|input| {
+            let mut array_type = input.array.array_type().clone();
+            if let Some(axis) = input.axis {
+                array_type.shape.remove(axis);
+            }
+            array_type
+        })
+        .collect();
+    let outputs = infer(op, &types.iter().collect::<Vec<_>>())?;
+    outputs
+        .into_iter()
+        .map(|mut output| {
+            output.shape.insert(0, 0);
+            ops::zeros(output.shape, output.dtype).map(Batched::first)
+        })
         .collect()
 }
 
