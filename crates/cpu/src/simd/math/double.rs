@@ -26,7 +26,7 @@ const EXP: [f64; 12] = [
 
 /// `2ᵏ` of the integer in the low bits of `k + ROUNDER`.
 #[inline(always)]
-fn power_of_two(rounded: f64) -> f64 {
+pub(super) fn power_of_two(rounded: f64) -> f64 {
     f64::from_bits((rounded.to_bits() << 52).wrapping_add(1023 << 52))
 }
 
@@ -112,8 +112,9 @@ fn log_of_parts(k: f64, f: f64, correction: f64) -> f64 {
     k.mul_add(LN2_HIGH, f - (half - low))
 }
 
+/// The logarithm where the formula does not hold.
 #[inline(always)]
-fn log_edges(x: f64, value: f64) -> f64 {
+pub(super) fn log_edges(x: f64, value: f64) -> f64 {
     let value = if x == f64::INFINITY { x } else { value };
     let value = if x == 0.0 { f64::NEG_INFINITY } else { value };
     if x >= 0.0 { value } else { f64::NAN }

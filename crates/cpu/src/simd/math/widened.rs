@@ -1,9 +1,64 @@
 //! Functions of `f32`, computed in double precision where that is worth its price in accuracy
 //! and simplicity. Arguments are `f32` values held as `f64`; results are good to at least 2⁻³⁰.
 
-use super::double::{self, exp, expm1, log, log1p, reduced_angle};
+use super::double::{self, ROUNDER, expm1, log_edges, log1p, power_of_two, reduced_angle};
 use super::polynomial;
-use std::f64::consts::{FRAC_PI_2, LOG2_E, LOG10_E, PI};
+use std::f64::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E, PI};
+
+/// `(eʳ - 1 - r)/r²` for `|r| ≤ ln2/2`, error 2⁻³⁴.
+const EXP: [f64; 6] = [
+    0.500_000_007_786_677_5,
+    0.166_666_668_606_049_73,
+    0.041_666_270_066_456_26,
+    0.008_333_264_377_082_442,
+    0.001_394_606_430_672_232_7,
+    0.000_199_183_728_815_834_3,
+];
+
+/// `eˣ`, which for arguments beyond `±700` is some number that no `f32` can tell from it.
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    let clamped = if x > 700.0 { 700.0 } else { x };
+    let clamped = if clamped < -700.0 { -700.0 } else { clamped };
+    let n = clamped.mul_add(LOG2_E, ROUNDER) - ROUNDER;
+    let r = n.mul_add(-LN_2, clamped);
+    let power = (r * r).mul_add(polynomial(r, &EXP), r) + 1.0;
+    power * power_of_two(n + ROUNDER)
+}
+
+/// `(ln((1+s)/(1-s)) - 2s)/s³` in `s²` for `√½ ≤ (1+s)/(1-s) ≤ √2`, error 2⁻⁴⁴.
+const LOG: [f64; 5] = [
+    0.666_666_666_757_983_8,
+    0.399_999_956_231_312_6,
+    0.285_721_089_825_581_5,
+    0.221_761_974_676_218_83,
+    0.195_840_067_538_280_6,
+];
+
+/// `ln x` of what is no subnormal number.
+#[inline(always)]
+fn log(x: f64) -> f64 {
+    const HALF: u64 = 0x3fe6_a09e_667f_3bcd; // √½
+    let bits = x.to_bits().wrapping_sub(HALF);
+    // the exponent, made positive, as the low bits of a large float: no integer conversion
+    let exponent = bits.wrapping_add(1024 << 52) >> 52;
+    let k = f64::from_bits(exponent | 0x4330_0000_0000_0000) - (4_503_599_627_370_496.0 + 1024.0);
+    let f = f64::from_bits((bits & ((1 << 52) - 1)) + HALF) - 1.0;
+    let s = f / (2.0 + f);
+    let square = s * s;
+    let value = s.mul_add(2.0, square * s * polynomial(square, &LOG));
+    log_edges(x, k.mul_add(LN_2, value))
+}
+
+/// As [`LOG`] for `1 ≤ (1+s)/(1-s) ≤ 2`, error 2⁻³⁸.
+const LOG_TO_TWO: [f64; 6] = [
+    0.666_666_663_591_300_6,
+    0.400_000_530_003_303,
+    0.285_683_960_902_545_7,
+    0.223_015_001_742_046_5,
+    0.171_478_508_726_609_77,
+    0.217_923_935_981_312,
+];
 
 /// As in [`double`], error 2⁻³⁷.
 const SIN: [f64; 4] = [
@@ -176,11 +231,11 @@ pub fn sinh(x: f64) -> f64 {
     if x.is_nan() { x } else { value }
 }
 
-/// `cosh x`, for arguments whose exponential does not overflow a double.
+/// `cosh x`.
 #[inline(always)]
 pub fn cosh(x: f64) -> f64 {
     let magnitude = x.abs();
-    let power = exp(if magnitude > 100.0 { 100.0 } else { magnitude });
+    let power = exp(magnitude);
     0.5 * power + 0.5 / power
 }
 
@@ -245,8 +300,11 @@ pub fn power(a: f64, b: f64) -> f64 {
 #[inline(always)]
 pub fn log_add_exp(a: f64, b: f64) -> f64 {
     let (great, small) = if a > b { (a, b) } else { (b, a) };
-    let difference = small - great;
-    let value = great + log1p(exp(difference));
+    let power = exp(small - great); // at most one
+    let s = power / (2.0 + power);
+    let square = s * s;
+    let value = s.mul_add(2.0, square * s * polynomial(square, &LOG_TO_TWO));
+    let value = great + value;
     let value = if great.is_infinite() { great } else { value };
     if a.is_nan() | b.is_nan() {
         f64::NAN
