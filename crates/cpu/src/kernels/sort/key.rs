@@ -8,11 +8,17 @@ pub(super) trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     /// Its bits.
     const BITS: u32;
 
+    /// No key is greater.
+    const GREATEST: Self;
+
     /// A key and the number of its element, ordered by the key first.
     type Numbered: Copy + Ord + Send + Sync;
 
     /// Bits from `shift` on, as many as the mask has.
     fn digit(self, shift: u32, mask: usize) -> usize;
+
+    /// The key, or the one that is in its place if the order is turned round.
+    fn toward(self, greatest: bool) -> Self;
 
     /// The key with a number behind it.
     fn numbered(self, number: u32) -> Self::Numbered;
@@ -40,11 +46,17 @@ macro_rules! keys {
     ($($key:ty, $numbered:ty;)*) => {$(
         impl Key for $key {
             const BITS: u32 = <$key>::BITS;
+            const GREATEST: Self = <$key>::MAX;
             type Numbered = $numbered;
 
             #[inline(always)]
             fn digit(self, shift: u32, mask: usize) -> usize {
                 (self >> shift) as usize & mask
+            }
+
+            #[inline(always)]
+            fn toward(self, greatest: bool) -> Self {
+                self ^ <$key>::from(greatest).wrapping_neg()
             }
 
             #[inline(always)]

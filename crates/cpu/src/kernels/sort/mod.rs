@@ -1,5 +1,6 @@
 //! Sorting and searching, by unsigned integers that have the order of the elements.
 
+mod extreme;
 mod key;
 mod radix;
 mod rows;

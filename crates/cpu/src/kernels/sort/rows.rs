@@ -105,12 +105,12 @@ fn shared<E: Element>(sorted: &[E::Key]) -> Vec<(E::Key, usize)> {
     E::SHARED.iter().filter_map(place).collect()
 }
 
-/// Runs `write(to, from)` for every place: the element at `from` belongs there.
+/// Runs `write(row, to, from)` for every place of a row: the element at `from` belongs at `to`.
 fn ordered<E: Copy + Send + Sync, K: Key>(
     rows: Rows,
     source: *mut u8,
     key: impl Fn(E) -> K + Sync,
-    write: impl Fn(usize, usize) + Sync,
+    write: impl Fn(usize, usize, usize) + Sync,
 ) -> Result<()> {
     let source = Shared(source);
     let length = rows.length;
@@ -136,7 +136,7 @@ fn ordered<E: Copy + Send + Sync, K: Key>(
             for place in start..end {
                 // SAFETY: as above
                 let pair = unsafe { memory.element::<Pair<K>>(place).read() };
-                write(base + place, base + pair.index as usize);
+                write(row, place, pair.index as usize);
             }
         });
     })
@@ -159,30 +159,34 @@ pub(super) fn gathered<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Sync,
 ) -> Result<()> {
-    ordered(rows, source, key, element_writer::<E>(source, target))
+    ordered(rows, source, key, element_writer::<E>(rows, source, target))
 }
 
 /// Writes to a place the position in its row that the element there comes from.
-pub(super) fn position_writer(rows: Rows, target: *mut u8) -> impl Fn(usize, usize) + Sync {
+pub(super) fn position_writer(rows: Rows, target: *mut u8) -> impl Fn(usize, usize, usize) + Sync {
     let target = Shared(target);
-    move |to, from| {
+    move |row, to, from| {
         // SAFETY: the output has a position for each element
-        unsafe { target.element::<u32>(to).write((from % rows.length) as u32) };
+        unsafe {
+            target
+                .element::<u32>(row * rows.length + to)
+                .write(from as u32)
+        };
     }
 }
 
 /// Writes to a place the element that belongs there.
 pub(super) fn element_writer<E: Copy>(
+    rows: Rows,
     source: *mut u8,
     target: *mut u8,
-) -> impl Fn(usize, usize) + Sync {
+) -> impl Fn(usize, usize, usize) + Sync {
     let (source, target) = (Shared(source), Shared(target));
-    move |to, from| {
-        // SAFETY: both places lie in rows of the operand and of the output
-        unsafe {
-            target
-                .element::<E>(to)
-                .write(source.element::<E>(from).read())
-        };
+    move |row, to, from| {
+        let base = row * rows.length;
+        // SAFETY: the place lies in a row of the operand
+        let element = unsafe { source.element::<E>(base + from).read() };
+        // SAFETY: the place lies in a row of the output
+        unsafe { target.element::<E>(base + to).write(element) };
     }
 }

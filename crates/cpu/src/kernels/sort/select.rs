@@ -1,36 +1,45 @@
 //! Rows parted around the element that a sort would put at a position.
 //!
 //! Selection takes time in proportion to the length. The smaller part is sorted too if it is short:
-//! it is what the callers want, so the greatest `k` come in order.
+//! it is what the callers want, so the greatest `k` come in order. Where that part is much smaller
+//! than the rest, the rest stays where it is ([`extreme`](super::extreme)).
 
+use super::extreme::End;
 use super::key::Key;
 use super::rows::{Rows, element_writer, position_writer};
 use crate::kernels::shared::Shared;
 use mlx_oxide_ir::Result;
 
 /// Elements beyond which a part is left as it comes.
-const SORTED: usize = 4096;
+pub(super) const SORTED: usize = 4096;
 
-/// Runs `write(to, from)` for every place: the element at `from` belongs there. The order depends
-/// on the elements alone; of equal ones the first comes first.
+/// Runs `write(row, to, from)` for every place of a row: the element at `from` belongs at `to`. The
+/// order depends on the elements alone; of equal ones the first comes first.
 fn parted<E: Copy + Send + Sync, K: Key>(
     rows: Rows,
     kth: usize,
     source: *mut u8,
-    key: impl Fn(E) -> K + Sync,
-    write: impl Fn(usize, usize) + Sync,
+    key: impl Fn(E) -> K + Copy + Sync,
+    write: impl Fn(usize, usize, usize) + Sync,
 ) -> Result<()> {
     let source = Shared(source);
     let length = rows.length;
+    let row_of = |row: usize| {
+        // SAFETY: the row lies in the operand, which nobody writes
+        unsafe { std::slice::from_raw_parts(source.element::<E>(row * length), length) }
+    };
+    if let Some(end) = End::of(kth, length) {
+        return rows.each(0, |row, _scratch, pieces| {
+            let best = end.best(row_of(row), key, pieces);
+            end.part(length, &best, pieces, |to, from| write(row, to, from));
+        });
+    }
     rows.each(
         length * size_of::<K::Numbered>(),
         |row, scratch, _chunks| {
             let numbered = Shared(scratch).element::<K::Numbered>(0);
-            let base = row * length;
-            for place in 0..length {
-                // SAFETY: the row lies in the operand
-                let element = unsafe { source.element::<E>(base + place).read() };
-                let value = key(element).numbered(place as u32);
+            for (place, element) in row_of(row).iter().enumerate() {
+                let value = key(*element).numbered(place as u32);
                 // SAFETY: the scratch memory has room for the numbered keys of a row
                 unsafe { numbered.wrapping_add(place).write(value) };
             }
@@ -42,7 +51,7 @@ fn parted<E: Copy + Send + Sync, K: Key>(
                 smaller.sort_unstable();
             }
             for (place, value) in numbered.iter().enumerate() {
-                write(base + place, base + K::number(*value) as usize);
+                write(row, place, K::number(*value) as usize);
             }
         },
     )
@@ -54,7 +63,7 @@ pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
     kth: usize,
     source: *mut u8,
     target: *mut u8,
-    key: impl Fn(E) -> K + Sync,
+    key: impl Fn(E) -> K + Copy + Sync,
 ) -> Result<()> {
     parted(rows, kth, source, key, position_writer(rows, target))
 }
@@ -65,7 +74,13 @@ pub(super) fn values<E: Copy + Send + Sync, K: Key>(
     kth: usize,
     source: *mut u8,
     target: *mut u8,
-    key: impl Fn(E) -> K + Sync,
+    key: impl Fn(E) -> K + Copy + Sync,
 ) -> Result<()> {
-    parted(rows, kth, source, key, element_writer::<E>(source, target))
+    parted(
+        rows,
+        kth,
+        source,
+        key,
+        element_writer::<E>(rows, source, target),
+    )
 }
