@@ -1,5 +1,7 @@
 //! Elements of strided layouts brought together. Strides are in elements, widths in bytes.
 
+use super::{Isa, Kernel, vectorised};
+
 /// Bytes that are moved as one.
 pub trait Unit: Copy {}
 impl Unit for u8 {}
@@ -80,6 +82,132 @@ unsafe fn row_units<T: Unit>(destination: *mut u8, source: *const u8, stride: is
     }
 }
 
+/// Rows of bytes that lie in order: where the first comes from and goes to, and how far apart they
+/// are there.
+#[derive(Clone, Copy)]
+pub struct ByteRows {
+    /// The first row's place.
+    pub destination: *mut u8,
+    /// Bytes from row to row.
+    pub pitch: isize,
+    /// Where the first row lies.
+    pub source: *const u8,
+    /// Bytes from row to row.
+    pub stride: isize,
+    /// Bytes of a row.
+    pub bytes: usize,
+    /// How many rows there are.
+    pub count: usize,
+}
+
+/// Copies rows of bytes.
+///
+/// # Safety
+/// All rows are valid, and no row of the destination overlaps one of the source.
+pub unsafe fn copy_rows(rows: ByteRows, isa: Isa) {
+    vectorised(isa, rows);
+}
+
+impl Kernel for ByteRows {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for row in 0..self.count as isize {
+            let to = self.destination.wrapping_offset(row * self.pitch);
+            let from = self.source.wrapping_offset(row * self.stride);
+            // SAFETY: `copy_rows` has valid rows
+            unsafe { copy_bytes(to, from, self.bytes) };
+        }
+    }
+}
+
+/// Bytes from which on the system's function is better: it writes lines without reading them.
+const MANY: usize = 2048;
+
+/// Copies bytes by vectors where they are few, or where both places hardly differ modulo a page:
+/// some processors then take the next line to be read for the one just written, which makes the
+/// system's function ten times as slow.
+///
+/// # Safety
+/// Both are valid for so many bytes and do not overlap.
+#[inline(always)]
+unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
+    let ahead = (to.addr() % 4096).wrapping_sub(from.addr() % 4096) % 4096;
+    if bytes >= MANY && !(1..256).contains(&ahead) {
+        // SAFETY: the caller's promise
+        return unsafe { to.copy_from_nonoverlapping(from, bytes) };
+    }
+    const PART: usize = 32;
+    let part = |place: usize| {
+        // SAFETY: the part lies within the bytes
+        unsafe {
+            from.wrapping_add(place)
+                .cast::<[u8; PART]>()
+                .read_unaligned()
+        }
+    };
+    let write = |place: usize, part: [u8; PART]| {
+        // SAFETY: as above
+        unsafe {
+            to.wrapping_add(place)
+                .cast::<[u8; PART]>()
+                .write_unaligned(part)
+        };
+    };
+    if bytes < PART {
+        // SAFETY: the caller's promise
+        return unsafe { copy_few(to, from, bytes) };
+    }
+    let mut place = 0;
+    while place + 4 * PART <= bytes {
+        // all read before the first is written, which may look like the next read's place
+        let parts = [0, 1, 2, 3].map(|number| part(place + number * PART));
+        for (number, part) in parts.into_iter().enumerate() {
+            write(place + number * PART, part);
+        }
+        place += 4 * PART;
+    }
+    while place + PART <= bytes {
+        let end = place + PART;
+        write(place, part(place));
+        place = end;
+    }
+    // the last part overlaps the one before
+    write(bytes - PART, part(bytes - PART));
+}
+
+/// Copies fewer than 32 bytes by two parts that overlap.
+///
+/// # Safety
+/// As [`copy_bytes`].
+#[inline(always)]
+unsafe fn copy_few(to: *mut u8, from: *const u8, bytes: usize) {
+    /// # Safety
+    /// Both have `bytes` bytes, at least those of a unit.
+    #[inline(always)]
+    unsafe fn both<T: Copy>(to: *mut u8, from: *const u8, bytes: usize) {
+        let last = bytes - size_of::<T>();
+        // SAFETY: the caller's promise
+        unsafe {
+            let parts = [0, last].map(|place| from.add(place).cast::<T>().read_unaligned());
+            to.cast::<T>().write_unaligned(parts[0]);
+            to.add(last).cast::<T>().write_unaligned(parts[1]);
+        }
+    }
+    // SAFETY: the caller's promise; there are as many bytes as each unit has
+    unsafe {
+        match bytes {
+            16.. => both::<u128>(to, from, bytes),
+            8..16 => both::<u64>(to, from, bytes),
+            4..8 => both::<u32>(to, from, bytes),
+            2..4 => both::<u16>(to, from, bytes),
+            1 => both::<u8>(to, from, bytes),
+            0 => {}
+        }
+    }
+}
+
 /// Brings `count` elements of a layout together, from row-major position `start` on.
 ///
 /// # Safety
@@ -137,6 +265,33 @@ pub unsafe fn gather(
 mod tests {
     use super::*;
     use mlx_oxide_ir::Layout;
+
+    #[test]
+    fn rows_of_every_length_are_copied_and_the_rest_is_left_alone() {
+        let source: Vec<u8> = (0..9000).map(|number| (number % 251) as u8).collect();
+        for isa in Isa::ALL {
+            for bytes in (0..300).chain([2047, 2048, 2049]) {
+                let (pitch, stride) = (bytes + 3, bytes + 5);
+                let mut found = vec![0xff; 4 + 3 * pitch];
+                let rows = ByteRows {
+                    destination: found[1..].as_mut_ptr(),
+                    pitch: pitch as isize,
+                    source: source[7 + 2 * stride..].as_ptr(),
+                    stride: -(stride as isize),
+                    bytes,
+                    count: 3,
+                };
+                let mut expected = vec![0xff; 4 + 3 * pitch];
+                for row in 0..3 {
+                    let from = 7 + (2 - row) * stride;
+                    expected[1 + row * pitch..][..bytes].copy_from_slice(&source[from..][..bytes]);
+                }
+                // SAFETY: the rows lie in both vectors
+                unsafe { copy_rows(rows, isa) };
+                assert_eq!(found, expected, "{isa:?} {bytes}");
+            }
+        }
+    }
 
     #[test]
     fn gathered_elements_come_in_row_major_order_from_any_start() {

@@ -2,7 +2,8 @@
 
 use super::PIECE;
 use super::combine::RowFn;
-use crate::simd::strided;
+use crate::simd::Isa;
+use crate::simd::strided::{self, ByteRows};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::{Collapsed, collapse};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
@@ -147,9 +148,70 @@ impl Grid {
         });
     }
 
+    /// Copies rows that lie in order, in runs of those that are equally far apart.
+    fn copy_rows(&self, destination: Place, source: Place, width: usize) {
+        let (shape, depth) = (&self.0.shape, self.0.shape.len());
+        let bytes = shape[depth - 1] * width;
+        if bytes == 0 {
+            return;
+        }
+        let isa = Isa::best();
+        if self.is_row() {
+            parallel::for_each_range(bytes, PIECE, |start, end| {
+                let piece = ByteRows {
+                    destination: destination.element(0).wrapping_add(start),
+                    pitch: 0,
+                    source: source.element(0).wrapping_add(start),
+                    stride: 0,
+                    bytes: end - start,
+                    count: 1,
+                };
+                // SAFETY: the piece lies in the row
+                unsafe { strided::copy_rows(piece, isa) };
+            });
+            return;
+        }
+        let run = shape[depth - 2];
+        let [pitch, stride] = [0, 1].map(|side| self.0.strides[side][depth - 2] * width as isize);
+        let outer = Grid(Collapsed {
+            shape: self.0.shape[..depth - 1].into(),
+            strides: self
+                .0
+                .strides
+                .iter()
+                .map(|it| it[..depth - 1].into())
+                .collect(),
+        });
+        let grain = (PIECE / bytes).max(1);
+        parallel::for_each_range(self.count(), grain, |start, end| {
+            let mut first = start;
+            while first < end {
+                let column = first % run;
+                let count = (run - column).min(end - first);
+                outer.walk(first / run, first / run + 1, |to, from| {
+                    let at = |step: isize| column as isize * step;
+                    let rows = ByteRows {
+                        destination: destination.element(to).wrapping_offset(at(pitch)),
+                        pitch,
+                        source: source.element(from).wrapping_offset(at(stride)),
+                        stride,
+                        bytes,
+                        count,
+                    };
+                    // SAFETY: the rows lie in both layouts
+                    unsafe { strided::copy_rows(rows, isa) };
+                });
+                first += count;
+            }
+        });
+    }
+
     /// Copies elements as they are.
     pub(in crate::kernels) fn copy(&self, destination: Place, source: Place, width: usize) {
-        let (_, to, _) = self.row();
+        let (_, to, from) = self.row();
+        if (to, from) == (1, 1) {
+            return self.copy_rows(destination, source, width);
+        }
         match (to, width) {
             (1, 1) => self.rows(destination, source, packed::<1>),
             (1, 2) => self.rows(destination, source, packed::<2>),
