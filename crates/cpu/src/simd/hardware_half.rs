@@ -17,6 +17,10 @@ pub enum Arithmetic {
     Multiply,
     /// Quotient.
     Divide,
+    /// The greater; NaN if one is.
+    Maximum,
+    /// The less; NaN if one is.
+    Minimum,
 }
 
 /// The loop from `f16` to `f32`, if the instruction set has one.
@@ -53,10 +57,14 @@ pub fn arithmetic(op: Arithmetic, isa: Isa) -> Option<TileFn> {
         (Isa::Avx512, Arithmetic::Subtract) => Some(arithmetic_avx512::<1>),
         (Isa::Avx512, Arithmetic::Multiply) => Some(arithmetic_avx512::<2>),
         (Isa::Avx512, Arithmetic::Divide) => Some(arithmetic_avx512::<3>),
+        (Isa::Avx512, Arithmetic::Maximum) => Some(arithmetic_avx512::<4>),
+        (Isa::Avx512, Arithmetic::Minimum) => Some(arithmetic_avx512::<5>),
         (Isa::Avx2, Arithmetic::Add) => Some(arithmetic_avx2::<0>),
         (Isa::Avx2, Arithmetic::Subtract) => Some(arithmetic_avx2::<1>),
         (Isa::Avx2, Arithmetic::Multiply) => Some(arithmetic_avx2::<2>),
         (Isa::Avx2, Arithmetic::Divide) => Some(arithmetic_avx2::<3>),
+        (Isa::Avx2, Arithmetic::Maximum) => Some(arithmetic_avx2::<4>),
+        (Isa::Avx2, Arithmetic::Minimum) => Some(arithmetic_avx2::<5>),
         (Isa::Baseline, _) => None,
     }
 }
@@ -121,7 +129,10 @@ looped!(arithmetic_avx512<OP>, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c
         0 => _mm512_add_ps(lhs, rhs),
         1 => _mm512_sub_ps(lhs, rhs),
         2 => _mm512_mul_ps(lhs, rhs),
-        _ => _mm512_div_ps(lhs, rhs),
+        3 => _mm512_div_ps(lhs, rhs),
+        // of NaN and a number the second operand
+        4 => _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs), _mm512_max_ps(lhs, rhs), lhs),
+        _ => _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs), _mm512_min_ps(lhs, rhs), lhs),
     };
     _mm256_storeu_si256(d.cast(), _mm512_cvtps_ph::<NEAREST>(value))
 });
@@ -141,7 +152,10 @@ looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, |a, b, d| {
         0 => _mm256_add_ps(lhs, rhs),
         1 => _mm256_sub_ps(lhs, rhs),
         2 => _mm256_mul_ps(lhs, rhs),
-        _ => _mm256_div_ps(lhs, rhs),
+        3 => _mm256_div_ps(lhs, rhs),
+        // of NaN and a number the second operand
+        4 => _mm256_blendv_ps(_mm256_max_ps(lhs, rhs), lhs, _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs)),
+        _ => _mm256_blendv_ps(_mm256_min_ps(lhs, rhs), lhs, _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs)),
     };
     _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value))
 });
@@ -203,6 +217,34 @@ mod tests {
     }
 
     #[test]
+    fn the_greater_and_the_less_of_nan_and_anything_is_nan() {
+        let numbers = [
+            f32::NAN,
+            1.0,
+            f32::NAN,
+            f32::INFINITY,
+            -0.0,
+            f32::NEG_INFINITY,
+        ];
+        let lhs: Vec<u16> = numbers.iter().map(|x| f32_to_f16(*x)).collect();
+        let rhs: Vec<u16> = numbers.iter().rev().map(|x| f32_to_f16(*x)).collect();
+        for isa in sets() {
+            for op in [Arithmetic::Maximum, Arithmetic::Minimum] {
+                let found: Vec<u16> = call(arithmetic(op, isa).unwrap(), &lhs, &rhs);
+                for ((a, b), found) in numbers.iter().zip(numbers.iter().rev()).zip(found) {
+                    let expected = match op {
+                        _ if a.is_nan() || b.is_nan() => f32::NAN,
+                        Arithmetic::Maximum => a.max(*b),
+                        _ => a.min(*b),
+                    };
+                    let found = f16_to_f32(found);
+                    assert!(found == expected || (found.is_nan() && expected.is_nan()));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn arithmetic_rounds_once_at_every_length() {
         let lhs: Vec<u16> = (0..67).map(|i| f32_to_f16(i as f32 * 0.37 - 9.0)).collect();
         let rhs: Vec<u16> = (0..67).map(|i| f32_to_f16(5.0 - i as f32 * 0.21)).collect();
@@ -213,6 +255,8 @@ mod tests {
                     (Arithmetic::Subtract, |a, b| a - b),
                     (Arithmetic::Multiply, |a, b| a * b),
                     (Arithmetic::Divide, |a, b| a / b),
+                    (Arithmetic::Maximum, f32::max),
+                    (Arithmetic::Minimum, f32::min),
                 ] {
                     let run = arithmetic(op, isa).unwrap();
                     let found: Vec<u16> = call(run, &lhs[..count], &rhs[..count]);

@@ -126,6 +126,19 @@ fn loop3<K: Map3>(
     }
 }
 
+/// Bytes of operands that are looked through for rare ones while they are in the first cache.
+const CLOSE: usize = 4 << 10;
+
+/// Elements that a loop takes at a time.
+#[inline(always)]
+fn step<T>(aliased: bool, rare: bool, count: usize) -> usize {
+    match (aliased, rare) {
+        (true, _) => ASIDE,
+        (false, true) => CLOSE / size_of::<T>(),
+        (false, false) => count.max(1),
+    }
+}
+
 /// An operand of which pieces are copied aside where the destination overwrites it.
 struct Aside<T: Copy> {
     copy: [MaybeUninit<T>; ASIDE],
@@ -171,7 +184,7 @@ unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) 
         source.cast::<K::In>(),
     );
     let aliased = destination.cast_const().cast::<u8>() == source.cast();
-    let step = if aliased { ASIDE } else { count.max(1) };
+    let step = step::<K::In>(aliased, K::RARE, count);
     let mut aside = Aside::new();
     let mut start = 0;
     while start < count {
@@ -194,7 +207,7 @@ unsafe fn tile2<K: Map2>(destination: *mut u8, lhs: *const u8, rhs: *const u8, c
     let (lhs, rhs) = (lhs.cast::<K::In>(), rhs.cast::<K::In>());
     let left = destination.cast_const().cast::<u8>() == lhs.cast();
     let right = destination.cast_const().cast::<u8>() == rhs.cast();
-    let step = if left | right { ASIDE } else { count.max(1) };
+    let step = step::<K::In>(left | right, K::RARE, count);
     let (mut left_aside, mut right_aside) = (Aside::new(), Aside::new());
     let mut start = 0;
     while start < count {

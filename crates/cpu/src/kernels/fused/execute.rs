@@ -1,6 +1,6 @@
 //! Steps run over tiles.
 
-use super::lower::Lowered;
+use super::lower::{Lowered, Step};
 use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
 use crate::simd::turn::{self, Block, Target};
@@ -207,17 +207,26 @@ impl<'a> Run<'a> {
         for register in 0..self.lowered.registers {
             slots.push(scratch.wrapping_add(register * self.pitch));
         }
+        for step in &self.lowered.once {
+            self.step(step, &slots, self.tile);
+        }
         slots
+    }
+
+    /// Runs a step for `count` elements of a tile.
+    #[inline]
+    fn step(&self, step: &Step, slots: &[*mut u8], count: usize) {
+        let slot = |slot: u16| slots[slot as usize];
+        let [first, second, third] = step.operands.map(slot);
+        // SAFETY: lowering gives each step operands of its lanes' width and a destination that is
+        // apart from them, or a donated input's memory, element for element
+        unsafe { (step.run)(slot(step.destination), first, second, third, count) };
     }
 
     /// Runs the steps for `count` elements, the first of which is number `position`.
     fn steps(&self, slots: &[*mut u8], position: usize, count: usize) {
         for step in &self.lowered.steps {
-            let slot = |slot: u16| slots[slot as usize];
-            let [first, second, third] = step.operands.map(slot);
-            // SAFETY: lowering gives each step operands of its lanes' width and a destination that
-            // is apart from them, or a donated input's memory, element for element
-            unsafe { (step.run)(slot(step.destination), first, second, third, count) };
+            self.step(step, slots, count);
         }
         if self.streamed {
             for (site, tile) in self.sites.iter().zip(slots).skip(self.inputs) {

@@ -41,6 +41,8 @@ impl Program<'_> {
 pub(super) struct Lowered {
     pub(super) isa: Isa,
     pub(super) steps: SmallVec<[Step; 4]>,
+    /// Steps whose results are the same for every tile, in registers that nothing else writes.
+    pub(super) once: SmallVec<[Step; 2]>,
     /// How many registers there are.
     pub(super) registers: usize,
     /// Bytes of the widest lane in a register.
@@ -53,9 +55,10 @@ pub(super) struct Lowered {
     pub(super) written: SmallVec<[usize; 2]>,
 }
 
-/// Chooses loops and registers; none if an operation is outside its domain.
-pub(super) fn lower(program: Program<'_>, isa: Isa) -> Option<Lowered> {
-    let mut lowering = Lowering::new(program, isa);
+/// Chooses loops and registers; none if an operation is outside its domain. Inputs that are
+/// `uniform` are one element throughout.
+pub(super) fn lower(program: Program<'_>, uniform: &[bool], isa: Isa) -> Option<Lowered> {
+    let mut lowering = Lowering::new(program, uniform, isa);
     for position in 0..program.instructions.len() {
         lowering.instruction(position)?;
     }
@@ -72,6 +75,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
     Lowered {
         isa,
         steps: SmallVec::from_elem(step, 1),
+        once: SmallVec::new(),
         registers: 0,
         register_width: 1,
         weight: 1,
@@ -82,6 +86,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
 
 struct Lowering<'a> {
     program: Program<'a>,
+    uniform: &'a [bool],
     isa: Isa,
     plans: SmallVec<[Plan; 16]>,
     lowered: Lowered,
@@ -93,7 +98,7 @@ struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(program: Program<'a>, isa: Isa) -> Self {
+    fn new(program: Program<'a>, uniform: &'a [bool], isa: Isa) -> Self {
         let values = program.inputs.len() + program.instructions.len();
         let plans = plan(program, isa);
         let mut last_use = SmallVec::from_elem(NEVER, values);
@@ -115,11 +120,13 @@ impl<'a> Lowering<'a> {
         }
         Lowering {
             program,
+            uniform,
             isa,
             plans,
             lowered: Lowered {
                 isa,
                 steps: SmallVec::new(),
+                once: SmallVec::new(),
                 registers: 0,
                 register_width: 1,
                 weight: 0,
@@ -152,12 +159,24 @@ impl<'a> Lowering<'a> {
     }
 
     fn register(&mut self, dtype: Dtype) -> Slot {
+        match self.free.pop() {
+            None => self.fresh_register(dtype),
+            Some(slot) => {
+                self.widen_registers(dtype);
+                slot
+            }
+        }
+    }
+
+    fn fresh_register(&mut self, dtype: Dtype) -> Slot {
+        self.widen_registers(dtype);
+        self.lowered.registers += 1;
+        (self.program.inputs.len() + self.program.outputs.len() + self.lowered.registers - 1)
+            as Slot
+    }
+
+    fn widen_registers(&mut self, dtype: Dtype) {
         self.lowered.register_width = self.lowered.register_width.max(lane::width(dtype));
-        self.free.pop().unwrap_or_else(|| {
-            self.lowered.registers += 1;
-            (self.program.inputs.len() + self.program.outputs.len() + self.lowered.registers - 1)
-                as Slot
-        })
     }
 
     fn output(&self, output: usize) -> Slot {
@@ -182,10 +201,20 @@ impl<'a> Lowering<'a> {
     fn lanes(&mut self, value: usize) -> Slot {
         if self.location[value] == NOWHERE {
             let dtype = self.program.inputs[value];
-            let register = self.register(dtype);
-            let input = value as Slot;
-            self.step(lane::widen(dtype, self.isa), register, [input; 3]);
-            self.location[value] = register;
+            let (run, input) = (lane::widen(dtype, self.isa), value as Slot);
+            self.location[value] = if self.uniform[value] {
+                let register = self.fresh_register(dtype);
+                self.lowered.once.push(Step {
+                    run,
+                    destination: register,
+                    operands: [input; 3],
+                });
+                register
+            } else {
+                let register = self.register(dtype);
+                self.step(run, register, [input; 3]);
+                register
+            };
         }
         self.location[value]
     }
@@ -348,6 +377,7 @@ impl<'a> Lowering<'a> {
         for (number, &operand) in operands.iter().enumerate() {
             let operand = operand as usize;
             let again = operands[..number].contains(&(operand as u32));
+            let again = again || self.uniform.get(operand) == Some(&true);
             if self.last_use[operand] == position && !again && self.location[operand] != NOWHERE {
                 self.release(self.location[operand]);
             }

@@ -19,6 +19,8 @@ mod turned;
 #[cfg(test)]
 mod tests;
 
+pub(super) use lane::{is_half, narrow, widen};
+
 use super::index::moves::{Grid, Place};
 use crate::simd::Isa;
 use lower::{Lowered, Program, lower, lower_copy};
@@ -117,7 +119,8 @@ pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
 }
 
 fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results> {
-    let lowered = lower(program, isa).ok_or_else(|| super::declined(call))?;
+    let uniform = nest::uniform(call.inputs);
+    let lowered = lower(program, &uniform, isa).ok_or_else(|| super::declined(call))?;
     let buffers = destinations(call, &lowered, call.outputs)?;
     execute::execute(call, &lowered, &buffers)?;
     let stored = buffers.into_iter().zip(call.outputs);

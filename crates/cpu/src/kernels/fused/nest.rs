@@ -130,6 +130,12 @@ impl Nest {
     }
 }
 
+/// The inputs that are certain to be [`Access::Uniform`].
+pub(super) fn uniform(inputs: &[Operand]) -> SmallVec<[bool; 8]> {
+    let uniform = |input: &Operand| input.layout.is_uniform() && !input.layout.is_contiguous();
+    inputs.iter().map(uniform).collect()
+}
+
 /// Whether elements lie at multiples of their width, as loops expect.
 pub(super) fn is_aligned(operand: &Operand) -> bool {
     operand

@@ -3,6 +3,7 @@
 use super::destinations;
 use super::execute::{Run, execute};
 use super::lower::{Lowered, Program, lower};
+use super::nest;
 use crate::kernels::declined;
 use crate::simd::Isa;
 use mlx_oxide_ir::{ArrayType, Layout, ReducedProgram, Result};
@@ -44,7 +45,8 @@ impl Prepared {
             instructions: &program.instructions,
             outputs: &outputs,
         };
-        let lowered = lower(program, isa).ok_or_else(|| declined(call))?;
+        let uniform = nest::uniform(call.inputs);
+        let lowered = lower(program, &uniform, isa).ok_or_else(|| declined(call))?;
         let whole = &call.outputs[..call.outputs.len() - 1];
         Ok(Prepared {
             buffers: destinations(call, &lowered, whole)?,

@@ -140,6 +140,11 @@ impl<S: Source, T: Target> Map1 for Convert<S, T> {
     }
 }
 
+/// 2³¹.
+const LIMIT: f32 = 2_147_483_648.0;
+/// The greatest number below it.
+const BELOW: f32 = 2_147_483_520.0;
+
 /// Kernel: conversion to an integer of at most 32 bits, by way of one of 32, which vectors have.
 struct Truncated<T>(PhantomData<T>);
 
@@ -149,11 +154,16 @@ impl<T: Target> Map1 for Truncated<T> {
     const RARE: bool = true;
     #[inline(always)]
     fn apply(operand: f32) -> T {
-        T::convert(operand as i32)
+        // `as` would saturate, which is rare and takes longer than all else
+        let operand = if operand > -LIMIT { operand } else { -LIMIT };
+        let operand = if operand < BELOW { operand } else { BELOW };
+        // SAFETY: it lies between both, which are integers of 32 bits, and is a number
+        T::convert(unsafe { operand.to_int_unchecked::<i32>() })
     }
     #[inline(always)]
     fn is_rare(operand: f32) -> bool {
-        operand.abs() >= 2_147_483_648.0 // 2³¹
+        let fits = operand.abs() < LIMIT;
+        !fits // NaN does not
     }
     fn slow(operand: f32) -> T {
         T::convert(operand)

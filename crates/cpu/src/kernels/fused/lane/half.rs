@@ -15,11 +15,13 @@ mod native {
     use mlx_oxide_ir::Binary;
 
     pub(super) fn binary(op: Binary, isa: Isa) -> Option<TileFn> {
-        const TABLE: [(Binary, Arithmetic); 4] = [
+        const TABLE: [(Binary, Arithmetic); 6] = [
             (Binary::Add, Arithmetic::Add),
             (Binary::Subtract, Arithmetic::Subtract),
             (Binary::Multiply, Arithmetic::Multiply),
             (Binary::Divide, Arithmetic::Divide),
+            (Binary::Maximum, Arithmetic::Maximum),
+            (Binary::Minimum, Arithmetic::Minimum),
         ];
         let (_, op) = TABLE.into_iter().find(|(binary, _)| *binary == op)?;
         arithmetic(op, isa)
@@ -47,7 +49,7 @@ mod native {
 }
 
 /// The loop that reads elements of a 16-bit float into lanes.
-pub(in crate::kernels::fused) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
+pub(in crate::kernels) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
     if dtype == Dtype::Float16 {
         native::widen(isa).unwrap_or_else(|| map1::<Widen<Float16>>(isa))
     } else {
@@ -56,7 +58,7 @@ pub(in crate::kernels::fused) fn widen(dtype: Dtype, isa: Isa) -> TileFn {
 }
 
 /// The loop that rounds `f32` to elements of a 16-bit float.
-pub(in crate::kernels::fused) fn narrow(dtype: Dtype, isa: Isa) -> TileFn {
+pub(in crate::kernels) fn narrow(dtype: Dtype, isa: Isa) -> TileFn {
     if dtype == Dtype::Float16 {
         native::narrow(isa).unwrap_or_else(|| map1::<Narrow<Float16>>(isa))
     } else {

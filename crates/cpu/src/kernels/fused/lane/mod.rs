@@ -12,7 +12,8 @@ mod joined;
 mod real;
 
 pub(super) use cast::{cast, copy};
-pub(super) use half::{half_binary, narrow, round, widen};
+pub(super) use half::{half_binary, round};
+pub(in crate::kernels) use half::{narrow, widen};
 pub(super) use joined::{After, applied, chain};
 
 use crate::simd::{Isa, Map3, TileFn, map3};
@@ -25,7 +26,7 @@ pub(super) const fn width(dtype: Dtype) -> usize {
 }
 
 /// Whether lanes differ from elements.
-pub(super) const fn is_half(dtype: Dtype) -> bool {
+pub(in crate::kernels) const fn is_half(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::Float16 | Dtype::Bfloat16)
 }
 
