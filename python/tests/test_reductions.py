@@ -103,3 +103,25 @@ def test_count_nonzero_agrees(dtype):
         pytest.skip("Apple's MLX has no count_nonzero")
     for axis in AXES:
         same(lambda core, a, axis=axis: core.count_nonzero(a, axis=axis), (numbers(dtype), dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "all", "any", "logsumexp"])
+def test_reductions_of_every_cut_agree_with_double_precision(name, dtype):
+    import mlx_oxide.core as core
+
+    shapes = [((300, 5), -1), ((70, 48), -1), ((33, 49), -1), ((5, 700), -1), ((40_000,), 0), ((700, 5), 0)]
+    shapes += [((4, 3, 5, 2, 20), (1, 3)), ((6, 7, 300), (0, 2)), ((9, 64, 40), 1)]
+    for shape, axis in shapes:
+        values = np.random.default_rng(3).normal(1, 0.01, shape)
+        with core.stream(core.cpu):
+            a = core.array(values.astype("float32")).astype(getattr(core, dtype))
+            for view in (lambda x: x, lambda x: x[1:, ...], lambda x: x[..., ::2]):
+                of = view(a)
+                wide = np.array(of.astype(core.float64))
+                found = np.array(getattr(core, name)(of, axis=axis).astype(core.float64))
+                expected = np.log(np.exp(wide).sum(axis)) if name == "logsumexp" else getattr(np, name)(wide, axis=axis)
+                # each of up to 40,000 products is rounded
+                single = 2e-5 if name == "prod" else 2e-6
+                rtol = {"float16": 1e-3, "bfloat16": 8e-3}.get(dtype, single)
+                np.testing.assert_allclose(found, expected.astype("float64"), rtol, err_msg=f"{shape} {axis}")

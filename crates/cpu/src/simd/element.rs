@@ -34,6 +34,8 @@ pub trait Element: Copy + 'static {
     type Modular: Element;
     /// The type that is zero by the same bits.
     type Bits: Element;
+    /// The type that it is folded as: itself, unless it is converted by a loop of its own first.
+    type Folded: Element;
 
     /// The value.
     fn wide(self) -> Self::Wide;
@@ -227,6 +229,7 @@ macro_rules! elements {
             type Sum = $total;
             type Modular = $modular;
             type Bits = $bits;
+            type Folded = $element;
             #[inline(always)]
             fn wide(self) -> $element {
                 self
@@ -274,6 +277,7 @@ impl Element for Truth {
     type Sum = i32;
     type Modular = Truth;
     type Bits = u8;
+    type Folded = Truth;
     #[inline(always)]
     fn wide(self) -> u8 {
         u8::from(self.0 != 0)
@@ -306,6 +310,7 @@ impl<H: Half + 'static> Element for Packed<H> {
     type Sum = Packed<H>;
     type Modular = Packed<H>;
     type Bits = Packed<Float16>;
+    type Folded = H::Folded;
     #[inline(always)]
     fn wide(self) -> f32 {
         H::widen(self.0)

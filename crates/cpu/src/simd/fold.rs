@@ -6,7 +6,7 @@
 
 use std::mem::MaybeUninit;
 
-/// Accumulators: four registers of AVX-512 for elements of four bytes.
+/// Accumulators of four bytes: four registers of AVX-512. There are half as many of eight.
 const LANES: usize = 64;
 /// Accumulators for short rows, whose lanes take as long to join as the elements to accumulate.
 const FEW: usize = 8;
@@ -109,16 +109,34 @@ where
     if count < MANY {
         return fold_few(fold, part(0, count));
     }
+    // more bytes of accumulators than registers have would go to memory and back
+    if size_of::<F::Acc>() <= size_of::<f32>() {
+        fold_blocks::<F, LANES>(fold, count, part)
+    } else {
+        fold_blocks::<F, { LANES / 2 }>(fold, count, part)
+    }
+}
+
+/// As [`fold_parts`], of at least [`MANY`] elements.
+#[inline(always)]
+fn fold_blocks<'a, F: Fold, const N: usize>(
+    fold: F,
+    count: usize,
+    mut part: impl FnMut(usize, usize) -> &'a [F::In],
+) -> F::Acc
+where
+    F::In: 'a,
+{
     let mut cascade = Cascade::new(fold);
     let mut start = 0;
     while start < count {
-        let piece = PIECE.min(count - start);
-        let mut total = [fold.identity(); LANES];
+        let piece = (PIECE / LANES * N).min(count - start);
+        let mut total = [fold.identity(); N];
         let mut taken = 0;
         while taken < piece {
             let length = RUN.min(piece - taken);
-            for block in part(start + taken, length).chunks(BLOCK) {
-                let lanes = accumulate(fold, [fold.identity(); LANES], block);
+            for block in part(start + taken, length).chunks(BLOCK / LANES * N) {
+                let lanes = accumulate(fold, [fold.identity(); N], block);
                 for (total, lane) in total.iter_mut().zip(&lanes) {
                     *total = fold.combine(*total, *lane);
                 }
@@ -150,10 +168,22 @@ fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     fold_lanes::<F, { 2 * FEW }>(fold, elements)
 }
 
+/// The last elements, too few for all accumulators, follow one by one: a vector that waits for them
+/// to be written singly takes longer.
 #[inline(always)]
 fn fold_lanes<F: Fold, const N: usize>(fold: F, elements: &[F::In]) -> F::Acc {
-    let mut lanes = accumulate(fold, [fold.identity(); N], elements);
-    join(fold, &mut lanes)
+    let (whole, rest) = elements.as_chunks::<N>();
+    let mut lanes = [fold.identity(); N];
+    for chunk in whole {
+        for (lane, element) in lanes.iter_mut().zip(chunk) {
+            *lane = fold.combine(*lane, fold.lift(*element));
+        }
+    }
+    let mut value = join(fold, &mut lanes);
+    for element in rest {
+        value = fold.combine(value, fold.lift(*element));
+    }
+    value
 }
 
 /// Elements to accumulators in turn.

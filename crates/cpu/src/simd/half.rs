@@ -1,6 +1,7 @@
 //! 16-bit floats. Arithmetic holds them as `f32` that are already rounded; these kernels convert
 //! and round. Ties go to even, NaN stays NaN, subnormals are kept.
 
+use super::element::{Element, Packed};
 use super::map::Map1;
 
 /// The bits of an `f16` as the `f32` of the same value.
@@ -75,13 +76,9 @@ pub fn bf16_to_f32(bits: u16) -> f32 {
 #[inline(always)]
 pub fn round_to_bf16(value: f32) -> f32 {
     let bits = value.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000;
-    let nan = (bits & 0x8000_0000) | 0x7fc0_0000;
-    f32::from_bits(if bits & 0x7fff_ffff > 0x7f80_0000 {
-        nan
-    } else {
-        rounded
-    })
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    let quiet = bits | 0x0040_0000; // what is cut off may be all that makes it NaN
+    f32::from_bits((if value.is_nan() { quiet } else { rounded }) & 0xffff_0000)
 }
 
 /// The bits of the `bf16` nearest to the value.
@@ -91,7 +88,10 @@ pub fn f32_to_bf16(value: f32) -> u16 {
 }
 
 /// A 16-bit floating format.
-pub trait Half {
+pub trait Half: Sized + 'static {
+    /// What elements are folded as: `f32` where processors convert a vector by one instruction,
+    /// which the compiler does not find.
+    type Folded: Element;
     /// Its bits as a value.
     fn widen(bits: u16) -> f32;
     /// The nearest element's bits.
@@ -106,6 +106,7 @@ pub struct Float16;
 pub struct Bfloat16;
 
 impl Half for Float16 {
+    type Folded = f32;
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
         f16_to_f32(bits)
@@ -121,6 +122,7 @@ impl Half for Float16 {
 }
 
 impl Half for Bfloat16 {
+    type Folded = Packed<Bfloat16>;
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
         bf16_to_f32(bits)

@@ -8,8 +8,8 @@ use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Axis, Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{Cascade, GROUP, fold_columns, fold_group, fold_row};
-use crate::simd::{Isa, Kernel, strided, vectorised};
+use crate::simd::fold::{GROUP, fold_columns, fold_group, fold_row};
+use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::Strides;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -21,6 +21,8 @@ use std::ops::Range;
 const TILE: usize = 4096;
 /// Columns of a line made of several rows.
 const LINE: usize = 1024;
+/// Columns from which on a row is worth a loop of its own where rows do not follow each other.
+const ALONE: usize = 16;
 /// Lines that are folded one after the other; such parts are joined in pairs.
 const PART: usize = 128;
 /// Elements that are made or brought together at a time: a line, or columns of a group of lines.
@@ -53,15 +55,17 @@ impl<'a> Cut<'a> {
     /// Of elements that may lie at multiples of their width.
     pub(super) fn new(loops: &'a Loops, aligned: bool) -> Self {
         let (outer, columns) = loops.kept.split_at(loops.kept.len() - 1);
-        let columns = columns[0];
-        let terms = loops.terms();
-        let rows = match columns.size {
-            size if size < LINE / 2 => (LINE / size).min(terms).max(1),
-            _ => 1,
-        };
-        let lines = terms.div_ceil(rows);
+        let (columns, terms) = (columns[0], loops.terms());
         let in_order = loops.reduced.len() == 1
             && (loops.reduced_strides[0] == columns.size as isize || terms == 1);
+        let apart = !in_order && columns.stride == 1 && columns.size >= ALONE;
+        let alone = apart || columns.size >= LINE / 2;
+        let rows = if alone {
+            1
+        } else {
+            (LINE / columns.size).min(terms).max(1)
+        };
+        let lines = terms.div_ceil(rows);
         let (mut shape, mut strides) = (loops.reduced.clone(), loops.reduced_strides.clone());
         shape.push(columns.size);
         strides.push(columns.stride);
@@ -89,121 +93,172 @@ impl<'a> Cut<'a> {
 
 impl<F: Reduction> Reducer<'_, F> {
     pub(super) fn across(&self, isa: Isa) -> Result<()> {
-        let cut = &Cut::new(self.loops, self.aligned);
+        let cut = &Cut::new(self.loops, self.source.aligned);
         let tiles = cut.outers * cut.tiles;
+        let parts = |numbers: Range<usize>, partial| Parts {
+            reducer: self,
+            cut,
+            numbers,
+            partial,
+        };
         let grain = GRAIN / (cut.lines.min(PART) * cut.width).max(1);
         if cut.parts == 1 {
             parallel::for_each_range(tiles, grain, |start, end| {
-                let mut columns = [const { MaybeUninit::uninit() }; TILE];
-                for tile in start..end {
-                    let columns = self.lines(isa, cut, tile, 0, &mut columns);
-                    self.write(cut, tile, columns);
-                }
+                vectorised(isa, parts(start..end, None));
             });
             return Ok(());
         }
         let bytes = tiles * cut.parts * cut.width * size_of::<F::Acc>();
         let partial = Buffer::allocate(self.name, bytes)?;
         let partials = Shared(partial.host_ptr()?.as_ptr().cast::<MaybeUninit<F::Acc>>());
-        let part = |number: usize| {
-            let from = partials.pointer().wrapping_add(number * cut.width);
-            // SAFETY: parts lie apart, and each is in one task's hands
-            unsafe { std::slice::from_raw_parts_mut(from, cut.width) }
-        };
         parallel::for_each_range(tiles * cut.parts, grain, |start, end| {
-            for number in start..end {
-                let (tile, part_of_tile) = (number / cut.parts, number % cut.parts);
-                self.lines(isa, cut, tile, part_of_tile, part(number));
-            }
+            vectorised(isa, parts(start..end, Some(partials.pointer())));
         });
         let grain = GRAIN / (cut.parts * cut.width);
         parallel::for_each_range(tiles, grain, |start, end| {
-            for tile in start..end {
-                let width = cut.tile(tile % cut.tiles).len() * cut.rows;
-                let first = tile * cut.parts;
-                // SAFETY: written above
-                let part = |number| unsafe { part(first + number)[..width].assume_init_mut() };
-                let mut step = 1;
-                while step < cut.parts {
-                    for number in (0..cut.parts - step).step_by(2 * step) {
-                        let (columns, others) = (part(number), &*part(number + step));
-                        vectorised(isa, Join::<F> { columns, others });
-                    }
-                    step *= 2;
-                }
-                self.write(cut, tile, part(0));
-            }
+            let joined = Joined {
+                reducer: self,
+                cut,
+                tiles: start..end,
+                partials: partials.pointer(),
+            };
+            vectorised(isa, joined);
         });
         Ok(())
     }
 
-    /// Folds a part of the lines of a tile.
-    fn lines<'c>(
-        &self,
-        isa: Isa,
-        cut: &Cut<'_>,
-        number: usize,
-        part: usize,
-        columns: &'c mut [MaybeUninit<F::Acc>],
-    ) -> &'c mut [F::Acc] {
-        let tile = cut.tile(number % cut.tiles);
-        let walk = Walk::new(cut.outer, number / cut.tiles, self.loops.start, 0);
-        let columns = &mut columns[..tile.len() * cut.rows];
-        columns.fill(MaybeUninit::new(F::default().identity()));
-        // SAFETY: just filled
-        let columns = unsafe { columns.assume_init_mut() };
-        let place = walk.place + tile.start as isize * cut.columns.stride;
-        let lines = part * PART..cut.lines.min((part + 1) * PART);
-        vectorised(
-            isa,
-            Lines {
-                reducer: self,
-                cut,
-                place,
-                lines,
-                breadth: tile.len(),
-                columns: &mut *columns,
-            },
-        );
-        columns
-    }
-
-    /// Joins the rows of the lines and writes the results.
-    fn write(&self, cut: &Cut<'_>, number: usize, columns: &[F::Acc]) {
-        let tile = cut.tile(number % cut.tiles);
-        let walk = Walk::new(cut.outer, number / cut.tiles, 0, self.loops.result_start);
-        for column in tile.clone() {
-            let first = column - tile.start;
-            let value = if cut.rows == 1 {
-                columns[first]
-            } else {
-                let mut cascade = Cascade::new(F::default());
-                for row in 0..cut.rows {
-                    cascade.push(columns[row * tile.len() + first]);
-                }
-                cascade.finish()
-            };
-            let place = walk.result + column as isize * cut.columns.step;
+    /// Joins the rows of the lines and writes the results from place `result` on.
+    #[inline(always)]
+    fn finish(&self, cut: &Cut<'_>, result: isize, columns: &mut [F::Acc]) {
+        let breadth = columns.len() / cut.rows;
+        let mut step = 1;
+        while step < cut.rows {
+            for row in (0..cut.rows - step).step_by(2 * step) {
+                let (low, high) = columns.split_at_mut((row + step) * breadth);
+                let low = &mut low[row * breadth..][..breadth];
+                fold_columns(F::default(), low, &high[..breadth]);
+            }
+            step *= 2;
+        }
+        let (to, columns) = (self.result.wrapping_offset(result), &columns[..breadth]);
+        if cut.columns.step == 1 {
+            // SAFETY: the results of a tile, which no other task has
+            let to = unsafe { std::slice::from_raw_parts_mut(to.cast(), breadth) };
+            for (result, value) in to.iter_mut().zip(columns) {
+                *result = MaybeUninit::new(F::finish(*value));
+            }
+            return;
+        }
+        for (column, value) in columns.iter().enumerate() {
+            let place = column as isize * cut.columns.step;
             // SAFETY: the place is that of a result, which no other task has
-            unsafe { self.result.offset(place).write(F::finish(value)) };
+            unsafe { to.offset(place).write(F::finish(*value)) };
         }
     }
 }
 
-/// Accumulators to be joined to others.
-struct Join<'a, F: Reduction> {
-    columns: &'a mut [F::Acc],
-    others: &'a [F::Acc],
+/// Parts of tiles to be folded.
+struct Parts<'a, F: Reduction> {
+    reducer: &'a Reducer<'a, F>,
+    cut: &'a Cut<'a>,
+    /// Of all parts of the first tile, then of the second one, and so on.
+    numbers: Range<usize>,
+    /// Where the accumulators of all parts go, if tiles have several.
+    partial: Option<*mut MaybeUninit<F::Acc>>,
 }
 
-impl<F: Reduction> Kernel for Join<'_, F> {
+impl<F: Reduction> Kernel for Parts<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        fold_columns(F::default(), self.columns, self.others);
+        let (cut, loops) = (self.cut, self.reducer.loops);
+        let (mut tile, mut part) = (
+            self.numbers.start / cut.parts,
+            self.numbers.start % cut.parts,
+        );
+        let outer = tile / cut.tiles;
+        let mut walk = Walk::new(cut.outer, outer, loops.start, loops.result_start);
+        tile %= cut.tiles;
+        let mut own = [const { MaybeUninit::uninit() }; TILE];
+        let mut room = Aligned([const { MaybeUninit::uninit() }; ROOM]);
+        for number in self.numbers.clone() {
+            let columns = cut.tile(tile);
+            let first = columns.start as isize;
+            let from = match self.partial {
+                Some(partial) => partial.wrapping_add(number * cut.width),
+                None => own.as_mut_ptr(),
+            };
+            let count = columns.len() * cut.rows;
+            // SAFETY: parts lie apart, and each is in one task's hands
+            let accumulators = unsafe { std::slice::from_raw_parts_mut(from, count) };
+            accumulators.fill(MaybeUninit::new(F::default().identity()));
+            // SAFETY: just filled
+            let accumulators = unsafe { accumulators.assume_init_mut() };
+            let lines = Lines {
+                reducer: self.reducer,
+                cut,
+                place: walk.place + first * cut.columns.stride,
+                lines: part * PART..cut.lines.min((part + 1) * PART),
+                breadth: columns.len(),
+                columns: &mut *accumulators,
+            };
+            lines.fold(&mut room);
+            if self.partial.is_none() {
+                let result = walk.result + first * cut.columns.step;
+                self.reducer.finish(cut, result, accumulators);
+            }
+            part += 1;
+            if part == cut.parts {
+                (part, tile) = (0, tile + 1);
+            }
+            if tile == cut.tiles {
+                tile = 0;
+                walk.advance();
+            }
+        }
     }
 }
+
+/// Tiles whose parts are to be joined.
+struct Joined<'a, F: Reduction> {
+    reducer: &'a Reducer<'a, F>,
+    cut: &'a Cut<'a>,
+    tiles: Range<usize>,
+    partials: *mut MaybeUninit<F::Acc>,
+}
+
+impl<F: Reduction> Kernel for Joined<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (cut, start) = (self.cut, self.reducer.loops.result_start);
+        for number in self.tiles {
+            let tile = cut.tile(number % cut.tiles);
+            let from = self.partials.wrapping_add(number * cut.parts * cut.width);
+            let width = tile.len() * cut.rows;
+            let part = |number: usize| {
+                let from = from.wrapping_add(number * cut.width).cast::<F::Acc>();
+                // SAFETY: all parts have been written, and those of a tile are this task's
+                unsafe { std::slice::from_raw_parts_mut(from, width) }
+            };
+            let mut step = 1;
+            while step < cut.parts {
+                for number in (0..cut.parts - step).step_by(2 * step) {
+                    fold_columns(F::default(), part(number), part(number + step));
+                }
+                step *= 2;
+            }
+            let walk = Walk::new(cut.outer, number / cut.tiles, 0, start);
+            let result = walk.result + tile.start as isize * cut.columns.step;
+            self.reducer.finish(cut, result, part(0));
+        }
+    }
+}
+
+/// Elements brought together.
+type Room<F> = Aligned<[MaybeUninit<F>; ROOM]>;
 
 /// Lines to be folded into columns.
 struct Lines<'a, F: Reduction> {
@@ -263,49 +318,29 @@ impl<F: Reduction> Lines<'_, F> {
 
     /// A line, brought together in `line`.
     #[inline(always)]
-    fn gathered<'l>(
-        &'l self,
-        number: usize,
-        Aligned(line): &'l mut Aligned<[MaybeUninit<F::In>; ROOM]>,
-        shape: &[usize],
-    ) -> &'l [F::In] {
+    fn gathered<'l>(&self, number: usize, room: &'l mut Room<F::In>) -> &'l [F::In] {
         let (first, count) = self.extent(number);
-        let from = self.reducer.operand.wrapping_offset(self.place);
-        let (to, width) = (line.as_mut_ptr().cast(), size_of::<F::In>());
-        let start = first * self.breadth;
-        // SAFETY: a line has at most `TILE` elements and lies in the operand
-        unsafe {
-            strided::gather(
-                to,
-                from.cast(),
-                width,
-                shape,
-                &self.cut.strides,
-                start,
-                count,
-            );
-            line[..count].assume_init_ref()
-        }
-    }
-}
-
-impl<F: Reduction> Kernel for Lines<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let fold = F::default();
-        let columns = std::mem::take(&mut self.columns);
-        let Range { mut start, end } = self.lines;
         let mut shape = self.cut.shape.clone();
         if let Some(last) = shape.last_mut() {
             *last = self.breadth;
         }
-        let mut room = Aligned([const { MaybeUninit::uninit() }; ROOM]);
+        let (layout, start) = ((&*shape, &*self.cut.strides), first * self.breadth);
+        let (source, to) = (&self.reducer.source, room.0.as_mut_ptr().cast());
+        // SAFETY: a line has at most `TILE` elements and lies in the operand
+        unsafe { source.gather(self.place, layout, start, count, to) };
+        // SAFETY: just written
+        unsafe { room.0[..count].assume_init_ref() }
+    }
+
+    #[inline(always)]
+    fn fold(mut self, room: &mut Room<F::In>) {
+        let fold = F::default();
+        let columns = std::mem::take(&mut self.columns);
+        let Range { mut start, end } = self.lines;
         // what is made is to stay in the first cache until it is folded
-        let breadth = match self.reducer.prologue {
-            None => columns.len(),
-            Some(_) => columns.len().min(ROOM / GROUP),
+        let breadth = match self.reducer.source.is_plain() {
+            true => columns.len(),
+            false => columns.len().min(ROOM / GROUP),
         };
         // the last line may be shorter
         while self.cut.in_place && start + GROUP < end {
@@ -323,7 +358,7 @@ impl<F: Reduction> Kernel for Lines<'_, F> {
                 let (_, count) = self.extent(number);
                 self.in_place(number, 0, count, room.0.as_mut_ptr())
             } else {
-                self.gathered(number, &mut room, &shape)
+                self.gathered(number, room)
             };
             fold_row(fold, columns, line);
         }

@@ -5,7 +5,7 @@ use super::kinds::Reduction;
 use super::loops::{Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
 use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
-use crate::simd::{Isa, Kernel, strided, vectorised};
+use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use std::mem::MaybeUninit;
@@ -39,11 +39,20 @@ impl<F: Reduction> Reducer<'_, F> {
                     terms: 0..terms,
                     partial: None,
                 };
-                vectorised(isa, rows);
+                self.rows(isa, rows);
             });
             return Ok(());
         }
         self.along_in_parts(isa, results, terms)
+    }
+
+    fn rows(&self, isa: Isa, rows: Rows<'_, F>) {
+        let is_run = self.loops.reduced.len() == 1 && is_in_place(self.loops);
+        if is_run && self.source.aligned && self.source.is_plain() {
+            vectorised(isa, InPlace(rows));
+        } else {
+            vectorised(isa, rows);
+        }
     }
 
     /// Folds parts of each row in parallel, then the parts.
@@ -59,7 +68,7 @@ impl<F: Reduction> Reducer<'_, F> {
                 terms: part * PART..terms.min((part + 1) * PART),
                 partial: Some(partials.pointer().wrapping_add(task)),
             };
-            vectorised(isa, rows);
+            self.rows(isa, rows);
         });
         let loops = self.loops;
         let mut walk = Walk::new(&loops.kept, 0, loops.start, loops.result_start);
@@ -85,16 +94,8 @@ impl<F: Reduction> Reducer<'_, F> {
     fn row(&self, place: isize, terms: Range<usize>) -> F::Acc {
         let (shape, strides) = (&self.loops.reduced, &self.loops.reduced_strides);
         let inner = shape[shape.len() - 1];
-        let in_place = self.aligned && is_in_place(self.loops);
+        let in_place = self.source.aligned && is_in_place(self.loops);
         let fold = F::default();
-        if in_place && shape.len() == 1 && self.prologue.is_none() {
-            // without divisions, which take longer than a short row
-            let from = self.operand.wrapping_offset(place + terms.start as isize);
-            // SAFETY: so many neighbours in the operand, aligned
-            return fold_slice(fold, unsafe {
-                std::slice::from_raw_parts(from, terms.len())
-            });
-        }
         let mut cascade = Cascade::new(fold);
         let mut room = Aligned([const { MaybeUninit::<F::In>::uninit() }; RUN]);
         let room = room.0.as_mut_ptr();
@@ -106,19 +107,9 @@ impl<F: Reduction> Reducer<'_, F> {
                 (run, left.min(inner - start % inner))
             } else {
                 let count = left.min(GATHERED);
-                let (from, width) = (self.operand.wrapping_offset(place), size_of::<F::In>());
+                let layout = (&**shape, &**strides);
                 // SAFETY: there is room for `GATHERED` elements; the terms lie in the operand
-                unsafe {
-                    strided::gather(
-                        room.cast(),
-                        from.cast(),
-                        width,
-                        shape,
-                        strides,
-                        start,
-                        count,
-                    )
-                };
+                unsafe { self.source.gather(place, layout, start, count, room.cast()) };
                 (0, count)
             };
             let value = fold_parts(fold, count, |first, count| {
@@ -177,26 +168,34 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
 
     #[inline(always)]
     fn run(self) {
-        let loops = self.reducer.loops;
-        if let [axis] = loops.kept[..] {
-            // rows at equal distances, which may be so short that counting them up shows
-            for row in self.rows.clone() {
-                let row = row as isize;
-                let place = loops.start + row * axis.stride;
-                let value = self.reducer.row(place, self.terms.clone());
-                self.write(loops.result_start + row * axis.step, value);
-            }
-            return;
-        }
-        let mut walk = Walk::new(
-            &loops.kept,
-            self.rows.start,
-            loops.start,
-            loops.result_start,
-        );
+        let (reducer, start) = (self.reducer, self.rows.start);
+        let loops = reducer.loops;
+        let mut walk = Walk::new(&loops.kept, start, loops.start, loops.result_start);
         for _ in self.rows.clone() {
-            let value = self.reducer.row(walk.place, self.terms.clone());
-            self.write(walk.result, value);
+            self.write(walk.result, reducer.row(walk.place, self.terms.clone()));
+            walk.advance();
+        }
+    }
+}
+
+/// Rows that lie in order. Alone in their loop, they stay in registers.
+struct InPlace<'a, F: Reduction>(Rows<'a, F>);
+
+impl<F: Reduction> Kernel for InPlace<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (reducer, start, terms) = (self.0.reducer, self.0.rows.start, &self.0.terms);
+        let loops = reducer.loops;
+        let operand = reducer.source.pointer.cast::<F::In>();
+        let operand = operand.wrapping_add(terms.start);
+        let mut walk = Walk::new(&loops.kept, start, loops.start, loops.result_start);
+        for _ in self.0.rows.clone() {
+            let from = operand.wrapping_offset(walk.place);
+            // SAFETY: so many neighbours in the operand, aligned
+            let row = unsafe { std::slice::from_raw_parts(from, terms.len()) };
+            self.0.write(walk.result, fold_slice(F::default(), row));
             walk.advance();
         }
     }

@@ -12,18 +12,22 @@ mod along;
 pub(crate) mod kinds;
 mod log_sum_exp;
 mod loops;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::kernels::fused::prologue::{Prepared, Prologue};
+use crate::kernels::fused;
+use crate::kernels::fused::prologue::Prepared;
+use crate::kernels::shared::Shared;
 use crate::simd::Isa;
 use crate::simd::element::Element;
 use crate::with_element;
 use kinds::{All, Any, Max, Min, Prod, Reduction, Sum};
 use loops::Loops;
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Reduce, ReduceKind, ReducedProgram, Result};
-use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
+use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
 use smallvec::smallvec;
+use source::Source;
 use std::mem::MaybeUninit;
 
 pub(crate) fn supports(op: &Reduce, inputs: &[&ArrayType]) -> bool {
@@ -51,9 +55,13 @@ fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
     let pointer = operand.buffer.host_ptr()?.as_ptr().cast_const();
     let terms = Terms {
         loops: &Loops::new(&operand.layout, &op.axes),
-        pointer,
-        aligned: (pointer as usize).is_multiple_of(operand.dtype.size()),
-        prologue: None,
+        source: Source {
+            pointer,
+            width: operand.dtype.size(),
+            aligned: (pointer as usize).is_multiple_of(operand.dtype.size()),
+            prologue: None,
+            widen: None,
+        },
     };
     let result = by_kind(op, terms, operand.dtype, &call.outputs[0], isa)?;
     Ok(smallvec![Stored::contiguous(result, &call.outputs[0])])
@@ -85,23 +93,26 @@ fn run_program_with(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Re
     );
     let layout = Layout::contiguous(call.inputs[0].layout.shape.clone());
     let loops = &Loops::new(&layout, &op.reduce.axes);
+    let source = Source {
+        pointer: std::ptr::null(),
+        width: dtype.size(),
+        aligned: true,
+        prologue: None,
+        widen: None,
+    };
     let result = if let Some(prologue) = prepared.prologue(op, call)? {
-        let terms = Terms {
-            loops,
-            pointer: std::ptr::null(),
-            aligned: true,
+        let source = Source {
             prologue: Some(&prologue),
+            ..source
         };
-        by_kind(&op.reduce, terms, dtype, output, isa)?
+        by_kind(&op.reduce, Terms { loops, source }, dtype, output, isa)?
     } else {
         let value = prepared.whole(op, call)?;
-        let terms = Terms {
-            loops,
+        let source = Source {
             pointer: value.buffer.host_ptr()?.as_ptr(),
-            aligned: true,
-            prologue: None,
+            ..source
         };
-        by_kind(&op.reduce, terms, dtype, output, isa)?
+        by_kind(&op.reduce, Terms { loops, source }, dtype, output, isa)?
     };
     let buffers = prepared.into_buffers().into_iter().chain([result]);
     let stored = buffers.zip(call.outputs);
@@ -114,11 +125,7 @@ fn run_program_with(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Re
 #[derive(Clone, Copy)]
 struct Terms<'a> {
     loops: &'a Loops,
-    /// Element zero, unless a prologue makes the elements.
-    pointer: *const u8,
-    /// Whether elements lie at multiples of their width.
-    aligned: bool,
-    prologue: Option<&'a Prologue<'a>>,
+    source: Source<'a>,
 }
 
 fn by_kind(
@@ -130,29 +137,70 @@ fn by_kind(
 ) -> Result<Buffer> {
     let name = op.name();
     match op.kind {
+        ReduceKind::All => {
+            return with_element!(dtype, T => reduce::<All<Bits<T>>>(name, terms, output, isa));
+        }
+        ReduceKind::Any => {
+            return with_element!(dtype, T => reduce::<Any<Bits<T>>>(name, terms, output, isa));
+        }
+        ReduceKind::Sum
+        | ReduceKind::Prod
+        | ReduceKind::Max
+        | ReduceKind::Min
+        | ReduceKind::LogSumExp => {}
+    }
+    if dtype == Dtype::Float16 && terms.source.widen.is_none() {
+        return widened(op, terms, output, isa);
+    }
+    match op.kind {
         ReduceKind::Sum => {
             with_element!(dtype, T => reduce::<Sum<Modular<T>>>(name, terms, output, isa))
         }
         ReduceKind::Prod => {
             with_element!(dtype, T => reduce::<Prod<Modular<T>>>(name, terms, output, isa))
         }
-        ReduceKind::Max => with_element!(dtype, T => reduce::<Max<T>>(name, terms, output, isa)),
-        ReduceKind::Min => with_element!(dtype, T => reduce::<Min<T>>(name, terms, output, isa)),
-        ReduceKind::All => {
-            with_element!(dtype, T => reduce::<All<Bits<T>>>(name, terms, output, isa))
+        ReduceKind::Max => {
+            with_element!(dtype, T => reduce::<Max<Folded<T>>>(name, terms, output, isa))
         }
-        ReduceKind::Any => {
-            with_element!(dtype, T => reduce::<Any<Bits<T>>>(name, terms, output, isa))
+        ReduceKind::Min => {
+            with_element!(dtype, T => reduce::<Min<Folded<T>>>(name, terms, output, isa))
         }
-        ReduceKind::LogSumExp => Err(Error::Internal {
+        ReduceKind::All | ReduceKind::Any | ReduceKind::LogSumExp => Err(Error::Internal {
             op: name,
             detail: "the terms of a sum of powers are needed twice".to_owned(),
         }),
     }
 }
 
+/// The reduction of `f16`, whose elements are converted before they are folded.
+fn widened(op: &Reduce, terms: Terms<'_>, output: &ArrayType, isa: Isa) -> Result<Buffer> {
+    let source = Source {
+        widen: Some(fused::widen(output.dtype, isa)),
+        ..terms.source
+    };
+    let wide = ArrayType::new(output.shape.clone(), Dtype::Float32);
+    let terms = Terms { source, ..terms };
+    let results = by_kind(op, terms, wide.dtype, &wide, isa)?;
+    let buffer = Buffer::allocate(op.name(), output.bytes())?;
+    let from = Shared(results.host_ptr()?.as_ptr());
+    let to = Shared(buffer.host_ptr()?.as_ptr());
+    let narrow = fused::narrow(output.dtype, isa);
+    parallel::for_each_range(output.size(), GRAIN, |start, end| {
+        let (to, from) = (to.element::<u16>(start), from.element::<f32>(start));
+        let (to, from) = (to.cast(), from.cast_const().cast());
+        // SAFETY: both have the output's elements, and these are in this task's hands alone
+        unsafe { narrow(to, from, from, from, end - start) };
+    });
+    Ok(buffer)
+}
+
+/// Results whose conversion is worth a thread.
+const GRAIN: usize = 64 << 10;
+
+/// The type that an element is folded as.
+type Folded<T> = <T as Element>::Folded;
 /// The type whose kernel for sums and products serves the element.
-type Modular<T> = <T as Element>::Modular;
+type Modular<T> = <Folded<T> as Element>::Modular;
 /// The type whose kernel for truth serves the element.
 type Bits<T> = <T as Element>::Bits;
 
@@ -160,12 +208,8 @@ type Bits<T> = <T as Element>::Bits;
 struct Reducer<'a, F: Reduction> {
     name: &'static str,
     loops: &'a Loops,
-    operand: *const F::In,
+    source: Source<'a>,
     result: *mut F::Out,
-    /// Whether elements lie at multiples of their width.
-    aligned: bool,
-    /// What makes the elements, if they do not lie in memory.
-    prologue: Option<&'a Prologue<'a>>,
 }
 
 // SAFETY: tasks write results of their own, and nobody writes what they read
@@ -184,11 +228,8 @@ impl<F: Reduction> Reducer<'_, F> {
         count: usize,
         room: *mut MaybeUninit<F::In>,
     ) -> &'e [F::In] {
-        let first = match self.prologue {
-            None => self.operand.wrapping_offset(place),
-            // SAFETY: the caller's promise; places of a value without gaps are its positions
-            Some(prologue) => unsafe { prologue.make(place as usize, count, room.cast()) }.cast(),
-        };
+        // SAFETY: the caller's promise
+        let first = unsafe { self.source.neighbours(place, count, room.cast()) }.cast();
         // SAFETY: the caller's promise, or just made
         unsafe { std::slice::from_raw_parts(first, count) }
     }
@@ -206,10 +247,8 @@ fn reduce<F: Reduction>(
         let reducer = Reducer::<F> {
             name,
             loops: terms.loops,
-            operand: terms.pointer.cast(),
+            source: terms.source,
             result: buffer.host_ptr()?.as_ptr().cast(),
-            aligned: terms.aligned,
-            prologue: terms.prologue,
         };
         if terms.loops.is_across() {
             reducer.across(isa)?;

@@ -119,6 +119,47 @@ fn columns_of_every_length_fold_as_one_by_one_on_every_instruction_set() {
     }
 }
 
+#[test]
+fn few_terms_of_many_results_fold_as_one_by_one_on_every_instruction_set() {
+    for isa in Isa::ALL {
+        for kind in KINDS {
+            for terms in (1..=17).chain([31, 32, 33, 47, 48, 49]) {
+                for rows in [1, 31, 32, 33, 120, 255, 256, 257, 600] {
+                    let values = values(rows * terms, true);
+                    let found = reduced(kind, &values, &[rows, terms], &[1], terms % 3, isa);
+                    for (row, found) in values.chunks(terms).zip(&found) {
+                        let expected = one_by_one(kind, row.iter().copied());
+                        assert!(same(*found, expected), "{isa:?} {kind:?} {rows}×{terms}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_of_every_size_fold_as_one_by_one() {
+    for (height, width) in [(2, 2), (3, 1), (1, 3), (2, 5), (9, 9)] {
+        for channels in [1, 3, 15, 16, 17, 64] {
+            let shape = [3, height, 4, width, channels];
+            let values = values(shape.iter().product(), true);
+            for kind in KINDS {
+                let found = reduced(kind, &values, &shape, &[1, 3], 2, Isa::best());
+                for (number, found) in found.iter().enumerate() {
+                    let (row, rest) = (number / (4 * channels), number % (4 * channels));
+                    let (column, channel) = (rest / channels, rest % channels);
+                    let terms = (0..height * width).map(|term| {
+                        let (y, x) = (row * height + term / width, column * width + term % width);
+                        values[(y * 4 * width + x) * channels + channel]
+                    });
+                    let expected = one_by_one(kind, terms);
+                    assert!(same(*found, expected), "{kind:?} {shape:?} {number}");
+                }
+            }
+        }
+    }
+}
+
 /// Of sixteen additions in turn, each wrong by half an epsilon; those in pairs add little. A million
 /// in turn would be wrong by a thousandth.
 const ERROR: f64 = 16.0 * f32::EPSILON as f64 / 2.0;
@@ -163,12 +204,13 @@ fn the_error_of_a_sum_hardly_grows_with_its_terms() {
 #[test]
 fn sums_are_the_same_on_any_number_of_threads() {
     let values: Vec<f32> = (0..1 << 20).map(|i| (i as f32 * 0.7).sin()).collect();
-    let shapes: [(&[usize], &[usize]); 5] = [
+    let shapes: [(&[usize], &[usize]); 6] = [
         (&[1 << 20], &[0]),
         (&[1 << 10, 1 << 10], &[0]),
         (&[1 << 10, 1 << 10], &[1]),
         (&[1 << 18, 4], &[0]),
         (&[64, 128, 128], &[0, 2]),
+        (&[1 << 17, 8], &[1]),
     ];
     for (shape, axes) in shapes {
         let on = |threads| {
