@@ -201,11 +201,27 @@ impl Rows {
     }
 }
 
-/// What is done with a row.
+/// What is done with rows.
 pub(crate) trait EachRow<T>: Sync {
     /// Works on row `number`; must be `inline(always)`.
     fn row(&self, number: usize, row: &[T], scratch: *mut u8);
+
+    /// Works on rows of so many elements, from number `first` on: one, or as many as [`TOGETHER`]
+    /// elements make. Must be `inline(always)`.
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
+        let count = rows.len().checked_div(length).unwrap_or(1);
+        for place in 0..count {
+            let row = &rows[place * length..(place + 1) * length];
+            self.row(first + place, row, scratch);
+        }
+    }
 }
+
+/// Elements of short rows that are worked on together.
+pub(crate) const TOGETHER: usize = 1024;
+/// Elements of the longest row that is short.
+pub(crate) const SHORT: usize = 128;
 
 /// Rows that are equally far apart.
 struct Run<T> {
@@ -226,6 +242,14 @@ impl<T> Run<T> {
         // SAFETY: `Rows::runs` makes runs of rows that lie in order, aligned
         unsafe { std::slice::from_raw_parts(from, self.length) }
     }
+
+    /// How many rows may be worked on together.
+    fn together(&self) -> usize {
+        match self.length {
+            1..=SHORT if self.step == self.length as isize => TOGETHER / self.length,
+            _ => 1,
+        }
+    }
 }
 
 /// A run of rows and what is done with them.
@@ -240,9 +264,14 @@ impl<T, E: EachRow<T>> Kernel for Looped<'_, T, E> {
 
     #[inline(always)]
     fn run(self) {
-        for place in 0..self.run.count {
-            let row = self.run.row(place);
-            self.each.row(self.run.first + place, row, self.scratch);
+        let (run, together) = (&self.run, self.run.together());
+        for place in (0..run.count).step_by(together) {
+            let from = run.row(place).as_ptr();
+            let count = together.min(run.count - place) * run.length;
+            // SAFETY: as of one row; those that are taken together have no gaps
+            let rows = unsafe { std::slice::from_raw_parts(from, count) };
+            let first = run.first + place;
+            self.each.rows(first, rows, run.length, self.scratch);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Floating types that kernels compute in.
 
-use super::element::{Element, Ring};
+use super::element::{Element, Ordered, Ring};
 use super::math::{double, single};
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -8,6 +8,7 @@ use std::ops::{Add, Div, Mul, Sub};
 pub trait Float:
     Element<Wide = Self, Total = Self>
     + Ring
+    + Ordered
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -15,6 +16,8 @@ pub trait Float:
     + Send
     + Sync
 {
+    /// Whether 16-bit floats are computed in it.
+    const SERVES_HALVES: bool;
     /// The nearest number.
     fn from_double(value: f64) -> Self;
     /// The number in double precision.
@@ -32,6 +35,7 @@ pub trait Float:
 }
 
 impl Float for f32 {
+    const SERVES_HALVES: bool = true;
     #[inline(always)]
     fn from_double(value: f64) -> Self {
         value as f32
@@ -63,6 +67,7 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    const SERVES_HALVES: bool = false;
     #[inline(always)]
     fn from_double(value: f64) -> Self {
         value
@@ -92,6 +97,9 @@ impl Float for f64 {
         self.is_finite()
     }
 }
+
+/// The type that an element is computed in.
+pub type Wide<T> = <T as Element>::Wide;
 
 /// Calls a generic function for the element type of a floating dtype, or else evaluates the last
 /// expression: `with_float!(dtype, T => f::<T>(), error)` expands to a match with an arm such as

@@ -4,8 +4,7 @@ use super::rows::{self, Function, Output, total};
 use crate::kernels::declined;
 use crate::kernels::reduce::kinds::Sum;
 use crate::simd::Isa;
-use crate::simd::element::{Element, Ordered, Ring};
-use crate::simd::float::Float;
+use crate::simd::float::{Float, Wide};
 use crate::simd::fold::Cascade;
 use crate::with_float;
 use mlx_oxide_ir::{ArrayType, Dtype, Result};
@@ -17,48 +16,48 @@ pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
 }
 
 pub(super) fn run(call: &Call<'_>, eps: f64) -> Result<Results> {
-    with_float!(call.inputs[0].dtype, T => of::<T>(call, eps, Isa::best()), Err(declined(call)))
+    with_float!(call.inputs[0].dtype, T => of::<Wide<T>>(call, eps, Isa::best()), Err(declined(call)))
 }
 
 /// Runs the call on an instruction set.
-pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
+pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let bias = &rows::vector::<T>(&call.inputs[2])?;
-    let eps = T::Wide::from_double(eps);
+    let eps = T::from_double(eps);
     let norm = LayerNorm::<T> { weight, bias, eps };
     rows::for_each::<T>(call, isa, norm)
 }
 
-struct LayerNorm<'a, T: Element> {
-    weight: &'a [T::Wide],
-    bias: &'a [T::Wide],
-    eps: T::Wide,
+struct LayerNorm<'a, T: Float> {
+    weight: &'a [T],
+    bias: &'a [T],
+    eps: T,
 }
 
-impl<T: Element<Wide: Float>> Function<T> for LayerNorm<'_, T> {
+impl<T: Float> Function<T> for LayerNorm<'_, T> {
     #[inline(always)]
     fn apply(
         &self,
         _number: usize,
         row: &[T],
-        _wide: &mut [MaybeUninit<T::Wide>],
+        _wide: &mut [MaybeUninit<T>],
         output: Output<'_, T>,
     ) {
-        let count = T::Wide::from_double(row.len() as f64);
+        let count = T::from_double(row.len() as f64);
         let near = total(row, |x| x) / count;
         // of the deviations, since the mean of squares less the squared mean would cancel; their
         // own mean is what rounding left of it: all there is to see where elements hardly differ
         let (rest, squares) = moments(row, near);
         let mean = rest / count;
         // rounding may leave less than nothing
-        let variance = ((squares - rest * mean) / count).greater(T::Wide::ZERO);
-        let scale = T::Wide::ONE / (variance + self.eps).sqrt();
+        let variance = ((squares - rest * mean) / count).greater(T::ZERO);
+        let scale = T::ONE / (variance + self.eps).sqrt();
         output.fill(|part, first| {
             let values = row[first..].iter().zip(&self.weight[first..]);
             let values = values.zip(&self.bias[first..]);
             for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
-                let deviation = element.wide() - near - mean;
-                result.write(T::narrow(deviation * scale * *weight + *bias));
+                let deviation = *element - near - mean;
+                result.write(deviation * scale * *weight + *bias);
             }
         });
     }
@@ -73,20 +72,20 @@ const PIECE: usize = 16 * BLOCK;
 
 /// The sums of the deviations from `near`, and of their squares.
 #[inline(always)]
-fn moments<T: Element<Wide: Float>>(row: &[T], near: T::Wide) -> (T::Wide, T::Wide) {
+fn moments<T: Float>(row: &[T], near: T) -> (T, T) {
     if row.len() < LANES {
-        let (mut sum, mut square) = (T::Wide::ZERO, T::Wide::ZERO);
+        let (mut sum, mut square) = (T::ZERO, T::ZERO);
         for element in row {
-            let deviation = element.wide() - near;
+            let deviation = *element - near;
             sum = sum + deviation;
             square = square + deviation * deviation;
         }
         return (sum, square);
     }
-    let mut sums = Cascade::new(Sum::<T::Wide>::default());
-    let mut squares = Cascade::new(Sum::<T::Wide>::default());
+    let mut sums = Cascade::new(Sum::<T>::default());
+    let mut squares = Cascade::new(Sum::<T>::default());
     for piece in row.chunks(PIECE) {
-        let mut total = Lanes::<T::Wide>::new();
+        let mut total = Lanes::<T>::new();
         for block in piece.chunks(BLOCK) {
             let mut lanes = Lanes::new();
             let (whole, rest) = block.as_chunks::<LANES>();
@@ -119,10 +118,10 @@ impl<W: Float> Lanes<W> {
     }
 
     #[inline(always)]
-    fn add<T: Element<Wide = W>>(&mut self, near: W, elements: &[T]) {
+    fn add(&mut self, near: W, elements: &[W]) {
         let lanes = self.sums.iter_mut().zip(&mut self.squares);
         for ((sum, square), element) in lanes.zip(elements) {
-            let deviation = element.wide() - near;
+            let deviation = *element - near;
             *sum = *sum + deviation;
             *square = *square + deviation * deviation;
         }

@@ -3,8 +3,7 @@
 use super::rows::{self, Function, Output, total};
 use crate::kernels::declined;
 use crate::simd::Isa;
-use crate::simd::element::{Element, Ring};
-use crate::simd::float::Float;
+use crate::simd::float::{Float, Wide};
 use crate::with_float;
 use mlx_oxide_ir::{ArrayType, Dtype, Result};
 use mlx_oxide_runtime::{Call, Results};
@@ -15,37 +14,37 @@ pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
 }
 
 pub(super) fn run(call: &Call<'_>, eps: f64) -> Result<Results> {
-    with_float!(call.inputs[0].dtype, T => of::<T>(call, eps, Isa::best()), Err(declined(call)))
+    with_float!(call.inputs[0].dtype, T => of::<Wide<T>>(call, eps, Isa::best()), Err(declined(call)))
 }
 
 /// Runs the call on an instruction set.
-pub(super) fn of<T: Element<Wide: Float>>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
+pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Results> {
     let weight = &rows::vector::<T>(&call.inputs[1])?;
-    let eps = T::Wide::from_double(eps);
+    let eps = T::from_double(eps);
     let norm = RmsNorm::<T> { weight, eps };
     rows::for_each::<T>(call, isa, norm)
 }
 
-struct RmsNorm<'a, T: Element> {
-    weight: &'a [T::Wide],
-    eps: T::Wide,
+struct RmsNorm<'a, T: Float> {
+    weight: &'a [T],
+    eps: T,
 }
 
-impl<T: Element<Wide: Float>> Function<T> for RmsNorm<'_, T> {
+impl<T: Float> Function<T> for RmsNorm<'_, T> {
     #[inline(always)]
     fn apply(
         &self,
         _number: usize,
         row: &[T],
-        _wide: &mut [MaybeUninit<T::Wide>],
+        _wide: &mut [MaybeUninit<T>],
         output: Output<'_, T>,
     ) {
-        let count = T::Wide::from_double(row.len() as f64);
-        let scale = T::Wide::ONE / (total(row, |x| x * x) / count + self.eps).sqrt();
+        let count = T::from_double(row.len() as f64);
+        let scale = T::ONE / (total(row, |x| x * x) / count + self.eps).sqrt();
         output.fill(|part, first| {
             let values = row[first..].iter().zip(&self.weight[first..]);
             for (result, (element, weight)) in part.iter_mut().zip(values) {
-                result.write(T::narrow(element.wide() * scale * *weight));
+                result.write(*element * scale * *weight);
             }
         });
     }

@@ -5,8 +5,7 @@
 
 use super::rows::{self, Function, Output};
 use crate::kernels::declined;
-use crate::simd::element::Element;
-use crate::simd::float::Float;
+use crate::simd::float::{Float, Wide};
 use crate::simd::math::double::{self, GREATEST_ANGLE};
 use crate::simd::{Isa, Kernel, vectorised};
 use crate::with_float;
@@ -40,7 +39,7 @@ pub(super) fn run(op: &Fast, call: &Call<'_>) -> Result<Results> {
         traditional: *traditional,
         scale,
     };
-    with_float!(call.inputs[0].dtype, T => turn.rows::<T>(call), Err(declined(call)))
+    with_float!(call.inputs[0].dtype, T => turn.rows::<Wide<T>>(call), Err(declined(call)))
 }
 
 struct Turn {
@@ -51,14 +50,14 @@ struct Turn {
 }
 
 impl Turn {
-    fn rows<T: Element<Wide: Float>>(&self, call: &Call<'_>) -> Result<Results> {
+    fn rows<T: Float>(&self, call: &Call<'_>) -> Result<Results> {
         let shape = &call.outputs[0].shape;
         let times = shape[shape.ndim() - 2];
         let isa = Isa::best();
         let offsets = rows::vector::<i32>(&call.inputs[1])?;
         let frequencies = rows::vector::<f32>(&call.inputs[2])?;
         let rows_of_batch: usize = shape[1..shape.ndim() - 1].iter().product();
-        let (cosines, sines) = self.table::<T::Wide>(isa, &offsets, &frequencies, times);
+        let (cosines, sines) = self.table::<T>(isa, &offsets, &frequencies, times);
         let half = self.dims / 2;
         let turned = Turned::<T> {
             cosines: &cosines,
@@ -129,9 +128,9 @@ impl<W: Float> Kernel for Table<'_, W> {
 }
 
 /// Turns the pairs of a row: `(x, y)` becomes `(x·cos - y·sin, x·sin + y·cos)`.
-struct Turned<'a, T: Element> {
-    cosines: &'a [T::Wide],
-    sines: &'a [T::Wide],
+struct Turned<'a, T: Float> {
+    cosines: &'a [T],
+    sines: &'a [T],
     half: usize,
     times: usize,
     rows_of_batch: usize,
@@ -139,15 +138,9 @@ struct Turned<'a, T: Element> {
     traditional: bool,
 }
 
-impl<T: Element<Wide: Float>> Function<T> for Turned<'_, T> {
+impl<T: Float> Function<T> for Turned<'_, T> {
     #[inline(always)]
-    fn apply(
-        &self,
-        number: usize,
-        row: &[T],
-        _wide: &mut [MaybeUninit<T::Wide>],
-        output: Output<'_, T>,
-    ) {
+    fn apply(&self, number: usize, row: &[T], _wide: &mut [MaybeUninit<T>], output: Output<'_, T>) {
         let batch = match self.one_offset {
             true => 0,
             false => number / self.rows_of_batch,
@@ -159,13 +152,8 @@ impl<T: Element<Wide: Float>> Function<T> for Turned<'_, T> {
         let angles = self.cosines[from..from + half]
             .iter()
             .zip(&self.sines[from..from + half]);
-        let turned = |x: T, y: T, cosine: T::Wide, sine: T::Wide| {
-            let (x, y) = (x.wide(), y.wide());
-            (
-                T::narrow(x * cosine - y * sine),
-                T::narrow(x * sine + y * cosine),
-            )
-        };
+        let turned =
+            |x: T, y: T, cosine: T, sine: T| (x * cosine - y * sine, x * sine + y * cosine);
         if self.traditional {
             let pairs = row.as_chunks::<2>().0.iter();
             let places = output.as_chunks_mut::<2>().0.iter_mut();

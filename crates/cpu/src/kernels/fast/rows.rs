@@ -1,12 +1,13 @@
 //! Functions of rows along the last axis: a row is read, and written once, while it is in the
 //! cache, and the next one is fetched meanwhile.
 
-use crate::kernels::rows::{EachRow, Rows};
+use crate::kernels::fused;
+use crate::kernels::rows::{EachRow, Rows, TOGETHER};
 use crate::kernels::shared::Shared;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
 use crate::simd::fold::{Fold, fold_slice};
-use crate::simd::{Isa, stream};
+use crate::simd::{Isa, TileFn, stream};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::smallvec;
@@ -51,10 +52,43 @@ pub(super) trait Function<T: Element>: Sync {
         wide: &mut [MaybeUninit<T::Wide>],
         output: Output<'_, T>,
     );
+
+    /// Fills the outputs of some rows, of which the first has such a number; `wide` is as long as
+    /// all if it is needed.
+    #[inline(always)]
+    fn apply_all(
+        &self,
+        first: usize,
+        (rows, length): (&[T], usize),
+        wide: &mut [MaybeUninit<T::Wide>],
+        output: Output<'_, T>,
+    ) {
+        each(self, first, (rows, length), wide, output);
+    }
 }
 
-/// Applies a function to every row along the last axis of the first input.
-pub(super) fn for_each<T: Element>(
+/// Applies a function to rows one by one.
+#[inline(always)]
+pub(super) fn each<T: Element, F: Function<T> + ?Sized>(
+    function: &F,
+    first: usize,
+    (rows, length): (&[T], usize),
+    wide: &mut [MaybeUninit<T::Wide>],
+    Output { elements, streamed }: Output<'_, T>,
+) {
+    let room = if F::WIDE { length } else { 0 };
+    let count = rows.len().checked_div(length).unwrap_or(1);
+    for place in 0..count {
+        let part = place * length..(place + 1) * length;
+        let elements = &mut elements[part.clone()];
+        let output = Output { elements, streamed };
+        function.apply(first + place, &rows[part], &mut wide[..room], output);
+    }
+}
+
+/// Applies a function to every row along the last axis of the first input, which may be of 16-bit
+/// floats if the function is of `f32`.
+pub(super) fn for_each<T: Float>(
     call: &Call<'_>,
     isa: Isa,
     function: impl Function<T>,
@@ -64,6 +98,18 @@ pub(super) fn for_each<T: Element>(
     let operand = &call.inputs[0];
     let rows = Rows::new(operand, &[operand.layout.shape.ndim() - 1])?;
     let length = rows.length;
+    if T::SERVES_HALVES && fused::is_half(operand.dtype) {
+        let applied = Widened::<T, _> {
+            function,
+            results: Shared(buffer.host_ptr()?.as_ptr().cast()),
+            widen: fused::widen(operand.dtype, isa),
+            narrow: fused::narrow(operand.dtype, isa),
+            kind: PhantomData,
+        };
+        let extra = applied.room(length) + 2 * length.max(TOGETHER);
+        rows.vectorised::<u16>(isa, extra * size_of::<T>(), &applied);
+        return Ok(smallvec![Stored::contiguous(buffer, output)]);
+    }
     let streamed =
         length * size_of::<T>() >= LONG && stream::pays(output.bytes(), operand.buffer.len());
     let applied = Applied {
@@ -86,36 +132,100 @@ impl<T: Element, F: Function<T>> Applied<T, F> {
     /// How long `wide` is for rows of such a length.
     #[inline(always)]
     fn room(&self, length: usize) -> usize {
-        if F::WIDE { length } else { 0 }
+        if F::WIDE { length.max(TOGETHER) } else { 0 }
     }
 }
 
 impl<T: Element, F: Function<T>> EachRow<T> for Applied<T, F> {
     #[inline(always)]
     fn row(&self, number: usize, row: &[T], scratch: *mut u8) {
-        let length = row.len();
+        self.rows(number, row, row.len(), scratch);
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
         // SAFETY: the scratch memory is that long, aligned, and this task's own
         let wide = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), self.room(length)) };
-        let from = self.results.pointer().wrapping_add(number * length);
-        // SAFETY: the output has as many rows of this length, this one only this task's
-        let elements = unsafe { std::slice::from_raw_parts_mut(from, length) };
+        let from = self.results.pointer().wrapping_add(first * length);
+        // SAFETY: the output has as many rows of this length, these only this task's
+        let elements = unsafe { std::slice::from_raw_parts_mut(from, rows.len()) };
         let streamed = self.streamed;
         let output = Output { elements, streamed };
-        self.function.apply(number, row, wide, output);
+        self.function.apply_all(first, (rows, length), wide, output);
     }
 }
 
-/// A vector in the type that is computed in.
-pub(super) fn vector<T: Element>(operand: &Operand) -> Result<Vec<T::Wide>> {
+/// A function of `f32` on rows of 16-bit floats, by the loops that convert these: a row is computed
+/// between two vectors in the cache.
+struct Widened<T, F> {
+    function: F,
+    results: Shared<u16>,
+    widen: TileFn,
+    narrow: TileFn,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Float, F: Function<T>> Widened<T, F> {
+    /// How long `wide` is for rows of such a length.
+    #[inline(always)]
+    fn room(&self, length: usize) -> usize {
+        if F::WIDE { length.max(TOGETHER) } else { 0 }
+    }
+}
+
+impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
+    #[inline(always)]
+    fn row(&self, number: usize, row: &[u16], scratch: *mut u8) {
+        self.rows(number, row, row.len(), scratch);
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[u16], length: usize, scratch: *mut u8) {
+        let count = rows.len();
+        let values = scratch.cast::<MaybeUninit<T>>();
+        let part = |start: usize, length: usize| {
+            // SAFETY: the scratch memory has room for the three, aligned, and is this task's own
+            unsafe { std::slice::from_raw_parts_mut(values.wrapping_add(start), length) }
+        };
+        let (values, elements) = (part(0, count), part(count, count));
+        let wide = part(2 * count, self.room(length));
+        let (from, to) = (rows.as_ptr().cast(), values.as_mut_ptr().cast());
+        // SAFETY: the loop is from 16-bit floats to as many values
+        unsafe { (self.widen)(to, from, from, from, count) };
+        // SAFETY: just written
+        let values = unsafe { values.assume_init_ref() };
+        let from = elements.as_ptr().cast();
+        let streamed = false;
+        let output = Output { elements, streamed };
+        self.function
+            .apply_all(first, (values, length), wide, output);
+        let to = self.results.pointer().wrapping_add(first * length).cast();
+        // SAFETY: the loop is to as many 16-bit floats, rows of the output, only this task's
+        unsafe { (self.narrow)(to, from, from, from, count) };
+    }
+}
+
+/// A vector in the type that is computed in, which may be one of 16-bit floats if that is `f32`.
+pub(super) fn vector<T: Element<Wide = T>>(operand: &Operand) -> Result<Vec<T>> {
     let rows = Rows::new(operand, &[0])?;
-    let mut vector = Vec::<T::Wide>::with_capacity(rows.length);
+    let mut vector = Vec::<T>::with_capacity(rows.length);
     let places = Shared(vector.as_mut_ptr());
-    rows.for_each::<T>(0, |_, row, _| {
-        for (place, element) in row.iter().enumerate() {
+    if fused::is_half(operand.dtype) {
+        debug_assert_eq!(size_of::<T>(), size_of::<f32>());
+        let widen = fused::widen(operand.dtype, Isa::best());
+        rows.for_each::<u16>(0, |_, row, _| {
+            let (to, from) = (places.pointer().cast(), row.as_ptr().cast());
             // SAFETY: there is room for the one row
-            unsafe { places.pointer().add(place).write(element.wide()) };
-        }
-    });
+            unsafe { widen(to, from, from, from, row.len()) };
+        });
+    } else {
+        rows.for_each::<T>(0, |_, row, _| {
+            for (place, element) in row.iter().enumerate() {
+                // SAFETY: there is room for the one row
+                unsafe { places.pointer().add(place).write(*element) };
+            }
+        });
+    }
     // SAFETY: every element has been written
     unsafe { vector.set_len(rows.length) };
     Ok(vector)

@@ -1,68 +1,188 @@
 //! `max + ln Σ e^(x - max)`, in single precision for 16-bit floats.
 
 use super::kinds::{Max, Sum};
-use crate::kernels::declined;
-use crate::kernels::rows::{EachRow, Rows, fetching};
+use crate::kernels::rows::{EachRow, Rows, SHORT, TOGETHER, fetching};
 use crate::kernels::shared::Shared;
-use crate::simd::Isa;
-use crate::simd::element::Element;
-use crate::simd::float::Float;
-use crate::simd::fold::{Cascade, PIECE, fold_slice};
+use crate::kernels::{declined, fused};
+use crate::simd::float::{Float, Wide};
+use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
+use crate::simd::{Isa, TileFn};
 use crate::with_float;
 use mlx_oxide_ir::{Dtype, Reduce, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
 use smallvec::smallvec;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 pub(super) fn run(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
     let dtype = call.inputs[0].dtype;
-    with_float!(dtype, T => of::<T>(op, call, isa), Err(declined(call)))
+    with_float!(dtype, T => of::<Wide<T>>(op, call, isa), Err(declined(call)))
 }
 
-fn of<T: Element<Wide: Float>>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
-    let output = &call.outputs[0];
+fn of<T: Float>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    let (output, dtype) = (&call.outputs[0], call.inputs[0].dtype);
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let rows = Rows::new(&call.inputs[0], &op.axes)?;
-    let results = Shared(buffer.host_ptr()?.as_ptr().cast::<T>());
-    let extra = rows.length.min(PIECE) * size_of::<T::Wide>();
-    rows.vectorised::<T>(isa, extra, &LogSumExp { results });
+    let room = rows.length.clamp(TOGETHER, PIECE);
+    let results = Shared(buffer.host_ptr()?.as_ptr());
+    if T::SERVES_HALVES && fused::is_half(dtype) {
+        let each = Widened {
+            results,
+            widen: fused::widen(dtype, isa),
+            narrow: fused::narrow(dtype, isa),
+            kind: PhantomData::<T>,
+        };
+        rows.vectorised::<u16>(isa, (room + RUN) * size_of::<T>(), &each);
+    } else {
+        let kind = PhantomData::<T>;
+        let each = LogSumExp { results, kind };
+        rows.vectorised::<T>(isa, room * size_of::<T>(), &each);
+    }
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }
 
 struct LogSumExp<T> {
-    results: Shared<T>,
+    results: Shared<u8>,
+    kind: PhantomData<T>,
 }
 
-impl<T: Element<Wide: Float>> EachRow<T> for LogSumExp<T> {
+impl<T: Float> EachRow<T> for LogSumExp<T> {
     #[inline(always)]
     fn row(&self, number: usize, row: &[T], scratch: *mut u8) {
-        let room = row.len().min(PIECE);
-        // SAFETY: the scratch memory is that long, aligned, and this task's own
-        let powers = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), room) };
-        let value = T::narrow(log_sum_exp(row, powers));
-        // SAFETY: there is one result a row
-        unsafe { self.results.pointer().add(number).write(value) };
+        self.rows(number, row, row.len(), scratch);
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
+        let size = rows.len().min(PIECE);
+        // SAFETY: the scratch memory has that room, aligned, and is this task's own
+        let powers = unsafe { room(scratch.cast(), size) };
+        let count = rows.len().checked_div(length).unwrap_or(1);
+        // SAFETY: there is one result a row, those of these rows only this task's
+        let results = unsafe { room(self.results.element::<T>(first), count) };
+        if length <= SHORT {
+            return short_rows(rows, length, powers, results);
+        }
+        let value = log_sum_exp(length, powers, |start, count| &rows[start..start + count]);
+        results[0].write(value);
     }
 }
 
-/// The value of a row, with room for the powers of a piece of it.
+/// Rows of 16-bit floats, a part of which at a time becomes a vector in the cache.
+struct Widened<T> {
+    results: Shared<u8>,
+    widen: TileFn,
+    narrow: TileFn,
+    kind: PhantomData<T>,
+}
+
+impl<T: Float> EachRow<u16> for Widened<T> {
+    #[inline(always)]
+    fn row(&self, number: usize, row: &[u16], scratch: *mut u8) {
+        self.rows(number, row, row.len(), scratch);
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[u16], length: usize, scratch: *mut u8) {
+        let values = scratch.cast::<T>();
+        let size = rows.len().min(PIECE);
+        // SAFETY: the scratch memory has that room, aligned, and is this task's own
+        let powers = unsafe { room(values.wrapping_add(RUN), size) };
+        let part = |start: usize, count: usize| {
+            let from = rows[start..start + count].as_ptr().cast();
+            // SAFETY: the loop is from 16-bit floats; there is room for `RUN` values
+            unsafe { (self.widen)(values.cast(), from, from, from, count) };
+            // SAFETY: just written
+            unsafe { std::slice::from_raw_parts(values.cast_const(), count) }
+        };
+        let count = rows.len().checked_div(length).unwrap_or(1);
+        let mut results = [MaybeUninit::uninit(); TOGETHER];
+        if length <= SHORT {
+            short_rows(part(0, rows.len()), length, powers, &mut results[..count]);
+        } else {
+            results[0].write(log_sum_exp(length, powers, part));
+        }
+        let to = self.results.element::<u16>(first).cast();
+        let from = results.as_ptr().cast();
+        // SAFETY: the loop is to 16-bit floats, of which there is one a row
+        unsafe { (self.narrow)(to, from, from, from, count) };
+    }
+}
+
+/// The values of rows of at most [`SHORT`] elements, at most [`TOGETHER`] in all, with room for the
+/// powers of all: these are made in one loop, as are the logarithms.
 #[inline(always)]
-fn log_sum_exp<T: Element<Wide: Float>>(row: &[T], powers: &mut [MaybeUninit<T::Wide>]) -> T::Wide {
-    let greatest = fold_slice(Max::<T>::default(), row);
+fn short_rows<T: Float>(
+    elements: &[T],
+    length: usize,
+    powers: &mut [MaybeUninit<T>],
+    results: &mut [MaybeUninit<T>],
+) {
+    let mut greatest = [T::ZERO; TOGETHER];
+    let row = |number: usize| number * length..(number + 1) * length;
+    for (number, greatest) in greatest[..results.len()].iter_mut().enumerate() {
+        *greatest = fold_slice(Max::<T>::default(), &elements[row(number)]);
+        let differences = powers[row(number)].iter_mut();
+        for (difference, element) in differences.zip(&elements[row(number)]) {
+            difference.write(*element - *greatest);
+        }
+    }
+    // SAFETY: just written
+    let powers = unsafe { powers[..elements.len()].assume_init_mut() };
+    for power in powers.iter_mut() {
+        *power = power.exp_below();
+    }
+    for (number, result) in results.iter_mut().enumerate() {
+        result.write(fold_slice(Sum::<T>::default(), &powers[row(number)]));
+    }
+    // SAFETY: just written
+    let results = unsafe { results.assume_init_mut() };
+    for (result, greatest) in results.iter_mut().zip(&greatest) {
+        let value = *greatest + result.log();
+        *result = if greatest.is_finite() {
+            value
+        } else {
+            *greatest
+        };
+    }
+}
+
+/// Memory of arbitrary content.
+///
+/// # Safety
+/// It is valid for so many values, and nobody else uses it.
+unsafe fn room<'a, T>(start: *mut T, count: usize) -> &'a mut [MaybeUninit<T>] {
+    // SAFETY: the caller's promise
+    unsafe { std::slice::from_raw_parts_mut(start.cast(), count) }
+}
+
+/// The value of `length` elements of which `part` gives at most [`RUN`] from a place on, with room
+/// for the powers of a piece of them.
+#[inline(always)]
+fn log_sum_exp<'a, T: Float>(
+    length: usize,
+    powers: &mut [MaybeUninit<T>],
+    mut part: impl FnMut(usize, usize) -> &'a [T],
+) -> T {
+    let greatest = fold_parts(Max::<T>::default(), length, &mut part);
     if !greatest.is_finite() {
         return greatest; // differences from it would be NaN
     }
-    let mut cascade = Cascade::new(Sum::<T::Wide>::default());
-    for piece in row.chunks(PIECE) {
-        let powers = &mut powers[..piece.len()];
-        fetching(piece, |chunk, first| {
-            for (power, element) in powers[first..].iter_mut().zip(chunk) {
-                power.write((element.wide() - greatest).exp_below());
-            }
-        });
+    let mut cascade = Cascade::new(Sum::<T>::default());
+    for start in (0..length).step_by(PIECE) {
+        let powers = &mut powers[..PIECE.min(length - start)];
+        for first in (0..powers.len()).step_by(RUN) {
+            let powers = &mut powers[first..];
+            let run = part(start + first, RUN.min(powers.len()));
+            fetching(run, |chunk, first| {
+                for (power, element) in powers[first..].iter_mut().zip(chunk) {
+                    power.write((*element - greatest).exp_below());
+                }
+            });
+        }
         // SAFETY: there is a power for every element of the piece
         let powers = unsafe { powers.assume_init_ref() };
-        cascade.push(fold_slice(Sum::<T::Wide>::default(), powers));
+        cascade.push(fold_slice(Sum::<T>::default(), powers));
     }
     greatest + cascade.finish().log()
 }
