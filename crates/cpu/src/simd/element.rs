@@ -57,6 +57,8 @@ pub trait Ordered: Copy + 'static {
     const LOWEST: Self;
     /// What [`Ordered::less`] of it and any value leaves.
     const HIGHEST: Self;
+    /// Whether it is made of floats.
+    const FLOATING: bool;
     /// The greater of both; NaN if one is.
     fn greater(self, other: Self) -> Self;
     /// The less of both; NaN if one is.
@@ -97,6 +99,7 @@ macro_rules! integers {
         impl Ordered for $integer {
             const LOWEST: Self = $integer::MIN;
             const HIGHEST: Self = $integer::MAX;
+            const FLOATING: bool = false;
             #[inline(always)]
             fn greater(self, other: Self) -> Self {
                 if self > other { self } else { other }
@@ -139,6 +142,7 @@ macro_rules! floats {
         impl Ordered for $float {
             const LOWEST: Self = $float::NEG_INFINITY;
             const HIGHEST: Self = $float::INFINITY;
+            const FLOATING: bool = true;
             #[inline(always)]
             fn greater(self, other: Self) -> Self {
                 let greater = if self > other { self } else { other };
@@ -193,6 +197,7 @@ fn exceeds(a: Complex32, b: Complex32) -> bool {
 impl Ordered for Complex32 {
     const LOWEST: Self = Complex32::new(f32::NEG_INFINITY, f32::NEG_INFINITY);
     const HIGHEST: Self = Complex32::new(f32::INFINITY, f32::INFINITY);
+    const FLOATING: bool = true;
     #[inline(always)]
     fn greater(self, other: Self) -> Self {
         if exceeds(self, other) | has_nan(self) {

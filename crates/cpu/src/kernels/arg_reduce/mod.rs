@@ -106,6 +106,8 @@ struct First<'a, F: Reduction> {
 impl<T: Element, F: Reduction<In = T, Acc = T::Wide>> Kernel for First<'_, F> {
     type Output = (T::Wide, usize);
 
+    const WIDE: bool = F::WIDE;
+
     #[inline(always)]
     fn run(self) -> (T::Wide, usize) {
         let extreme = fold_slice(self.fold, self.row);

@@ -170,6 +170,8 @@ struct Parts<'a, F: Reduction> {
 impl<F: Reduction> Kernel for Parts<'_, F> {
     type Output = ();
 
+    const WIDE: bool = F::WIDE;
+
     #[inline(always)]
     fn run(self) {
         let (cut, loops) = (self.cut, self.reducer.loops);
@@ -230,6 +232,8 @@ struct Joined<'a, F: Reduction> {
 
 impl<F: Reduction> Kernel for Joined<'_, F> {
     type Output = ();
+
+    const WIDE: bool = F::WIDE;
 
     #[inline(always)]
     fn run(self) {

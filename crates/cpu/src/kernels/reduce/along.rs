@@ -166,6 +166,8 @@ impl<F: Reduction> Rows<'_, F> {
 impl<F: Reduction> Kernel for Rows<'_, F> {
     type Output = ();
 
+    const WIDE: bool = F::WIDE;
+
     #[inline(always)]
     fn run(self) {
         let (reducer, start) = (self.reducer, self.rows.start);
@@ -183,6 +185,8 @@ struct InPlace<'a, F: Reduction>(Rows<'a, F>);
 
 impl<F: Reduction> Kernel for InPlace<'_, F> {
     type Output = ();
+
+    const WIDE: bool = F::WIDE;
 
     #[inline(always)]
     fn run(self) {

@@ -8,6 +8,8 @@ use std::marker::PhantomData;
 pub(crate) trait Reduction: Fold + Default + Send + Sync {
     /// The result's element.
     type Out: Copy;
+    /// Whether its loops are worth [`Kernel::WIDE`](crate::simd::Kernel::WIDE) code.
+    const WIDE: bool;
 
     /// The element of an accumulated value.
     fn finish(value: Self::Acc) -> Self::Out;
@@ -50,6 +52,7 @@ macro_rules! reduction {
         }
         impl<T: Element> Reduction for $name<T> {
             type Out = $out;
+            const WIDE: bool = T::Wide::FLOATING;
             #[inline(always)]
             fn finish($value: $acc) -> $out {
                 $finish
