@@ -3,6 +3,9 @@
 use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::matrix::Matrix;
+use crate::simd::Isa;
+use crate::simd::square::EDGE;
+use crate::simd::turn::{Block, Target, transpose};
 
 /// Terms that are turned at a time when they lie side by side.
 const TURN: usize = 16;
@@ -37,13 +40,29 @@ impl<T> Piece<T> {
     }
 }
 
+/// Copies a piece, row after row without gaps.
+///
+/// # Safety
+/// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
+/// machine has the instruction set.
+pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
+    let (row, column) = (piece.source.row_stride, piece.source.column_stride);
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        if T::WIDE && row == 1 && column != 1 && piece.size >= EDGE {
+            turn_squares(isa, piece, to);
+        } else {
+            copy(isa, piece, to);
+        }
+    }
+}
+
 compiled! {
-    /// Copies a piece, row after row without gaps.
+    /// As [`pack`], in any way.
     ///
     /// # Safety
-    /// The source reaches all terms and elements; `to` has room for `terms·padded` elements; this
-    /// machine has the instruction set.
-    pub(crate) fn pack<T: Element>(piece: &Piece<T>, to: *mut T::Sum) by portable
+    /// As for [`pack`].
+    fn copy<T: Element>(piece: &Piece<T>, to: *mut T::Sum) by portable
 }
 
 compiled! {
@@ -145,10 +164,9 @@ unsafe fn copy_rows<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
         let from = piece.source.place(term, 0);
         let to = to.wrapping_add(term * piece.padded);
         // SAFETY: by the promise of `pack`
-        unsafe { copy_row(from, to, piece.size) };
-        for index in piece.size..piece.padded {
-            // SAFETY: by the promise of `pack`
-            unsafe { to.add(index).write(T::Sum::default()) };
+        unsafe {
+            copy_row(from, to, piece.size);
+            fill_up(piece, to);
         }
     }
 }
@@ -195,6 +213,42 @@ unsafe fn copy_part<T: Element, const COUNT: usize>(from: *const T, to: *mut T::
 }
 
 /// # Safety
+/// As for [`pack`]; the terms of an element lie side by side, and sums are elements as they are.
+unsafe fn turn_squares<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
+    let target = Target {
+        start: to.cast(),
+        pitch: piece.padded,
+    };
+    let block = Block {
+        rows: piece.terms,
+        columns: piece.size,
+        row_stride: 1,
+        column_stride: piece.source.column_stride,
+    };
+    let source = piece.source.place(0, 0).cast();
+    // SAFETY: by the promise of `pack`; what is written is apart from the operands
+    unsafe { transpose(target, source, size_of::<T>(), block, isa) };
+    if piece.size < piece.padded {
+        for term in 0..piece.terms {
+            // SAFETY: by the promise of `pack`
+            unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
+        }
+    }
+}
+
+/// Writes the elements of a term that do not exist.
+///
+/// # Safety
+/// There is room for a term at `row`.
+#[inline(always)]
+unsafe fn fill_up<T: Element>(piece: &Piece<T>, row: *mut T::Sum) {
+    for index in piece.size..piece.padded {
+        // SAFETY: by the caller's promise
+        unsafe { row.add(index).write(T::Sum::default()) };
+    }
+}
+
+/// # Safety
 /// As for [`pack`]; the terms of an element lie side by side.
 #[inline(always)]
 unsafe fn turn<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
@@ -211,10 +265,8 @@ unsafe fn turn<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
             }
         }
         for term in 0..TURN {
-            for index in piece.size..piece.padded {
-                // SAFETY: by the promise of `pack`
-                unsafe { to.add(term * piece.padded + index).write(T::Sum::default()) };
-            }
+            // SAFETY: by the promise of `pack`
+            unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
         }
     }
     // SAFETY: the caller's promise is the same
