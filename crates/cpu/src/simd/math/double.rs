@@ -1,6 +1,6 @@
 //! Functions in double precision.
 
-use super::polynomial;
+use super::{polynomial, polynomial_by_halves};
 use std::f64::consts::LOG2_E;
 
 /// Adding and subtracting it rounds to an integer, which is then in the low bits.
@@ -35,7 +35,7 @@ pub(super) fn power_of_two(rounded: f64) -> f64 {
 fn reduced_expm1(x: f64) -> (f64, f64) {
     let n = x.mul_add(LOG2_E, ROUNDER) - ROUNDER;
     let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-    ((r * r).mul_add(polynomial(r, &EXP), r), n)
+    ((r * r).mul_add(polynomial_by_halves(r, &EXP), r), n)
 }
 
 /// `eˣ`.
@@ -106,7 +106,7 @@ pub fn log(x: f64) -> f64 {
 fn log_of_parts(k: f64, f: f64, correction: f64) -> f64 {
     let s = f / (2.0 + f);
     let square = s * s;
-    let series = square * polynomial(square, &LOG);
+    let series = square * polynomial_by_halves(square, &LOG);
     let half = 0.5 * f * f;
     let low = s.mul_add(half + series, k.mul_add(LN2_LOW, correction));
     k.mul_add(LN2_HIGH, f - (half - low))

@@ -1,6 +1,6 @@
 //! Functions in single precision: those that programs spend their time in.
 
-use super::polynomial32;
+use super::{polynomial32, polynomial32_by_halves};
 use std::f32::consts::LOG2_E;
 
 /// Adding and subtracting it rounds to an integer, which is then in the low bits.
@@ -72,7 +72,7 @@ const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
 #[inline(always)]
 fn log_of_parts(k: f32, f: f32) -> f32 {
     let square = f * f;
-    let tail = polynomial32(f, &LOG) * f * square;
+    let tail = polynomial32_by_halves(f, &LOG) * f * square;
     let tail = k.mul_add(LN2_LOW, tail);
     let tail = square.mul_add(-0.5, tail);
     k.mul_add(LN2_HIGH, f + tail)
