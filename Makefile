@@ -17,7 +17,7 @@ else
   LIBRARY := $(TARGET)/release/libcore.so
 endif
 
-.PHONY: demo test test-rust test-python deny bench lint generate module clean
+.PHONY: demo test test-rust test-python deny bench accuracy lint generate module clean
 
 demo: $(BIN)/.demo module ## train on scikit-learn's digits; writes demo-output/
 	PYTHONPATH=python $(BIN)/python examples/digits.py --out demo-output
@@ -41,8 +41,16 @@ deny: $(TOOLS)/bin/cargo-deny ## licences, sources and bans of dependencies
 $(TOOLS)/bin/cargo-deny:
 	cargo install -q cargo-deny --locked --root $(TOOLS)
 
-bench: ## bytes and operations a second of every kernel family
-	cargo run --release -p mlx-oxide --example roofline
+# examples are built together with the module, so that nothing is built twice
+EXAMPLE := cargo build --release -p mlx-oxide -p mlx-oxide-python $(FEATURES:buffer-protocol=mlx-oxide-python/buffer-protocol,mlx-oxide/gpu) --example
+
+bench: ## bytes and operations a second; LIMITS="GB/s Gop/s" of the machine give shares of them
+	$(EXAMPLE) roofline
+	$(TARGET)/release/examples/roofline $(LIMITS)
+
+accuracy: ## docs/accuracy.md; EVERY=n goes through one in n numbers
+	$(EXAMPLE) accuracy
+	$(TARGET)/release/examples/accuracy $(EVERY) > docs/accuracy.md
 
 module: ## the Python module, built in place
 	cargo build --release -p mlx-oxide-python $(FEATURES)

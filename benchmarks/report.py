@@ -1,9 +1,10 @@
 """Writes the table of a side-by-side run to docs/performance.md and its chart.
 
-usage: report.py RESULTS.json
+usage: report.py RESULTS.json [LIMITS.txt]
 
 RESULTS.json has for each case the median seconds of each framework, in one run on one machine in
 turn: {"case": {"t": {"ours": …, "torch": …, "jax": …, "mlx": …}}}. The first framework is ours.
+LIMITS.txt is what the example `roofline` prints, given the machine's limits.
 Why a case is slower than the best of the others, and what would help, stands in reasons.toml.
 """
 
@@ -11,6 +12,7 @@ import json
 import math
 import pathlib
 import platform
+import re
 import sys
 import tomllib
 
@@ -63,6 +65,26 @@ def draw(best: dict[str, float]) -> None:
     figure.savefig(CHART, dpi=130)
 
 
+def near_the_limits(printed: str) -> list[str]:
+    """The section with every family's share of the machine's limits."""
+    heading, *lines = printed.splitlines()
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines if line.strip()]
+    columns, *cases = rows
+    return [
+        "",
+        "## Near the limits",
+        "",
+        f"Every kernel family by itself ({heading}): bytes that must be read and written once and",
+        "multiplications and additions, a second; the limit is the larger of bytes over bandwidth and",
+        "operations over peak, and its share of the time is the last column. More than 100% means that",
+        "the caches helped, or Winograd's algorithm.",
+        "",
+        "| " + " | ".join(["case", *columns]) + " |",
+        "|" + " --- |" * (len(columns) + 1),
+        *(f"| {' | '.join(case)} |" for case in cases),
+    ]
+
+
 def main() -> None:
     results = json.loads(pathlib.Path(sys.argv[1]).read_text())
     reasons = tomllib.loads((ROOT / "benchmarks" / "reasons.toml").read_text())
@@ -102,13 +124,15 @@ def main() -> None:
         "",
         "## Above 1",
         "",
-        "Reasons are what the code suggests, not yet profiled; *again* is the ratio in a second run of these\ncases.",
+        "*Again* is the ratio in a second run of these cases.",
         "",
     ]
     for case, value in sorted(slower.items(), key=lambda item: -item[1]):
         lines.append(f"- `{case}` ({value:.2f}): {reasons.get(case, 'not looked into yet')}.")
     if not slower:
         lines.append("None.")
+    if len(sys.argv) > 2:
+        lines += near_the_limits(pathlib.Path(sys.argv[2]).read_text())
     PAGE.write_text("\n".join(lines) + "\n")
     print(f"wrote {PAGE} and {CHART}")
 

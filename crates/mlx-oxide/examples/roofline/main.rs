@@ -222,7 +222,15 @@ fn main() -> Result<()> {
         Some(number * 1e9)
     };
     let limits = limit(1).zip(limit(2));
-    println!("{} threads\n", parallel::threads());
+    let given = limits.map(|(bandwidth, peak)| {
+        let (bandwidth, peak) = (bandwidth / 1e9, peak / 1e9);
+        format!(", {bandwidth:.0} GB/s of memory, {peak:.0} Gop/s in f32")
+    });
+    println!(
+        "{} threads{}\n",
+        parallel::threads(),
+        given.unwrap_or_default()
+    );
     println!(
         "{:<36} {:>10} {:>10} {:>10} {:>7}",
         "", "ms", "GB/s", "Gop/s", "limit"
