@@ -30,11 +30,33 @@ pub(crate) fn to_array(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResul
         check_range(value, like)?;
         return Array::from_scalar(number).or_raise();
     }
-    let array = from_python(value, None)?;
+    let array = match from_python(value, None) {
+        Ok(array) => array,
+        Err(error) => return number_like(value, like)?.ok_or(error),
+    };
     match like {
         // another library's array adapts as a number does, but loses no fraction
         Some(like) if kind(array.dtype()) <= kind(like) => ops::astype(&array, like).or_raise(),
         _ => Ok(array),
+    }
+}
+
+/// The array of an object that says itself which number it stands for, as a `Fraction` does.
+fn number_like(value: &Bound<'_, PyAny>, like: Option<Dtype>) -> PyResult<Option<Array>> {
+    let kind = value.get_type();
+    let number = if kind.hasattr("__index__")? {
+        value.call_method0("__index__")?
+    } else if kind.hasattr("__float__")? {
+        value.call_method0("__float__")?
+    } else if kind.hasattr("__complex__")? {
+        value.call_method0("__complex__")?
+    } else {
+        return Ok(None);
+    };
+    check_range(&number, like)?;
+    match scalar(&number, like)? {
+        Some(number) => Array::from_scalar(number).or_raise().map(Some),
+        None => Ok(None),
     }
 }
 

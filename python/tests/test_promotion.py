@@ -1,5 +1,9 @@
 """Dtypes of results: pairs of arrays, arrays with numbers, functions of every dtype."""
 
+from decimal import Decimal
+from fractions import Fraction
+
+import mlx_oxide.core as mx
 import numpy as np
 import pytest
 from differential import ALL, same, same_text
@@ -68,3 +72,42 @@ def test_functions_give_the_same_dtypes(call):
                                     "mx.issubdtype(mx.uint8, mx.signedinteger)", "mx.issubdtype(mx.complex64, mx.inexact)"])
 def test_categories_agree(source):
     same(lambda mx: eval(source, {"mx": mx}))  # noqa: S307
+
+
+def saying(name, number):
+    """An object that says by one method which number it is."""
+    return type("Number", (), {name: lambda _: number})()
+
+
+@pytest.mark.parametrize(
+    "made, number",
+    [
+        (lambda: Fraction(5, 2), 2.5),
+        (lambda: Decimal("2.5"), 2.5),
+        (lambda: saying("__float__", 2.5), 2.5),
+        (lambda: saying("__index__", 3), 3),
+        (lambda: saying("__complex__", 1j), 1j),
+    ],
+)
+def test_operands_that_say_their_number_are_taken_as_it(made, number):
+    """Apple's library makes them complex, whatever they are: docs/differences.md."""
+    for dtype in (mx.float16, mx.float32, mx.int8, mx.complex64):
+        x = mx.array([1, 2, 3], dtype=dtype)
+        for call in (
+            lambda other: x + other,
+            lambda other: other - x,
+            lambda other: mx.multiply(x, other),
+            lambda other: mx.where(mx.array([True, False, True]), x, other),
+            lambda other: x == other,
+        ):
+            found, expected = call(made()), call(number)
+            assert found.dtype == expected.dtype
+            assert found.tolist() == expected.tolist()
+
+
+def test_operands_that_are_no_number_are_errors():
+    for other in (object(), "1", {}, saying("__str__", "1")):
+        with pytest.raises(ValueError, match="addition|array"):
+            mx.array([1.0]) + other
+    with pytest.raises(ValueError, match="addition"):
+        mx.array([1], dtype=mx.int8) + saying("__index__", 300)
