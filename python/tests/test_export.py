@@ -588,3 +588,15 @@ def test_dot(tmp_path):
     assert text.count("->") == 5
     mx.export_to_dot(str(tmp_path / "graph.dot"), x + y)
     assert "add" in (tmp_path / "graph.dot").read_text()
+
+
+def test_a_picture_of_data_has_no_arrows():
+    x = mx.array([1.0, 2.0]) + 1
+    mx.eval(x)
+    for arrays, names in (([x], {}), ([x, x], {}), ([], {"x": x})):
+        buffer = io.StringIO()
+        mx.export_to_dot(buffer, *arrays, **names)
+        assert "->" not in buffer.getvalue() and buffer.getvalue().count("float32") == 1
+    buffer = io.StringIO()
+    mx.export_to_dot(buffer, a=x, b=mx.sin(x))
+    assert buffer.getvalue().count("->") == 2 and 'label="constant\\na\\n' in buffer.getvalue()
