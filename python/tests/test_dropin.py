@@ -51,6 +51,20 @@ def test_a_submodule_that_does_not_exist_is_a_missing_module():
     assert "ModuleNotFoundError" in finished.stderr
 
 
+def test_submodules_are_attributes_without_an_import_of_their_own():
+    program = """
+        import mlx
+        import mlx.nn
+        assert mlx.utils.tree_flatten([1, 2]) == [("0", 1), ("1", 2)]
+        assert mlx.core.array(1).item() == 1
+        for name in ("nothing", "__version__", "_core"):
+            assert not hasattr(mlx, name)
+        print("done")
+    """
+    finished = run(program, "-S")
+    assert finished.stdout.strip() == "done", finished.stderr
+
+
 def test_apples_package_beside_it_is_refused():
     finished = run("import mlx.core")
     assert "uninstall one of them" in finished.stderr

@@ -44,6 +44,17 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Nothing: the module has run under its own name."""
 
 
+def __getattr__(name: str) -> ModuleType:
+    """A submodule that was imported by its own name only, as ``mlx.utils`` is by ``mlx.nn``."""
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _refuse_apples_package() -> None:
     try:
         version = importlib.metadata.version("mlx")
