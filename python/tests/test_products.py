@@ -146,3 +146,40 @@ def test_convolve_agrees(mode, sizes):
 def test_kron_agrees(shapes, dtypes):
     inputs = [(rng.integers(0, 5, shape), dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     same(lambda mx, a, b: mx.kron(a, b), *inputs)
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 9), (3, 9), (9, 1)])
+@pytest.mark.parametrize("sort", [False, True])
+@pytest.mark.parametrize("picks", [[4] * 30, list(range(5)) * 4, [0, 4, 4, 4, 2, 0, 4], [3]])
+def test_gradients_of_gathered_products_are_sums_over_picks(rows, columns, sort, picks):
+    """However unevenly the matrices are picked; those that nobody picks get zeros."""
+    draw = np.random.default_rng(7)
+    picks = np.array(sorted(picks) if sort else picks)
+    left = draw.normal(size=(len(picks), rows, 6)).astype(np.float32)
+    right = draw.normal(size=(5, 6, columns)).astype(np.float32)
+    weights = draw.normal(size=(len(picks), rows, columns)).astype(np.float32)
+
+    def loss(a, b):
+        product = mx.gather_mm(a, b, rhs_indices=mx.array(picks), sorted_indices=sort)
+        return (product * mx.array(weights)).sum()
+
+    expected = [np.zeros_like(left), np.zeros_like(right)]
+    for number, pick in enumerate(picks):
+        expected[0][number] += weights[number] @ right[pick].T
+        expected[1][pick] += left[number].T @ weights[number]
+    gradients = mx.grad(loss, argnums=(0, 1))
+    for found in (gradients, mx.compile(gradients)):
+        for gradient, right_one in zip(found(mx.array(left), mx.array(right)), expected, strict=True):
+            np.testing.assert_allclose(np.array(gradient), right_one, rtol=1e-4, atol=1e-5)
+    mapped = mx.vmap(gradients)(mx.array(left)[None], mx.array(right)[None])
+    for gradient, right_one in zip(mapped, expected, strict=True):
+        np.testing.assert_allclose(np.array(gradient[0]), right_one, rtol=1e-4, atol=1e-5)
+
+
+def test_an_infinite_row_touches_the_gradient_of_its_own_matrix_alone():
+    left = np.ones((9, 1, 2), np.float32)
+    left[4] = np.inf
+    picks = mx.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
+    gradient = mx.grad(lambda b: mx.gather_mm(mx.array(left), b, rhs_indices=picks).sum())(mx.ones((3, 2, 4)))
+    finite = np.isfinite(np.array(gradient)).all(axis=(1, 2))
+    assert finite.tolist() == [True, False, True]

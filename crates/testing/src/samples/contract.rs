@@ -106,6 +106,7 @@ fn gathered(dtype: Dtype) -> Vec<Sample> {
     vec![
         of("vector", &[3, 2, 4], &[5, 4, 3], &[6], false).differentiable(),
         of("grid", &[2, 2, 1, 4], &[3, 4, 3], &[2, 5], false).differentiable(),
+        of("tall", &[2, 5, 4], &[3, 4, 1], &[7], false).differentiable(),
         of("none", &[3, 2, 4], &[5, 4, 3], &[0], false).differentiable(),
     ]
 }

@@ -1,9 +1,9 @@
 //! Matrix products and convolutions: linear in each operand.
 
-use super::Derivative;
+use super::{Derivative, gather_product};
 use crate::array::{Array, Site};
 use crate::ops;
-use mlx_oxide_ir::{Combine, Contract, Convolution, Error, Op, Result};
+use mlx_oxide_ir::{Contract, Convolution, Error, Op, Result};
 use smallvec::SmallVec;
 
 pub(super) fn derivative(contract: &Contract) -> Derivative {
@@ -16,44 +16,9 @@ pub(super) fn derivative(contract: &Contract) -> Derivative {
             }
         }),
         Contract::Addmm { .. } => Derivative::Decomposed,
-        Contract::GatherMatmul { .. } => Derivative::Multilinear(gather_matmul),
+        Contract::GatherMatmul { .. } => Derivative::Multilinear(gather_product::gather_matmul),
         Contract::Convolution(_) => Derivative::Multilinear(convolution),
     }
-}
-
-/// The products' cotangents, added up at the matrices that were picked.
-fn gather_matmul(site: &Site<'_>, input: usize, cotangent: &Array) -> Result<Array> {
-    let (other, own, picks) = match input {
-        0 => (
-            &site.inputs[1],
-            &site.inputs[0],
-            (&site.inputs[3], &site.inputs[2]),
-        ),
-        _ => (
-            &site.inputs[0],
-            &site.inputs[1],
-            (&site.inputs[2], &site.inputs[3]),
-        ),
-    };
-    let (rows, columns) = (
-        other.shape()[other.ndim() - 2],
-        other.shape()[other.ndim() - 1],
-    );
-    let count = other.size() / (rows * columns).max(1);
-    let matrices = ops::reshape_to(other, [count, rows, columns])?;
-    let adjoint = ops::conjugate(&ops::swapaxes(&ops::take(&matrices, picks.0, 0)?, -1, -2)?)?;
-    let product = match input {
-        0 => ops::matmul(cotangent, &adjoint)?,
-        _ => ops::matmul(&adjoint, cotangent)?,
-    };
-    let (rows, columns) = (own.shape()[own.ndim() - 2], own.shape()[own.ndim() - 1]);
-    let count = own.size() / (rows * columns).max(1);
-    let flat = picks.1.size();
-    let updates = ops::reshape_to(&product, [flat, 1, rows, columns])?;
-    let positions = ops::reshape_to(picks.1, [flat])?;
-    let zeros = ops::zeros([count, rows, columns], own.dtype())?;
-    let sums = ops::scatter(&zeros, &[&positions], &updates, &[0], Combine::Add)?;
-    ops::reshape_to(&sums, own.shape().clone())
 }
 
 fn convolution(site: &Site<'_>, input: usize, cotangent: &Array) -> Result<Array> {

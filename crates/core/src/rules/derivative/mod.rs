@@ -5,6 +5,7 @@ mod binary;
 mod contract;
 mod fast;
 mod fft;
+mod gather_product;
 mod index;
 mod linalg;
 mod quantized;
