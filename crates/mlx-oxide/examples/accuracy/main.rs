@@ -94,11 +94,11 @@ fn compare(function: &Function, arguments: &[f32], found: &[f32]) -> Worst {
 }
 
 /// The error in units in the last place of the exact value; infinite where one of the two is
-/// no number, or infinite, and the other is not.
+/// no number, or infinite, and the other is not, and where a zero has the wrong sign.
 fn error(found: f32, exact: f64) -> f64 {
     let nearest = exact as f32;
-    if !nearest.is_finite() || !found.is_finite() {
-        let same = nearest == found || (nearest.is_nan() && found.is_nan());
+    if !nearest.is_finite() || !found.is_finite() || exact == 0.0 {
+        let same = nearest.to_bits() == found.to_bits() || (nearest.is_nan() && found.is_nan());
         return if same { 0.0 } else { f64::INFINITY };
     }
     let magnitude = nearest.abs().max(f32::MIN_POSITIVE);

@@ -1,5 +1,5 @@
 //! Errors of the elementary functions in single precision, on a sample of all arguments. The
-//! example `accuracy` goes through all of them and makes the table in `docs/accuracy.md`.
+//! example `accuracy` can go through all of them and makes the table in `docs/accuracy.md`.
 
 use super::{available, floats, run_floats};
 use mlx_oxide_ir::{Op, Unary};
