@@ -173,12 +173,7 @@ fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
 #[inline(always)]
 fn fold_lanes<F: Fold, const N: usize>(fold: F, elements: &[F::In]) -> F::Acc {
     let (whole, rest) = elements.as_chunks::<N>();
-    let mut lanes = [fold.identity(); N];
-    for chunk in whole {
-        for (lane, element) in lanes.iter_mut().zip(chunk) {
-            *lane = fold.combine(*lane, fold.lift(*element));
-        }
-    }
+    let mut lanes = accumulate_whole(fold, [fold.identity(); N], whole);
     let mut value = join(fold, &mut lanes);
     for element in rest {
         value = fold.combine(value, fold.lift(*element));
@@ -197,11 +192,7 @@ fn accumulate<F: Fold, const N: usize>(
     elements: &[F::In],
 ) -> [F::Acc; N] {
     let (whole, rest) = elements.as_chunks::<N>();
-    for chunk in whole {
-        for (lane, element) in lanes.iter_mut().zip(chunk) {
-            *lane = fold.combine(*lane, fold.lift(*element));
-        }
-    }
+    lanes = accumulate_whole(fold, lanes, whole);
     if !rest.is_empty() {
         let mut last = [fold.identity(); N];
         for (lane, element) in last.iter_mut().zip(rest) {
@@ -209,6 +200,21 @@ fn accumulate<F: Fold, const N: usize>(
         }
         for (lane, last) in lanes.iter_mut().zip(&last) {
             *lane = fold.combine(*lane, *last);
+        }
+    }
+    lanes
+}
+
+/// As many elements as there are accumulators at a time.
+#[inline(always)]
+fn accumulate_whole<F: Fold, const N: usize>(
+    fold: F,
+    mut lanes: [F::Acc; N],
+    chunks: &[[F::In; N]],
+) -> [F::Acc; N] {
+    for chunk in chunks {
+        for (lane, element) in lanes.iter_mut().zip(chunk) {
+            *lane = fold.combine(*lane, fold.lift(*element));
         }
     }
     lanes

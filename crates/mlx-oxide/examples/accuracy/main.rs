@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         The greatest error of each function of float32 on the CPU, in units in the last place of\n\
         the exact value (0.5 is rounded right), over {which} of single precision, against\n\
         double precision. Instruction sets give the same bits. Made by `make accuracy`, which takes\n\
-        some hours for all numbers.\n\n\
+        about an hour of one processor for all numbers.\n\n\
         | function | greatest error | at |\n| --- | --- | --- |\n{table}"
     );
     Ok(())

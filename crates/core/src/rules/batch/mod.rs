@@ -105,6 +105,9 @@ pub(crate) fn batch(
     size: usize,
 ) -> Result<Vec<Batched>> {
     let op = &expression.op;
+    if size == 0 && inputs.iter().any(|input| input.axis.is_some()) {
+        return none(op, inputs);
+    }
     let output = match op {
         Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(_) => {
             elementwise::batch(op, inputs, size)?
@@ -143,9 +146,6 @@ pub(crate) fn each(
     inputs: &[Batched],
     size: usize,
 ) -> Result<Vec<Batched>> {
-    if size == 0 {
-        return none(&expression.op, inputs);
-    }
     let mut outputs: Vec<Vec<Array>> = Vec::new();
     for position in 0..size {
         let slices: Vec<Array> = inputs
@@ -166,7 +166,7 @@ pub(crate) fn each(
         .collect()
 }
 
-/// What no slices give: nothing, of the type that one would have.
+/// What no slices give: nothing, of the type that one would have, which joined slices do not tell.
 fn none(op: &Op, inputs: &[Batched]) -> Result<Vec<Batched>> {
     let types: Vec<ArrayType> = inputs
         .iter()

@@ -68,8 +68,6 @@ fn broadcast(array: &Array, shape: &mlx_oxide_ir::Shape, size: usize) -> Result<
 fn strided(array: &Array, target: &AsStrided, size: usize) -> Result<View> {
     let mut target = target.clone();
     target.shape.insert(0, size);
-    target
-        .strides
-        .insert(0, (array.size() / size.max(1)) as isize);
+    target.strides.insert(0, (array.size() / size) as isize);
     Ok(View::AsStrided(Box::new(target)))
 }

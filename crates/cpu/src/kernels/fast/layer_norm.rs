@@ -25,7 +25,7 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Result
     let bias = &rows::vector::<T>(&call.inputs[2])?;
     let eps = T::from_double(eps);
     let norm = LayerNorm::<T> { weight, bias, eps };
-    rows::for_each::<T>(call, isa, norm)
+    rows::for_each::<T, _>(call, isa, norm)
 }
 
 struct LayerNorm<'a, T: Float> {

@@ -22,7 +22,7 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Result
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let eps = T::from_double(eps);
     let norm = RmsNorm::<T> { weight, eps };
-    rows::for_each::<T>(call, isa, norm)
+    rows::for_each::<T, _>(call, isa, norm)
 }
 
 struct RmsNorm<'a, T: Float> {

@@ -68,7 +68,7 @@ impl Turn {
             one_offset: offsets.len() == 1,
             traditional: self.traditional,
         };
-        rows::for_each::<T>(call, isa, turned)
+        rows::for_each::<T, _>(call, isa, turned)
     }
 
     /// Cosines and sines for each offset, time and frequency.

@@ -67,6 +67,12 @@ pub(super) trait Function<T: Element>: Sync {
     }
 }
 
+/// How long `wide` is for rows of such a length.
+#[inline(always)]
+fn room<T: Element, F: Function<T>>(length: usize) -> usize {
+    if F::WIDE { length.max(TOGETHER) } else { 0 }
+}
+
 /// Applies a function to rows one by one.
 #[inline(always)]
 pub(super) fn each<T: Element, F: Function<T> + ?Sized>(
@@ -88,10 +94,10 @@ pub(super) fn each<T: Element, F: Function<T> + ?Sized>(
 
 /// Applies a function to every row along the last axis of the first input, which may be of 16-bit
 /// floats if the function is of `f32`.
-pub(super) fn for_each<T: Float>(
+pub(super) fn for_each<T: Float, F: Function<T>>(
     call: &Call<'_>,
     isa: Isa,
-    function: impl Function<T>,
+    function: F,
 ) -> Result<Results> {
     let output = &call.outputs[0];
     let buffer = Buffer::allocate(call.op.name(), output.bytes())?;
@@ -106,7 +112,7 @@ pub(super) fn for_each<T: Float>(
             narrow: fused::narrow(operand.dtype, isa),
             kind: PhantomData,
         };
-        let extra = applied.room(length) + 2 * length.max(TOGETHER);
+        let extra = room::<T, F>(length) + 2 * length.max(TOGETHER);
         rows.vectorised::<u16>(isa, extra * size_of::<T>(), &applied);
         return Ok(smallvec![Stored::contiguous(buffer, output)]);
     }
@@ -117,7 +123,7 @@ pub(super) fn for_each<T: Float>(
         results: Shared(buffer.host_ptr()?.as_ptr().cast::<MaybeUninit<T>>()),
         streamed,
     };
-    rows.vectorised::<T>(isa, applied.room(length) * size_of::<T::Wide>(), &applied);
+    rows.vectorised::<T>(isa, room::<T, F>(length) * size_of::<T::Wide>(), &applied);
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }
 
@@ -126,14 +132,6 @@ struct Applied<T, F> {
     function: F,
     results: Shared<MaybeUninit<T>>,
     streamed: bool,
-}
-
-impl<T: Element, F: Function<T>> Applied<T, F> {
-    /// How long `wide` is for rows of such a length.
-    #[inline(always)]
-    fn room(&self, length: usize) -> usize {
-        if F::WIDE { length.max(TOGETHER) } else { 0 }
-    }
 }
 
 impl<T: Element, F: Function<T>> EachRow<T> for Applied<T, F> {
@@ -145,7 +143,7 @@ impl<T: Element, F: Function<T>> EachRow<T> for Applied<T, F> {
     #[inline(always)]
     fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
         // SAFETY: the scratch memory is that long, aligned, and this task's own
-        let wide = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), self.room(length)) };
+        let wide = unsafe { std::slice::from_raw_parts_mut(scratch.cast(), room::<T, F>(length)) };
         let from = self.results.pointer().wrapping_add(first * length);
         // SAFETY: the output has as many rows of this length, these only this task's
         let elements = unsafe { std::slice::from_raw_parts_mut(from, rows.len()) };
@@ -165,14 +163,6 @@ struct Widened<T, F> {
     kind: PhantomData<fn() -> T>,
 }
 
-impl<T: Float, F: Function<T>> Widened<T, F> {
-    /// How long `wide` is for rows of such a length.
-    #[inline(always)]
-    fn room(&self, length: usize) -> usize {
-        if F::WIDE { length.max(TOGETHER) } else { 0 }
-    }
-}
-
 impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
     #[inline(always)]
     fn row(&self, number: usize, row: &[u16], scratch: *mut u8) {
@@ -188,7 +178,7 @@ impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
             unsafe { std::slice::from_raw_parts_mut(values.wrapping_add(start), length) }
         };
         let (values, elements) = (part(0, count), part(count, count));
-        let wide = part(2 * count, self.room(length));
+        let wide = part(2 * count, room::<T, F>(length));
         let (from, to) = (rows.as_ptr().cast(), values.as_mut_ptr().cast());
         // SAFETY: the loop is from 16-bit floats to as many values
         unsafe { (self.widen)(to, from, from, from, count) };

@@ -22,7 +22,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set.
 pub(super) fn of<T: Float>(call: &Call<'_>, isa: Isa) -> Result<Results> {
-    rows::for_each::<T>(call, isa, Softmax)
+    rows::for_each::<T, _>(call, isa, Softmax)
 }
 
 struct Softmax;
