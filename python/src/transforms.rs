@@ -6,7 +6,9 @@ use crate::compile::note_sizes_read;
 use crate::error::{OrRaise, hold};
 use crate::tree;
 use crate::wrapper::wrap;
-use mlx_oxide_core::{Array, async_eval as core_async_eval, eval as core_eval, transforms};
+use mlx_oxide_core::{
+    Array, async_eval as core_async_eval, eval as core_eval, eval_few, transforms,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -28,6 +30,12 @@ use std::cell::RefCell;
 #[pyfunction]
 #[pyo3(signature = (*args))]
 fn eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    if args.len() == 1
+        && let Ok(array) = args.get_borrowed_item(0)?.cast::<PyArray>()
+        && let Some(result) = eval_few(&array.get().get())
+    {
+        return result.or_raise();
+    }
     let arrays = tree::arrays(args)?;
     py.detach(|| core_eval(&arrays)).or_raise()
 }

@@ -14,7 +14,7 @@ pub mod rules;
 pub mod transforms;
 
 pub use array::{Array, CustomRules, Element, Expression, Role, Site};
-pub use eval::{Traffic, async_eval, eval, eval_counted, eval_in_rows, eval_unfused};
+pub use eval::{Traffic, async_eval, eval, eval_counted, eval_few, eval_in_rows, eval_unfused};
 pub use mlx_oxide_ir::{ArrayType, Dtype, Error, ErrorClass, Result, Scalar, Shape};
 pub use mlx_oxide_runtime::{Device, DeviceType, Stream};
 pub use rules::batch::Batched;

@@ -1,6 +1,8 @@
 //! Arrays belong to no thread and no stream.
 
-use mlx_oxide_core::{Array, Device, Dtype, Result, Stream, async_eval, eval, ops, transforms};
+use mlx_oxide_core::{
+    Array, Device, Dtype, Result, Stream, async_eval, eval, eval_few, ops, transforms,
+};
 use mlx_oxide_runtime::stream::StreamScope;
 use std::sync::{Arc, Barrier};
 
@@ -171,5 +173,48 @@ fn an_array_is_read_and_dropped_by_many_threads() {
             sum.item::<f32>()
         });
         assert!(sums.into_iter().all(|sum| sum.unwrap() == 4000.0));
+    }
+}
+
+#[test]
+fn many_threads_take_the_steps_of_one_chain_in_turn() {
+    install();
+    for _ in 0..200 {
+        let mut chain = vec![Array::from_slice(&[0.0f32, 1.0, 2.0], [3]).unwrap()];
+        for step in 0..THREADS * 4 {
+            chain.push(ops::add(&chain[step], &chain[0]).unwrap());
+        }
+        let found: Vec<Result<()>> = together(|thread| {
+            for (step, array) in chain.iter().enumerate().skip(1) {
+                match (step + thread) % 3 {
+                    0 => eval(std::slice::from_ref(array))?,
+                    1 => eval(&[array.clone(), chain[step - 1].clone()])?,
+                    _ => eval_few(array).unwrap_or_else(|| eval(&chain[step..]))?,
+                }
+            }
+            Ok(())
+        });
+        assert!(found.iter().all(Result::is_ok), "{found:?}");
+        let last = chain.last().unwrap().to_vec::<f32>().unwrap();
+        let factor = (THREADS * 4 + 1) as f32;
+        assert_eq!(last, [0.0, factor, 2.0 * factor]);
+    }
+}
+
+#[test]
+fn only_an_elementwise_operation_on_few_elements_that_are_there_is_computed_at_once() {
+    install();
+    let few = Array::from_slice(&[1.0f32, 4.0], [2]).unwrap();
+    let root = ops::sqrt(&few).unwrap();
+    assert_eq!(eval_few(&root), Some(Ok(())));
+    assert!(root.is_evaluated());
+    assert_eq!(eval_few(&root), None, "nothing is left to do");
+
+    let unready = ops::exp(&ops::negative(&few).unwrap()).unwrap();
+    let sum = ops::sum(&few, None, false).unwrap();
+    let many = ops::negative(&Array::from_slice(&vec![1.0f32; 1 << 12], [1 << 12]).unwrap());
+    for array in [unready, sum, many.unwrap()] {
+        assert_eq!(eval_few(&array), None);
+        assert!(!array.is_evaluated());
     }
 }

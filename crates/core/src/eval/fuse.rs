@@ -225,7 +225,7 @@ pub(super) fn reduced_program(
 }
 
 /// The operation as an instruction, if it is elementwise.
-fn scalar_op(op: &Op) -> Option<ScalarOp> {
+pub(super) fn scalar_op(op: &Op) -> Option<ScalarOp> {
     match op {
         Op::Unary(unary) => Some(ScalarOp::Unary(*unary)),
         Op::Binary(binary) => Some(ScalarOp::Binary(*binary)),

@@ -5,6 +5,7 @@
 //! reductions that are left to the programs before them; `run` gives each step to a backend and
 //! publishes the results.
 
+mod alone;
 mod fuse;
 mod order;
 mod reduce;
@@ -12,6 +13,7 @@ mod rows;
 mod run;
 mod traffic;
 
+pub use alone::eval_few;
 pub use traffic::Traffic;
 
 use crate::array::{Array, State};
@@ -50,6 +52,11 @@ pub fn eval_in_rows(arrays: &[Array]) -> Result<()> {
 }
 
 fn eval_with(arrays: &[Array], limits: rows::Limits) -> Result<()> {
+    if let [array] = arrays
+        && let Some(result) = alone::run(array)
+    {
+        return result;
+    }
     if let Some(plan) = plan(arrays, limits) {
         run::run(plan)?;
     }

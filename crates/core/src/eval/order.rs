@@ -151,34 +151,41 @@ fn push(claimed: &mut Entries, node: Arc<Node>, expression: Expression) -> Frame
     }
 }
 
-/// Takes the expression of a lazy node, under the number of a claim.
-fn find(node: &Arc<Node>, progress: &Arc<Progress>, claim: u32) -> Found {
+/// What a node is; the expression of a lazy one is taken, under the number of a claim.
+fn find(node: &Arc<Node>, progress: &Arc<Progress>, number: u32) -> Found {
     let mut state = node.state.lock();
     match &*state {
-        State::Lazy(_) => {}
         State::Running {
             progress: other,
             claim,
             ..
-        } if Arc::ptr_eq(other, progress) => return Found::Known(*claim),
-        State::Running { .. } | State::Ready { .. } => return Found::Elsewhere,
+        } if Arc::ptr_eq(other, progress) => Found::Known(*claim),
+        State::Lazy(_) | State::Running { .. } | State::Ready { .. } => {
+            claim(node, &mut state, progress, number).map_or(Found::Elsewhere, Found::Claimed)
+        }
     }
+}
+
+/// Takes the expression of a lazy node, which an evaluation computes from now on.
+pub(super) fn claim(
+    node: &Node,
+    state: &mut State,
+    progress: &Arc<Progress>,
+    number: u32,
+) -> Option<Expression> {
+    let State::Lazy(expression) = state else {
+        return None;
+    };
+    let kept = node.live_trace().map(|_| Box::new(expression.clone()));
     let running = State::Running {
-        expression: None,
+        expression: kept,
         progress: progress.clone(),
-        claim,
+        claim: number,
     };
-    let State::Lazy(expression) = std::mem::replace(&mut *state, running) else {
-        return Found::Elsewhere;
-    };
-    if node.live_trace().is_some()
-        && let State::Running {
-            expression: kept, ..
-        } = &mut *state
-    {
-        *kept = Some(Box::new(expression.clone()));
+    match std::mem::replace(state, running) {
+        State::Lazy(expression) => Some(expression),
+        State::Running { .. } | State::Ready { .. } => None,
     }
-    Found::Claimed(expression)
 }
 
 /// Brings the entries to the order in which they were finished, and tells each who takes it.

@@ -1,7 +1,7 @@
 //! Steps given to backends, results published.
 
 use super::fuse::{Fusion, write_program};
-use super::order::{Entry, Plan, Step, place_among};
+use super::order::{Plan, Step, place_among};
 use super::{reduce, rows};
 use crate::array::{Array, Expression, Node, Role, State};
 use crate::rules::decompose;
@@ -119,7 +119,7 @@ pub(super) fn run_step(plan: &mut Plan, step: &Step) -> Result<()> {
             let Some(entry) = plan.entries[*member as usize].take() else {
                 return Ok(());
             };
-            match compute(&entry) {
+            match compute(&entry.node, &entry.expression) {
                 Ok(results) => {
                     publish(&entry.node, results, &plan.progress);
                     Ok(())
@@ -151,16 +151,17 @@ pub(super) fn publish(node: &Node, outputs: Results, progress: &Progress) {
     progress.advance();
 }
 
-fn compute(entry: &Entry) -> Result<Results> {
-    let Expression { op, inputs, rules } = &entry.expression;
+/// The outputs of a node whose inputs are computed.
+pub(super) fn compute(node: &Node, expression: &Expression) -> Result<Results> {
+    let Expression { op, inputs, rules } = expression;
     if let Op::View(view) = op
         && let Some(stored) = show(view, &computed(&inputs[0])?, inputs[0].dtype())
     {
-        debug_assert_eq!(stored.layout.shape, entry.node.types[0].shape);
+        debug_assert_eq!(stored.layout.shape, node.types[0].shape);
         return Ok(smallvec![stored]);
     }
     if let Op::Source(Source::Placeholder(_)) = op {
-        return Err(match entry.node.live_trace() {
+        return Err(match node.live_trace() {
             Some(_) => Error::ReadWhileTracing { op: "eval" },
             None => Error::LeakedTracer { op: "eval" },
         });
@@ -178,13 +179,7 @@ fn compute(entry: &Entry) -> Result<Results> {
     for input in inputs {
         operands.push(operand(input)?);
     }
-    dispatch(
-        op,
-        inputs,
-        &mut operands,
-        &entry.node.types,
-        entry.node.stream,
-    )
+    dispatch(op, inputs, &mut operands, &node.types, node.stream)
 }
 
 /// An evaluated input. Its memory may be taken over if the expression alone holds it.
