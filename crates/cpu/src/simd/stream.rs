@@ -7,8 +7,9 @@
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of a tile on the stack.
-const TILE: usize = 8 << 10;
+/// Bytes of a tile on the stack. Short ones alternate so fast between making a tile and moving the
+/// last one out that the processor does both at a time.
+const TILE: usize = 2 << 10;
 
 /// Bytes of the largest cache; 0 before the first use.
 static CACHE: AtomicUsize = AtomicUsize::new(0);

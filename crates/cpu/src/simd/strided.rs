@@ -64,6 +64,11 @@ pub unsafe fn row(
         1 => unsafe { destination.copy_from_nonoverlapping(source, count * width) },
         // SAFETY: the caller's promise
         0 if count > 0 => unsafe { fill(destination, source, width, count) },
+        // steps that the compiler knows: it reads whole vectors and takes them apart
+        -1 => by_width!(width, row_units(destination, source, -1, count)),
+        2 => by_width!(width, row_units(destination, source, 2, count)),
+        3 => by_width!(width, row_units(destination, source, 3, count)),
+        4 => by_width!(width, row_units(destination, source, 4, count)),
         stride => by_width!(width, row_units(destination, source, stride, count)),
     }
 }
@@ -289,6 +294,33 @@ mod tests {
                 // SAFETY: the rows lie in both vectors
                 unsafe { copy_rows(rows, isa) };
                 assert_eq!(found, expected, "{isa:?} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_every_stride_and_width_are_brought_together() {
+        let source: Vec<u8> = (0..9 * 8 * 80u32)
+            .map(|number| (number * 31 % 251) as u8)
+            .collect();
+        for width in [1, 2, 4, 8] {
+            for stride in -5..=9isize {
+                for count in (0..40).chain([79]) {
+                    let first = if stride < 0 { 5 * 79 } else { 0 };
+                    let place = |number: usize| (first + number as isize * stride) as usize * width;
+                    let mut found = vec![0u64; 80];
+                    // SAFETY: all places lie in the source, the row in the destination
+                    unsafe {
+                        let from = source.as_ptr().add(place(0));
+                        row(found.as_mut_ptr().cast(), from, stride, width, count);
+                    }
+                    let found: &[u8] = bytemuck::cast_slice(&found);
+                    for number in 0..count {
+                        let (to, from) = (number * width, place(number));
+                        assert_eq!(found[to..][..width], source[from..][..width]);
+                    }
+                    assert!(found[count * width..].iter().all(|byte| *byte == 0));
+                }
             }
         }
     }

@@ -114,8 +114,16 @@ impl Pieces {
                 end - start,
                 |tile, first, count| {
                     self.tile(tile, start + first, count);
+                    self.fetch(start + first + count, count);
                 },
             );
+        }
+    }
+
+    /// Asks for the operands of `count` results from number `start` on.
+    fn fetch(&self, start: usize, count: usize) {
+        for (operand, width) in self.operands.into_iter().zip(self.widths) {
+            stream::fetch(operand.wrapping_add(start * width), count * width);
         }
     }
 

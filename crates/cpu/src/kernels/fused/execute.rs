@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
         // alternate so fast that the processor fetches ahead for one while it works at another.
         let most = if across {
             256
-        } else if self.lowered.steps.len() > 1 {
+        } else if self.lowered.steps.len() > 1 || self.streamed {
             512
         } else {
             2048
@@ -229,6 +229,13 @@ impl<'a> Run<'a> {
             self.step(step, slots, count);
         }
         if self.streamed {
+            for ((site, slot), access) in self.sites.iter().zip(slots).zip(&self.nest.access) {
+                if *access == Access::Whole {
+                    // nearly always what comes next
+                    let bytes = count * site.width;
+                    stream::fetch(slot.wrapping_add(bytes), bytes);
+                }
+            }
             for (site, tile) in self.sites.iter().zip(slots).skip(self.inputs) {
                 let to = site.base.wrapping_add(position * site.width);
                 // SAFETY: the steps have filled the tile; the positions lie in the output

@@ -1,6 +1,7 @@
 //! Elements taken from, and put to, places along one axis.
 
 use super::combine::{RowFn, row};
+use super::gather::scattered;
 use super::moves::Place;
 use super::positions::{BLOCK, Bounds, FirstError, Positions};
 use super::{PIECE, contiguous, writable};
@@ -45,32 +46,49 @@ impl Lines<'_> {
         base
     }
 
-    /// Runs `each(position, place)` over the elements of lines; stops at a wrong index.
+    /// Runs `each(position, places)` over the elements of lines, some neighbours at a time; stops
+    /// at a wrong index.
     fn walk(
         &self,
         start: usize,
         end: usize,
         errors: &FirstError,
-        mut each: impl FnMut(usize, isize),
+        mut each: impl FnMut(usize, &[isize]),
     ) {
-        let (length, step, stride) = (self.length(), self.step(), self.strides[self.axis]);
-        let mut indices = [0; BLOCK];
+        let length = self.length();
+        let (mut indices, mut places) = ([0; BLOCK], [0; BLOCK]);
         for line in start..end {
             let base = self.base(line);
             for column in (0..length).step_by(BLOCK) {
-                let indices = &mut indices[..BLOCK.min(length - column)];
+                let count = BLOCK.min(length - column);
+                let (indices, places) = (&mut indices[..count], &mut places[..count]);
                 let position = line * length + column;
                 self.positions.read(position, indices);
-                for (number, &index) in indices.iter().enumerate() {
-                    let Some(place) = self.bounds.place(index) else {
+                let first = base + column as isize * self.step();
+                if !self.locate(first, indices, places) {
+                    let wrong = indices.iter().enumerate();
+                    let mut wrong = wrong.filter(|(_, index)| self.bounds.place(**index).is_none());
+                    if let Some((number, &index)) = wrong.next() {
                         errors.report(position + number, self.bounds.error(index));
-                        return;
-                    };
-                    let across = (column + number) as isize * step;
-                    each(position + number, base + across + place * stride);
+                    }
+                    return;
                 }
+                each(position, places);
             }
         }
+    }
+
+    /// The places of neighbouring elements, the first of which index 0 puts to `first`; whether all
+    /// indices are right. Without branches, so that reads from the places do not wait for each other.
+    fn locate(&self, first: isize, indices: &[i64], places: &mut [isize]) -> bool {
+        let (step, stride) = (self.step(), self.strides[self.axis]);
+        let mut right = true;
+        for ((number, &index), place) in (0..).zip(indices).zip(places) {
+            let along = self.bounds.place(index);
+            right &= along.is_some();
+            *place = first + number * step + along.unwrap_or(0) * stride;
+        }
+        right
     }
 }
 
@@ -98,15 +116,10 @@ pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
     let errors = FirstError::default();
     let grain = (PIECE / 4 / (lines.length() * width)).max(1);
     parallel::for_each_range(output.size() / lines.length(), grain, |start, end| {
-        // SAFETY: places are checked and lie in the operand; positions lie in the output
-        lines.walk(start, end, &errors, |position, place| unsafe {
-            let (to, from) = (target.element(position as isize), source.element(place));
-            match width {
-                1 => to.write(from.read()),
-                2 => to.cast::<u16>().write(from.cast::<u16>().read_unaligned()),
-                4 => to.cast::<u32>().write(from.cast::<u32>().read_unaligned()),
-                _ => to.cast::<u64>().write(from.cast::<u64>().read_unaligned()),
-            }
+        lines.walk(start, end, &errors, |position, places| {
+            let (to, from) = (target.element(position as isize), source.element(0));
+            // SAFETY: places are checked and lie in the operand; positions lie in the output
+            unsafe { scattered(to, from, width, places) };
         });
     });
     errors.into_result()?;
@@ -155,21 +168,14 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     let grain = (PIECE / 4 / (together * lines.length() * width).max(1)).max(1);
     let errors = FirstError::default();
     parallel::for_each_range(apart, grain, |start, end| {
-        // SAFETY: places are checked and lie in the output; positions lie in the update
-        lines.walk(
-            start * together,
-            end * together,
-            &errors,
-            |position, place| unsafe {
-                row(
-                    target.element(place),
-                    1,
-                    source.element(position as isize),
-                    1,
-                    1,
-                );
-            },
-        );
+        let (start, end) = (start * together, end * together);
+        lines.walk(start, end, &errors, |position, places| {
+            for (position, &place) in (position as isize..).zip(places) {
+                let (to, from) = (target.element(place), source.element(position));
+                // SAFETY: places are checked and lie in the output; positions lie in the update
+                unsafe { row(to, 1, from, 1, 1) };
+            }
+        });
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }

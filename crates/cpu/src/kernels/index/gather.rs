@@ -115,22 +115,34 @@ impl Gather {
         let target = self.destination.element(first as isize);
         let source = self.source.element(0);
         // SAFETY: offsets are checked; there is room for each element
-        unsafe {
-            match self.width {
-                1 => scattered::<u8>(target, source, offsets),
-                2 => scattered::<u16>(target, source, offsets),
-                4 => scattered::<u32>(target, source, offsets),
-                _ => scattered::<u64>(target, source, offsets),
-            }
+        unsafe { scattered(target, source, self.width, offsets) };
+    }
+}
+
+/// Brings single elements of 1, 2, 4 or 8 bytes together.
+///
+/// # Safety
+/// Every offset leads from `source` to an element; there is room for as many at `target`.
+pub(super) unsafe fn scattered(
+    target: *mut u8,
+    source: *const u8,
+    width: usize,
+    offsets: &[isize],
+) {
+    // SAFETY: the caller's promise
+    unsafe {
+        match width {
+            1 => scattered_units::<u8>(target, source, offsets),
+            2 => scattered_units::<u16>(target, source, offsets),
+            4 => scattered_units::<u32>(target, source, offsets),
+            _ => scattered_units::<u64>(target, source, offsets),
         }
     }
 }
 
-/// Brings single elements together.
-///
 /// # Safety
-/// Every offset leads from `source` to an element; there is room for as many at `target`.
-unsafe fn scattered<T: Copy>(target: *mut u8, source: *const u8, offsets: &[isize]) {
+/// As [`scattered`].
+unsafe fn scattered_units<T: Copy>(target: *mut u8, source: *const u8, offsets: &[isize]) {
     let (target, source) = (target.cast::<T>(), source.cast::<T>());
     for (number, &offset) in offsets.iter().enumerate() {
         // SAFETY: the caller's promise
