@@ -135,10 +135,19 @@ where
         let mut taken = 0;
         while taken < piece {
             let length = RUN.min(piece - taken);
-            for block in part(start + taken, length).chunks(BLOCK / LANES * N) {
-                let lanes = accumulate(fold, [fold.identity(); N], block);
+            let run = part(start + taken, length);
+            let mut add = |lanes: [F::Acc; N]| {
                 for (total, lane) in total.iter_mut().zip(&lanes) {
                     *total = fold.combine(*total, *lane);
+                }
+            };
+            if run.len() == RUN {
+                for number in 0..RUN / BLOCK {
+                    add(accumulate_apart(fold, run, number));
+                }
+            } else {
+                for block in run.chunks(BLOCK / LANES * N) {
+                    add(accumulate(fold, [fold.identity(); N], block));
                 }
             }
             taken += length;
@@ -200,6 +209,29 @@ fn accumulate<F: Fold, const N: usize>(
         }
         for (lane, last) in lanes.iter_mut().zip(&last) {
             *lane = fold.combine(*lane, *last);
+        }
+    }
+    lanes
+}
+
+/// Places of a whole run that are read side by side: each is a page of the memory away from the
+/// next, and the processor fetches ahead for all.
+const PLACES: usize = 4;
+
+/// One of the [`RUN`]`/`[`BLOCK`] blocks of a whole run to accumulators, each of which takes
+/// elements from one place alone.
+#[inline(always)]
+fn accumulate_apart<F: Fold, const N: usize>(fold: F, run: &[F::In], number: usize) -> [F::Acc; N] {
+    let mut lanes = [fold.identity(); N];
+    let (distance, length) = (RUN / PLACES, BLOCK / PLACES);
+    let places: [&[F::In]; PLACES] =
+        std::array::from_fn(|place| &run[place * distance + number * length..][..length]);
+    let width = N / PLACES;
+    for first in (0..length).step_by(width) {
+        for (lanes, place) in lanes.chunks_exact_mut(width).zip(places) {
+            for (lane, element) in lanes.iter_mut().zip(&place[first..first + width]) {
+                *lane = fold.combine(*lane, fold.lift(*element));
+            }
         }
     }
     lanes

@@ -126,6 +126,66 @@ fn loop3<K: Map3>(
     }
 }
 
+/// The loop of a destination that is the operand: one pointer for both, so that the compiler need
+/// not fear that one element's result is another's operand.
+///
+/// # Safety
+/// There are so many elements at `places`, aligned for operand and result, which are as wide.
+#[inline(always)]
+unsafe fn in_place1<K: Map1>(places: *mut MaybeUninit<K::Out>, count: usize) {
+    for index in 0..count {
+        // SAFETY: the caller's promise
+        unsafe {
+            let place = places.add(index);
+            let operand = place.cast::<K::In>().read();
+            place.cast::<K::Out>().write(K::apply(operand));
+        }
+    }
+}
+
+/// As [`in_place1`] for a destination that is the left operand, or the right one if `RIGHT`.
+///
+/// # Safety
+/// As [`in_place1`], and for the other operand, which lies apart.
+#[inline(always)]
+unsafe fn in_place2<K: Map2, const RIGHT: bool>(
+    places: *mut MaybeUninit<K::Out>,
+    others: &[K::In],
+) {
+    for (index, &other) in others.iter().enumerate() {
+        // SAFETY: the caller's promise
+        unsafe {
+            let place = places.add(index);
+            let operand = place.cast::<K::In>().read();
+            let result = match RIGHT {
+                true => K::apply(other, operand),
+                false => K::apply(operand, other),
+            };
+            place.cast::<K::Out>().write(result);
+        }
+    }
+}
+
+/// As [`in_place1`] for a destination that is the first, second or third operand.
+///
+/// # Safety
+/// As [`in_place1`], and for the others, which lie apart.
+#[inline(always)]
+unsafe fn in_place3<P: Copy, A: Copy, B: Copy, T>(
+    places: *mut MaybeUninit<T>,
+    (others, more): (&[A], &[B]),
+    apply: impl Fn(P, A, B) -> T,
+) {
+    for ((index, &other), &another) in others.iter().enumerate().zip(more) {
+        // SAFETY: the caller's promise
+        unsafe {
+            let place = places.add(index);
+            let operand = place.cast::<P>().read();
+            place.cast::<T>().write(apply(operand, other, another));
+        }
+    }
+}
+
 /// Bytes of operands that are looked through for rare ones while they are in the first cache.
 const CLOSE: usize = 4 << 10;
 
@@ -176,14 +236,23 @@ impl<T: Copy> Aside<T> {
 }
 
 /// # Safety
-/// As [`TileFn`].
+/// As [`TileFn`]. Operands that are the destination are read there if `IN_PLACE`, else copied aside,
+/// as are several such operands.
 #[inline(always)]
-unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) {
+unsafe fn tile1<K: Map1, const IN_PLACE: bool>(
+    destination: *mut u8,
+    source: *const u8,
+    count: usize,
+) {
     let (destination, source) = (
         destination.cast::<MaybeUninit<K::Out>>(),
         source.cast::<K::In>(),
     );
     let aliased = destination.cast_const().cast::<u8>() == source.cast();
+    if aliased && IN_PLACE && !K::RARE {
+        // SAFETY: the caller's promise
+        return unsafe { in_place1::<K>(destination, count) };
+    }
     let step = step::<K::In>(aliased, K::RARE, count);
     let mut aside = Aside::new();
     let mut start = 0;
@@ -202,11 +271,31 @@ unsafe fn tile1<K: Map1>(destination: *mut u8, source: *const u8, count: usize) 
 /// # Safety
 /// As [`TileFn`].
 #[inline(always)]
-unsafe fn tile2<K: Map2>(destination: *mut u8, lhs: *const u8, rhs: *const u8, count: usize) {
+unsafe fn tile2<K: Map2, const IN_PLACE: bool>(
+    destination: *mut u8,
+    lhs: *const u8,
+    rhs: *const u8,
+    count: usize,
+) {
     let destination = destination.cast::<MaybeUninit<K::Out>>();
     let (lhs, rhs) = (lhs.cast::<K::In>(), rhs.cast::<K::In>());
     let left = destination.cast_const().cast::<u8>() == lhs.cast();
     let right = destination.cast_const().cast::<u8>() == rhs.cast();
+    if left != right && IN_PLACE && !K::RARE {
+        // SAFETY: the caller's promise
+        return unsafe {
+            match right {
+                true => {
+                    let others = std::slice::from_raw_parts(lhs, count);
+                    in_place2::<K, true>(destination, others)
+                }
+                false => {
+                    let others = std::slice::from_raw_parts(rhs, count);
+                    in_place2::<K, false>(destination, others)
+                }
+            }
+        };
+    }
     let step = step::<K::In>(left | right, K::RARE, count);
     let (mut left_aside, mut right_aside) = (Aside::new(), Aside::new());
     let mut start = 0;
@@ -226,7 +315,7 @@ unsafe fn tile2<K: Map2>(destination: *mut u8, lhs: *const u8, rhs: *const u8, c
 /// # Safety
 /// As [`TileFn`].
 #[inline(always)]
-unsafe fn tile3<K: Map3>(
+unsafe fn tile3<K: Map3, const IN_PLACE: bool>(
     destination: *mut u8,
     first: *const u8,
     second: *const u8,
@@ -239,6 +328,33 @@ unsafe fn tile3<K: Map3>(
     let aliased = [first as usize, second as usize, third as usize]
         .map(|operand| operand == destination as usize);
     let any = aliased[0] | aliased[1] | aliased[2];
+    if IN_PLACE && aliased.iter().filter(|aliased| **aliased).count() == 1 {
+        use std::slice::from_raw_parts as slice;
+        // SAFETY: the caller's promise
+        return unsafe {
+            let to = destination;
+            match aliased {
+                [true, _, _] => {
+                    let others = (slice(second, count), slice(third, count));
+                    in_place3(to, others, |first, second, third| {
+                        K::apply(first, second, third)
+                    })
+                }
+                [_, true, _] => {
+                    let others = (slice(first, count), slice(third, count));
+                    in_place3(to, others, |second, first, third| {
+                        K::apply(first, second, third)
+                    })
+                }
+                _ => {
+                    let others = (slice(first, count), slice(second, count));
+                    in_place3(to, others, |third, first, second| {
+                        K::apply(first, second, third)
+                    })
+                }
+            }
+        };
+    }
     let step = if any { ASIDE } else { count.max(1) };
     let mut first_aside = Aside::new();
     let (mut second_aside, mut third_aside) = (Aside::new(), Aside::new());
@@ -274,7 +390,7 @@ macro_rules! compiled {
                 destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
             ) {
                 // SAFETY: the caller's promise
-                unsafe { $tile::<K>(destination, $($operand,)* count) }
+                unsafe { $tile::<K, { !cfg!(target_arch = "x86_64") }>(destination, $($operand,)* count) }
             }
 
             /// # Safety
@@ -285,7 +401,7 @@ macro_rules! compiled {
                 destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
             ) {
                 // SAFETY: the caller's promise
-                unsafe { $tile::<K>(destination, $($operand,)* count) }
+                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
             }
 
             /// # Safety
@@ -296,7 +412,7 @@ macro_rules! compiled {
                 destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
             ) {
                 // SAFETY: the caller's promise
-                unsafe { $tile::<K>(destination, $($operand,)* count) }
+                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
             }
         }
 
