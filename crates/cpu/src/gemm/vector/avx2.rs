@@ -49,6 +49,11 @@ impl Vector for __m256 {
         unsafe { _mm256_storeu_ps(to, self) }
     }
     #[inline(always)]
+    unsafe fn store_past(self, to: *mut f32) {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm256_stream_ps(to, self) }
+    }
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm256_add_ps(self, other) }
@@ -104,6 +109,11 @@ impl Vector for __m256d {
     unsafe fn store(self, to: *mut f64) {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm256_storeu_pd(to, self) }
+    }
+    #[inline(always)]
+    unsafe fn store_past(self, to: *mut f64) {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm256_stream_pd(to, self) }
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

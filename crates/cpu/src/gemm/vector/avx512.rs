@@ -38,6 +38,11 @@ impl Vector for __m512 {
         unsafe { _mm512_storeu_ps(to, self) }
     }
     #[inline(always)]
+    unsafe fn store_past(self, to: *mut f32) {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm512_stream_ps(to, self) }
+    }
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm512_add_ps(self, other) }
@@ -82,6 +87,11 @@ impl Vector for __m512d {
     unsafe fn store(self, to: *mut f64) {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm512_storeu_pd(to, self) }
+    }
+    #[inline(always)]
+    unsafe fn store_past(self, to: *mut f64) {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm512_stream_pd(to, self) }
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

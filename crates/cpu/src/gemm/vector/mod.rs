@@ -41,6 +41,13 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_part(self, to: *mut Self::Element, mask: Self::Mask);
     /// Stores all lanes.
     unsafe fn store(self, to: *mut Self::Element);
+    /// Stores all lanes past the caches, where the target can; the place is as aligned as the
+    /// vector is large.
+    #[inline(always)]
+    unsafe fn store_past(self, to: *mut Self::Element) {
+        // SAFETY: the caller's promise is the same
+        unsafe { self.store(to) };
+    }
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.

@@ -55,6 +55,16 @@ impl Axis {
         before.div_ceil(self.dilation).min(end)..end
     }
 
+    /// The places that have all taps inside of the input.
+    pub(super) fn inner(&self) -> Range<usize> {
+        let last = self.taps.max(1) - 1;
+        let first = usize::try_from(self.low).map_or(0, |low| low.div_ceil(self.stride));
+        let room = self.size as isize + self.low - (last * self.dilation) as isize;
+        let end = usize::try_from(room).map_or(0, |room| room.div_ceil(self.stride));
+        let end = end.min(self.places);
+        first.min(end)..end
+    }
+
     /// The axis that a convolution with one tap and one place has where there is none.
     const NONE: Axis = Axis {
         size: 1,
@@ -217,6 +227,9 @@ mod tests {
                     let inside = |tap: &usize| part.inside(place, *tap).is_some();
                     let valid: Vec<_> = (0..part.taps).filter(inside).collect();
                     assert_eq!(valid, part.valid(place).collect::<Vec<_>>());
+                    let has_all = part.valid(place).len() == part.taps;
+                    let is_inner = part.taps > 0 && part.inner().contains(&place);
+                    assert_eq!(is_inner, part.taps > 0 && has_all, "{part:?} {place}");
                 }
             }
             assert!(seen.iter().all(|count| *count == 1));

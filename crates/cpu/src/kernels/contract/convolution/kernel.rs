@@ -1,5 +1,6 @@
 //! The loops of convolutions that keep their sums in registers.
 
+use super::channels::{Channels, channels};
 use crate::gemm::Scalar;
 use crate::gemm::vector::Vector;
 use crate::simd::Isa;
@@ -100,39 +101,10 @@ pub(super) struct Dots<T> {
     pub(super) output: *const *mut T,
 }
 
-/// Places side by side whose channels are each convolved alone.
-#[derive(Clone, Copy)]
-pub(super) struct Channels<T> {
-    /// Rows of taps.
-    pub(super) rows: usize,
-    /// For each row its first tap's input at the first place and its weight.
-    pub(super) table: *const (*const T, *const T),
-    /// Elements added to every pointer.
-    pub(super) offset: usize,
-    /// Taps of a row.
-    pub(super) taps: usize,
-    /// Elements of the input from one tap to the next.
-    pub(super) input_step: isize,
-    /// Elements of the weight from one tap to the next.
-    pub(super) weight_step: isize,
-    /// Elements of the input from one place to the next.
-    pub(super) place_step: isize,
-    /// The first place's sums.
-    pub(super) output: *mut T,
-    /// Elements to the next place's.
-    pub(super) output_step: usize,
-    /// Channels that exist, at most those of a vector.
-    pub(super) columns: usize,
-    /// Whether to add to the output.
-    pub(super) accumulate: bool,
-}
-
 /// Rows of [`Dots`].
 pub(super) const DOT_ROWS: usize = 4;
 /// Most columns of [`Dots`].
 pub(super) const DOT_COLUMNS: usize = 4;
-/// Most places of [`Channels`].
-pub(super) const PLACES: usize = 8;
 /// Most rows of [`Outer`].
 const OUTER_ROWS: usize = 8;
 /// Most vectors of a row.
@@ -158,8 +130,8 @@ pub(super) struct Loops<T: 'static> {
     pub(super) steps: [[Loop<Steps<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of columns.
     pub(super) dots: [Loop<Dots<T>>; DOT_COLUMNS],
-    /// For each number of places.
-    pub(super) channels: [Loop<Channels<T>>; PLACES],
+    /// Of any number of places.
+    pub(super) channels: Loop<Channels<T>>,
 }
 
 /// An element type with loops.
@@ -173,7 +145,7 @@ pub(super) trait Number: Scalar {
 /// # Safety
 /// The output has the columns that the mask and the vectors before the last one reach.
 #[inline(always)]
-unsafe fn store<V: Vector, const VECTORS: usize>(
+pub(super) unsafe fn store<V: Vector, const VECTORS: usize>(
     sums: &[V; VECTORS],
     output: *mut V::Element,
     mask: V::Mask,
@@ -391,102 +363,6 @@ where
     lanes[0]
 }
 
-/// # Safety
-/// As for [`Loop`]; inlined into a function with the instruction set of `V`.
-#[inline(always)]
-unsafe fn channels<V: Vector, const PLACES: usize>(operand: &Channels<V::Element>)
-where
-    V::Element: Default,
-{
-    // SAFETY: by the promise of `Loop`
-    unsafe {
-        let whole = operand.columns == V::LANES;
-        if whole && operand.taps == 3 && operand.place_step == operand.input_step {
-            channels_of_three::<V, PLACES, 1>(operand);
-        } else if whole && operand.taps == 3 && operand.place_step == 2 * operand.input_step {
-            channels_of_three::<V, PLACES, 2>(operand);
-        } else if whole {
-            channels_of::<V, PLACES, true>(operand);
-        } else {
-            channels_of::<V, PLACES, false>(operand);
-        }
-    }
-}
-
-/// Three taps, of which neighbouring places share what they read.
-///
-/// # Safety
-/// As for [`channels`]; all lanes exist, and places are `STRIDE` taps apart.
-#[inline(always)]
-unsafe fn channels_of_three<V: Vector, const PLACES: usize, const STRIDE: usize>(
-    operand: &Channels<V::Element>,
-) where
-    V::Element: Default,
-{
-    // SAFETY: by the promise of `Loop`
-    unsafe {
-        let mut sums = [V::splat(V::Element::default()); PLACES];
-        for row in 0..operand.rows {
-            let (input, weight) = operand.table.wrapping_add(row).read();
-            let input = input.wrapping_add(operand.offset);
-            let weight = weight.wrapping_add(operand.offset);
-            let mut factors = [sums[0]; 3];
-            for (tap, factor) in factors.iter_mut().enumerate() {
-                *factor = V::load(weight.wrapping_offset(tap as isize * operand.weight_step));
-            }
-            for (place, sum) in sums.iter_mut().enumerate() {
-                for (tap, factor) in factors.iter().enumerate() {
-                    let index = (place * STRIDE + tap) as isize;
-                    let from = input.wrapping_offset(index * operand.input_step);
-                    *sum = V::load(from).multiply_add(*factor, *sum);
-                }
-            }
-        }
-        let mask = V::mask(operand.columns);
-        for (place, sum) in sums.iter().enumerate() {
-            let to = operand.output.wrapping_add(place * operand.output_step);
-            store(&[*sum], to, mask, operand.accumulate);
-        }
-    }
-}
-
-/// # Safety
-/// As for [`channels`]; all lanes exist if `WHOLE`.
-#[inline(always)]
-unsafe fn channels_of<V: Vector, const PLACES: usize, const WHOLE: bool>(
-    operand: &Channels<V::Element>,
-) where
-    V::Element: Default,
-{
-    // SAFETY: by the promise of `Loop`
-    unsafe {
-        let mask = V::mask(operand.columns);
-        let load = |from: *const V::Element| match WHOLE {
-            true => V::load(from),
-            false => V::load_part(from, mask),
-        };
-        let mut sums = [V::splat(V::Element::default()); PLACES];
-        for row in 0..operand.rows {
-            let (input, weight) = operand.table.wrapping_add(row).read();
-            let mut input = input.wrapping_add(operand.offset);
-            let mut weight = weight.wrapping_add(operand.offset);
-            for _ in 0..operand.taps {
-                let factor = load(weight);
-                for (place, sum) in sums.iter_mut().enumerate() {
-                    let from = input.wrapping_offset(place as isize * operand.place_step);
-                    *sum = load(from).multiply_add(factor, *sum);
-                }
-                input = input.wrapping_offset(operand.input_step);
-                weight = weight.wrapping_offset(operand.weight_step);
-            }
-        }
-        for (place, sum) in sums.iter().enumerate() {
-            let to = operand.output.wrapping_add(place * operand.output_step);
-            store(&[*sum], to, mask, operand.accumulate);
-        }
-    }
-}
-
 /// Loops compiled with the given features: `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3)`
 /// makes a module with `LOOPS`, whose windows have so many rows and at most so many vectors.
 macro_rules! loops {
@@ -497,7 +373,7 @@ macro_rules! loops {
             loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, steps, Steps, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
-            loops!(@compiled $element, $vector, $($feature)?, channels, Channels, PLACES);
+            loops!(@compiled $element, $vector, $($feature)?, channels, Channels,);
             const fn row<const ROWS: usize>() -> [Loop<Outer<$element>>; VECTORS] {
                 [outer::<ROWS, 1>, outer::<ROWS, 2>, outer::<ROWS, 3>]
             }
@@ -518,10 +394,7 @@ macro_rules! loops {
                     step::<5>(), step::<6>(), step::<7>(), step::<8>(),
                 ],
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
-                channels: [
-                    channels::<1>, channels::<2>, channels::<3>, channels::<4>,
-                    channels::<5>, channels::<6>, channels::<7>, channels::<8>,
-                ],
+                channels: channels,
             };
         }
     };

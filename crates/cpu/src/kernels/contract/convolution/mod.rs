@@ -14,6 +14,7 @@
 //!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
+mod channels;
 mod complex;
 mod depthwise;
 mod geometry;

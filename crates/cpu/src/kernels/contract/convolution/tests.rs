@@ -343,6 +343,44 @@ fn three_taps_of_single_channels_and_images_a_few_at_a_time() {
 }
 
 #[test]
+fn few_channels_of_neighbouring_places_together() {
+    check(&[
+        Case::new(&[1, 5, 70, 3], &[3, 3, 3, 1]).padded(1, 1),
+        Case::new(&[2, 80, 20], &[20, 4, 1]).padded(3, 0),
+        Case::new(&[1, 4, 51, 24], &[24, 2, 5, 1])
+            .dilated(3, 1)
+            .padded(2, 7),
+        Case::new(&[1, 3, 67, 5], &[10, 3, 2, 1])
+            .flipped()
+            .padded(0, 1),
+        Case::new(&[1, 90, 2], &[2, 31, 1]).padded(9, 15),
+    ]);
+}
+
+#[test]
+fn many_taps_of_single_channels_in_turns() {
+    check(&[
+        Case::new(&[1, 9, 43, 40], &[40, 5, 5, 1]).padded(2, 2),
+        Case::new(&[1, 90, 36], &[36, 31, 1]).padded(15, 15),
+        Case::new(&[2, 90, 33], &[33, 18, 1])
+            .padded(4, 4)
+            .strided(2),
+    ]);
+}
+
+#[test]
+fn sums_of_single_channels_past_the_caches() {
+    crate::simd::stream::always();
+    check(&[
+        Case::new(&[2, 5, 29, 32], &[32, 3, 3, 1]).padded(1, 1),
+        Case::new(&[1, 5, 29, 34], &[34, 3, 3, 1]).padded(1, 1),
+        Case::new(&[1, 90, 32], &[32, 31, 1]).padded(15, 15),
+        Case::new(&[1, 4, 70, 3], &[3, 3, 3, 1]).padded(1, 1),
+        Case::new(&[1, 40, 16], &[16, 4, 1]).dilated(1, 2),
+    ]);
+}
+
+#[test]
 fn few_features_by_dots_and_one_channel_by_lines() {
     check(&[
         Case::new(&[1, 9, 9, 33], &[1, 3, 3, 33]).padded(1, 1),
