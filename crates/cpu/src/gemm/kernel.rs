@@ -1,6 +1,8 @@
 //! The tile of a result that lives in registers.
 
+use super::panels::Panels;
 use super::vector::{Vector, prefetch};
+use smallvec::SmallVec;
 
 /// One tile: `output ← lhs × rhs`, or added to the output.
 #[derive(Clone, Copy)]
@@ -9,8 +11,8 @@ pub(crate) struct Tile<T> {
     pub(crate) inner: usize,
     /// The rows of the left operand.
     pub(crate) lhs: *const T,
-    /// Elements from one row to the next, if terms lie side by side; packed panels have rows side
-    /// by side and do not use it.
+    /// Elements from one row to the next, if terms lie side by side. If rows do, elements from one
+    /// term to the next, or 0 if there are no gaps, as in packed panels.
     pub(crate) lhs_row: isize,
     /// The first row of the right operand, whose columns lie side by side.
     pub(crate) rhs: *const T,
@@ -38,8 +40,36 @@ pub(crate) struct Kernels<T> {
     pub(crate) rows: usize,
     /// Greatest number of vectors of a tile's row.
     pub(crate) vectors: usize,
-    /// The kernel of so many rows and vectors, for a packed left operand or one in place.
+    /// The kernel of so many rows and vectors, for a left operand whose rows lie side by side, as
+    /// in packed panels, or whose terms do.
     pub(crate) choose: fn(rows: usize, vectors: usize, packed: bool) -> TileKernel<T>,
+}
+
+/// Rows of a left operand that are in registers together.
+pub(crate) struct Strip<T> {
+    /// The first row.
+    pub(crate) first: usize,
+    /// The kernels for each number of vectors.
+    pub(crate) kernels: [TileKernel<T>; 3],
+}
+
+impl<T> Kernels<T> {
+    /// Some rows in strips, with kernels as [`Kernels::choose`] gives them.
+    pub(crate) fn strips(&self, rows: usize, packed: bool) -> SmallVec<[Strip<T>; 16]> {
+        let panels = Panels::new(rows, 1, self.rows);
+        let strip = |index| {
+            let panel = panels.get(index);
+            let kernel = |index: usize| {
+                let vectors = (index + 1).min(self.vectors);
+                (self.choose)(panel.size, vectors, packed)
+            };
+            Strip {
+                first: panel.first,
+                kernels: std::array::from_fn(kernel),
+            }
+        };
+        (0..panels.count()).map(strip).collect()
+    }
 }
 
 /// Adds one term to every sum. All columns exist if the tile is `WHOLE`.
@@ -108,17 +138,21 @@ where
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
         let mut rhs = tile.rhs;
         let mut lhs = tile.lhs;
-        let lhs_step = if PACKED { ROWS } else { 1 };
+        let lhs_step = match (PACKED, tile.lhs_row) {
+            (false, _) => 1,
+            (true, 0) => ROWS as isize,
+            (true, step) => step,
+        };
         for _ in 0..tile.inner / 4 {
             for _ in 0..4 {
                 step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
-                lhs = lhs.wrapping_add(lhs_step);
+                lhs = lhs.wrapping_offset(lhs_step);
                 rhs = rhs.wrapping_offset(tile.rhs_row);
             }
         }
         for _ in 0..tile.inner % 4 {
             step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
-            lhs = lhs.wrapping_add(lhs_step);
+            lhs = lhs.wrapping_offset(lhs_step);
             rhs = rhs.wrapping_offset(tile.rhs_row);
         }
         sums

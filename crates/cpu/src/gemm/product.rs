@@ -463,7 +463,7 @@ impl<T: Element> Product<T> {
                         kernel(&Tile {
                             inner,
                             lhs,
-                            lhs_row: workspace.lhs.row_stride,
+                            lhs_row: if self.pack_lhs { 0 } else { self.lhs.row_stride },
                             rhs,
                             rhs_row,
                             output: sums.place(row_panel.first, column_panel.first).cast_mut(),

@@ -80,3 +80,14 @@ pub(crate) fn prefetch_bytes<T>(place: *const T, bytes: usize) {
         let _ = line; // stable Rust has the instruction for x86-64 only
     }
 }
+
+/// Has the first lines of some rows, which need not exist, fetched into the first cache.
+#[inline(always)]
+pub(crate) fn prefetch_rows<T>(start: *const T, row: isize, rows: usize, width: usize) {
+    for index in 0..rows {
+        let row = start.wrapping_offset(index as isize * row);
+        for element in (0..width).step_by((64 / size_of::<T>()).max(1)) {
+            prefetch(row.wrapping_add(element));
+        }
+    }
+}

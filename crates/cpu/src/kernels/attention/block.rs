@@ -4,11 +4,15 @@ use super::mask::{self, Mask, UNSEEN};
 use super::prepare::Prepared;
 use super::softmax::{self, Running};
 use super::{KEYS, QUERIES};
-use crate::gemm::kernel::{Kernels, Tile};
+use crate::gemm::kernel::{Kernels, Strip, Tile};
+use crate::gemm::vector::prefetch_rows;
 use crate::gemm::{Element, Matrix, Panels, Scalar};
+use crate::kernels::fused::scratch::with_scratch;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Call, Operand};
+use smallvec::SmallVec;
+use std::slice;
 
 /// Matrices of a batch and its heads.
 pub(super) struct Heads<T> {
@@ -77,18 +81,35 @@ struct Block<'a> {
     head: usize,
     /// The first query.
     first: usize,
-    rows: Panels,
     size: usize,
+    /// Queries whose scores and sums are in registers together.
+    strips: SmallVec<[Strip<f32>; 16]>,
+    /// Keys that some query may see.
+    visible: usize,
+}
+
+/// The right operand of some columns.
+#[derive(Clone, Copy)]
+struct Columns {
+    /// The first row.
+    start: *const f32,
+    /// Elements to the next row.
+    row: isize,
+    /// Rows.
+    inner: usize,
+    /// Columns that exist.
+    size: usize,
+    vectors: usize,
 }
 
 /// What a task computes with.
-struct Workspace {
-    /// Scaled queries in packed panels.
-    queries: Vec<f32>,
+struct Workspace<'a> {
+    /// Scaled queries, row by row.
+    queries: &'a mut [f32],
     /// Scores of some keys, then their powers.
-    scores: Vec<f32>,
+    scores: &'a mut [f32],
     /// Sums of values.
-    sums: Vec<f32>,
+    sums: &'a mut [f32],
     running: Vec<Running>,
 }
 
@@ -155,55 +176,68 @@ impl<T: Element<Sum = f32>> Attention<T> {
             batch: head / self.heads,
             head: head % self.heads,
             first,
-            rows: Panels::new(size, 1, self.kernels.rows),
             size,
+            strips: self.kernels.strips(size, false),
+            visible: self.visible(first, size),
         };
-        let sink = self.sinks.get(block.head).copied();
-        let mut workspace = Workspace {
-            queries: vec![0.0; size * self.features],
-            scores: vec![0.0; size * KEYS],
-            sums: vec![0.0; size * self.value_features],
-            running: vec![Running::new(sink); size],
-        };
-        // SAFETY: by the caller's promise
-        unsafe {
-            self.pack_queries(&block, &mut workspace.queries);
-            for key in (0..self.visible(&block)).step_by(KEYS) {
-                self.score(&block, key, &mut workspace);
-                self.weigh(&block, key, &mut workspace);
-                self.sum(&block, key, &mut workspace);
-            }
-            self.write(&block, &workspace);
-        }
-    }
-
-    /// Keys that some query of the block may see.
-    fn visible(&self, block: &Block<'_>) -> usize {
-        let (queries, keys) = (self.query_size, self.key_size);
-        let blind = block.first + keys < queries; // such a query weighs all keys equally
-        if !self.causal || self.mask.is_some() || blind {
-            return keys;
-        }
-        keys.min(block.first + block.size + keys - queries)
+        let sizes = [
+            size * self.features,
+            size * KEYS,
+            size * self.value_features,
+        ];
+        let bytes = sizes.iter().sum::<usize>() * size_of::<f32>();
+        with_scratch(bytes, |scratch| {
+            // SAFETY: the scratch has room for all, and every pattern of bits is a number
+            let all =
+                unsafe { slice::from_raw_parts_mut(scratch.cast(), bytes / size_of::<f32>()) };
+            // SAFETY: by the caller's promise
+            unsafe { self.block_in(&block, all, sizes) };
+        });
     }
 
     /// # Safety
     /// As for [`Attention::block`].
-    unsafe fn pack_queries(&self, block: &Block<'_>, to: &mut [f32]) {
-        let queries = self
-            .queries
-            .matrix(block.batch, block.head)
-            .at(block.first, 0);
-        let mut next = to.iter_mut();
-        for panel in 0..block.rows.count() {
-            let panel = block.rows.get(panel);
-            for feature in 0..self.features {
-                for (row, to) in (0..panel.size).zip(&mut next) {
-                    // SAFETY: by the caller's promise
-                    let query = unsafe { queries.place(panel.first + row, feature).read() };
-                    *to = query.widen() * self.scale;
-                }
+    unsafe fn block_in(&self, block: &Block<'_>, memory: &mut [f32], sizes: [usize; 3]) {
+        let (queries, rest) = memory.split_at_mut(sizes[0]);
+        let (scores, sums) = rest.split_at_mut(sizes[1]);
+        sums.fill(0.0);
+        let sink = self.sinks.get(block.head).copied();
+        let mut workspace = Workspace {
+            queries,
+            scores,
+            sums,
+            running: vec![Running::new(sink); block.size],
+        };
+        // SAFETY: by the caller's promise
+        unsafe {
+            self.scale_queries(block, workspace.queries);
+            for key in (0..block.visible).step_by(KEYS) {
+                self.score(block, key, &mut workspace);
+                self.weigh(block, key, &mut workspace);
+                self.sum(block, key, &mut workspace);
             }
+            self.write(block, &workspace);
+        }
+    }
+
+    /// Keys that some of the queries may see.
+    fn visible(&self, first: usize, size: usize) -> usize {
+        let (queries, keys) = (self.query_size, self.key_size);
+        let blind = first + keys < queries; // such a query weighs all keys equally
+        if !self.causal || self.mask.is_some() || blind {
+            return keys;
+        }
+        keys.min(first + size + keys - queries)
+    }
+
+    /// # Safety
+    /// As for [`Attention::block`].
+    unsafe fn scale_queries(&self, block: &Block<'_>, to: &mut [f32]) {
+        let queries = self.queries.matrix(block.batch, block.head);
+        for (row, to) in to.chunks_mut(self.features.max(1)).enumerate() {
+            let from = queries.at(block.first + row, 0);
+            // SAFETY: by the caller's promise; `Isa::best` is available
+            unsafe { softmax::scale(self.isa, from, self.scale, to) };
         }
     }
 
@@ -211,34 +245,72 @@ impl<T: Element<Sum = f32>> Attention<T> {
     ///
     /// # Safety
     /// As for [`Attention::block`].
-    unsafe fn score(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace) {
+    unsafe fn score(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace<'_>) {
         let panels = self.key_panels(key);
-        let head = self.key_head(block);
-        let keys = block
-            .prepared
-            .keys
-            .wrapping_add(head * self.key_elements() + key * self.features);
         for column in 0..panels.count() {
-            let column = panels.get(column);
-            for row in 0..block.rows.count() {
-                let row = block.rows.get(row);
-                let kernel = (self.kernels.choose)(row.size, column.vectors, true);
-                let output = &mut workspace.scores[row.first * KEYS + column.first..];
-                let queries = &workspace.queries[row.first * self.features..];
-                // SAFETY: panels lie inside the packed operands and the scores
-                unsafe {
-                    kernel(&Tile {
-                        inner: self.features,
-                        lhs: queries.as_ptr(),
-                        lhs_row: 0,
-                        rhs: keys.wrapping_add(column.first * self.features),
-                        rhs_row: panels.width(&column) as isize,
-                        output: output.as_mut_ptr(),
-                        output_row: KEYS as isize,
-                        columns: column.size,
-                        accumulate: false,
-                    });
-                }
+            let first = panels.get(column).first;
+            if key + first >= block.visible {
+                break;
+            }
+            let next = match column + 1 {
+                next if next < panels.count() => self.key_columns(block, key, next),
+                _ => self.value_columns(block, key, 0),
+            };
+            let columns = self.key_columns(block, key, column);
+            let lhs = (workspace.queries.as_ptr(), self.features);
+            let to = workspace.scores.as_mut_ptr().wrapping_add(first);
+            // SAFETY: by the caller's promise
+            unsafe { self.strip_by_strip(block, lhs, columns, next, (to, KEYS), false) };
+        }
+    }
+
+    /// A panel of the keys from `key` on.
+    fn key_columns(&self, block: &Block<'_>, key: usize, column: usize) -> Columns {
+        let panels = self.key_panels(key);
+        let column = panels.get(column);
+        let head = self.key_head(block) * self.key_elements();
+        let packed = head + (key + column.first) * self.features;
+        Columns {
+            start: block.prepared.keys.wrapping_add(packed),
+            row: panels.width(&column) as isize,
+            inner: self.features,
+            size: column.size,
+            vectors: column.vectors,
+        }
+    }
+
+    /// Products of all strips with some columns, while the next columns come nearer.
+    ///
+    /// # Safety
+    /// As for [`Attention::block`]; the operands have the block's rows.
+    unsafe fn strip_by_strip(
+        &self,
+        block: &Block<'_>,
+        (lhs, lhs_row): (*const f32, usize),
+        columns: Columns,
+        next: Columns,
+        (to, to_row): (*mut f32, usize),
+        accumulate: bool,
+    ) {
+        let share = next.inner.div_ceil(block.strips.len());
+        let width = next.vectors * self.kernels.lanes;
+        for (turn, strip) in block.strips.iter().enumerate() {
+            let rows = (turn * share).min(next.inner)..((turn + 1) * share).min(next.inner);
+            let start = next.start.wrapping_offset(rows.start as isize * next.row);
+            prefetch_rows(start, next.row, rows.len(), width);
+            // SAFETY: by the caller's promise
+            unsafe {
+                strip.kernels[columns.vectors - 1](&Tile {
+                    inner: columns.inner,
+                    lhs: lhs.wrapping_add(strip.first * lhs_row),
+                    lhs_row: lhs_row as isize,
+                    rhs: columns.start,
+                    rhs_row: columns.row,
+                    output: to.wrapping_add(strip.first * to_row),
+                    output_row: to_row as isize,
+                    columns: columns.size,
+                    accumulate,
+                });
             }
         }
     }
@@ -247,8 +319,8 @@ impl<T: Element<Sum = f32>> Attention<T> {
     ///
     /// # Safety
     /// As for [`Attention::block`].
-    unsafe fn weigh(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace) {
-        let size = KEYS.min(self.key_size - key);
+    unsafe fn weigh(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace<'_>) {
+        let size = KEYS.min(block.visible - key);
         let rows = workspace.scores.chunks_mut(KEYS);
         let sums = workspace.sums.chunks_mut(self.value_features);
         for (row, ((scores, sums), running)) in
@@ -274,49 +346,48 @@ impl<T: Element<Sum = f32>> Attention<T> {
     ///
     /// # Safety
     /// As for [`Attention::block`].
-    unsafe fn sum(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace) {
-        let inner = KEYS.min(self.key_size - key);
+    unsafe fn sum(&self, block: &Block<'_>, key: usize, workspace: &mut Workspace<'_>) {
         let panels = &self.value_panels;
-        let head = self.key_head(block);
-        let packed = block
-            .prepared
-            .values
-            .wrapping_add(head * self.value_elements() + key * panels.padded());
-        let values = self
-            .values
-            .matrix(block.batch, self.group(block.head))
-            .at(key, 0);
         for column in 0..panels.count() {
-            let column = panels.get(column);
-            let (rhs, rhs_row) = match self.pack_values {
-                true => (
-                    packed.wrapping_add(column.first * inner),
-                    panels.width(&column) as isize,
-                ),
-                false => (
-                    values.place(0, column.first).cast::<f32>(),
-                    values.row_stride,
-                ),
+            let columns = self.value_columns(block, key, column);
+            let next = match column + 1 {
+                next if next < panels.count() => self.value_columns(block, key, next),
+                _ if key + KEYS < block.visible => self.key_columns(block, key + KEYS, 0),
+                _ => columns,
             };
-            for row in 0..block.rows.count() {
-                let row = block.rows.get(row);
-                let kernel = (self.kernels.choose)(row.size, column.vectors, false);
-                let start = row.first * self.value_features + column.first;
-                // SAFETY: panels lie inside the operands, the scores and the sums
-                unsafe {
-                    kernel(&Tile {
-                        inner,
-                        lhs: workspace.scores[row.first * KEYS..].as_ptr(),
-                        lhs_row: KEYS as isize,
-                        rhs,
-                        rhs_row,
-                        output: workspace.sums[start..].as_mut_ptr(),
-                        output_row: self.value_features as isize,
-                        columns: column.size,
-                        accumulate: true,
-                    });
-                }
+            let first = panels.get(column).first;
+            let lhs = (workspace.scores.as_ptr(), KEYS);
+            let to = workspace.sums.as_mut_ptr().wrapping_add(first);
+            // SAFETY: by the caller's promise
+            unsafe {
+                self.strip_by_strip(block, lhs, columns, next, (to, self.value_features), true);
             }
+        }
+    }
+
+    /// A panel of the values of visible keys from `key` on.
+    fn value_columns(&self, block: &Block<'_>, key: usize, column: usize) -> Columns {
+        let panels = &self.value_panels;
+        let inner = KEYS.min(self.key_size - key);
+        let column = panels.get(column);
+        let (start, row) = match self.pack_values {
+            true => {
+                let head = self.key_head(block) * self.value_elements();
+                let packed = head + key * panels.padded() + column.first * inner;
+                let start = block.prepared.values.wrapping_add(packed);
+                (start, panels.width(&column) as isize)
+            }
+            false => {
+                let values = self.values.matrix(block.batch, self.group(block.head));
+                (values.place(key, column.first).cast(), values.row_stride)
+            }
+        };
+        Columns {
+            start,
+            row,
+            inner: inner.min(block.visible - key),
+            size: column.size,
+            vectors: column.vectors,
         }
     }
 
@@ -332,7 +403,7 @@ impl<T: Element<Sum = f32>> Attention<T> {
 
     /// # Safety
     /// As for [`Attention::block`].
-    unsafe fn write(&self, block: &Block<'_>, workspace: &Workspace) {
+    unsafe fn write(&self, block: &Block<'_>, workspace: &Workspace<'_>) {
         let head = block.batch * self.heads + block.head;
         let output = self.output.at(head * self.query_size + block.first, 0);
         let rows = workspace.sums.chunks(self.value_features);

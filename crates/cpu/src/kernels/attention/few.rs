@@ -252,7 +252,7 @@ compiled! {
 }
 
 /// Elements with sums in single precision.
-trait Float: Element<Sum = f32> {}
+pub(super) trait Float: Element<Sum = f32> {}
 impl<T: Element<Sum = f32>> Float for T {}
 
 /// # Safety

@@ -1,10 +1,12 @@
 //! Softmax over keys that arrive block by block.
 
+use super::few::Float;
+use crate::gemm::Matrix;
 use crate::gemm::compiled::compiled;
-use crate::simd::math::single::exp;
+use crate::simd::math::single::exp_below;
 
 /// Elements of a row that are reduced side by side.
-const LANES: usize = 32;
+const LANES: usize = 16;
 
 /// What is known of a query after some keys.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +43,10 @@ pub(super) fn base(greatest: f32) -> f32 {
     }
 }
 
-/// `e^(score - base)`.
+/// `e^(score - base)` of a score that is no greater than the base.
 #[inline(always)]
 pub(super) fn power(score: f32, base: f32) -> f32 {
-    exp(score - base)
+    exp_below(score - base)
 }
 
 compiled! {
@@ -54,6 +56,31 @@ compiled! {
     /// # Safety
     /// This machine has the instruction set.
     pub(super) fn update(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) by portable
+}
+
+compiled! {
+    /// A row of queries times the scale.
+    ///
+    /// # Safety
+    /// The row has as many elements as go to `to`; this machine has the instruction set.
+    pub(super) fn scale<T: Float>(from: Matrix<T>, factor: f32, to: &mut [f32]) by scale_row
+}
+
+/// # Safety
+/// As for [`scale`].
+#[inline(always)]
+unsafe fn scale_row<T: Float>(from: Matrix<T>, factor: f32, to: &mut [f32]) {
+    if from.column_stride == 1 {
+        for (index, to) in to.iter_mut().enumerate() {
+            // SAFETY: by the caller's promise
+            *to = unsafe { from.start.add(index).read() }.widen() * factor;
+        }
+    } else {
+        for (index, to) in to.iter_mut().enumerate() {
+            // SAFETY: by the caller's promise
+            *to = unsafe { from.place(0, index).read() }.widen() * factor;
+        }
+    }
 }
 
 /// # Safety
@@ -85,8 +112,14 @@ fn maximum(first: f32, scores: &[f32]) -> f32 {
             *lane = larger(*lane, *score);
         }
     }
-    let greatest = lanes.into_iter().fold(first, larger);
-    rest.iter().copied().fold(greatest, larger)
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            lanes[lane] = larger(lanes[lane], lanes[lane + width]);
+        }
+    }
+    rest.iter().copied().fold(lanes[0], larger)
 }
 
 /// Replaces scores by powers; their sum.
