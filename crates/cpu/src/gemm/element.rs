@@ -45,6 +45,18 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
             unsafe { to.add(index).write(from.add(index).read().widen()) };
         }
     }
+    /// The nearest elements of sums that lie side by side.
+    ///
+    /// # Safety
+    /// As for [`Element::widen_row`].
+    #[inline(always)]
+    unsafe fn narrow_row(isa: Isa, from: *const Self::Sum, to: *mut Self, count: usize) {
+        let _ = isa; // that of the caller
+        for index in 0..count {
+            // SAFETY: by the caller's promise
+            unsafe { to.add(index).write(Self::narrow(from.add(index).read())) };
+        }
+    }
     /// The value.
     fn widen(self) -> Self::Sum;
     /// The nearest element.
@@ -105,6 +117,11 @@ impl Element for f16 {
         unsafe { widen_halves(isa, from.cast(), to, count) }
     }
     #[inline(always)]
+    unsafe fn narrow_row(isa: Isa, from: *const f32, to: *mut Self, count: usize) {
+        // SAFETY: by the caller's promise; `f16` are written as their bits
+        unsafe { narrow_halves(isa, from, to.cast(), count) }
+    }
+    #[inline(always)]
     fn widen(self) -> f32 {
         f16_to_f32(self.to_bits())
     }
@@ -128,6 +145,23 @@ unsafe fn widen_halves(isa: Isa, from: *const u16, to: *mut f32, count: usize) {
     for index in 0..count {
         // SAFETY: by the caller's promise
         unsafe { to.add(index).write(f16_to_f32(from.add(index).read())) };
+    }
+}
+
+/// # Safety
+/// As for [`Element::narrow_row`].
+#[inline(always)]
+unsafe fn narrow_halves(isa: Isa, from: *const f32, to: *mut u16, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(narrow) = crate::simd::hardware_half::narrow(isa) {
+        let (from, none) = (from.cast(), std::ptr::null());
+        // SAFETY: by the caller's promise; the second operand is read as the first, to no effect
+        return unsafe { narrow(to.cast(), from, from, none, count) };
+    }
+    let _ = isa;
+    for index in 0..count {
+        // SAFETY: by the caller's promise
+        unsafe { to.add(index).write(f32_to_f16(from.add(index).read())) };
     }
 }
 

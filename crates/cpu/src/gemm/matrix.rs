@@ -1,5 +1,7 @@
 //! Matrices as places in memory.
 
+use super::element::Element;
+
 /// Where a matrix's elements lie.
 pub(crate) struct Matrix<T> {
     /// The element of row 0 and column 0.
@@ -44,6 +46,19 @@ impl<T> Matrix<T> {
         Matrix {
             start: self.start.wrapping_offset(elements),
             ..self
+        }
+    }
+
+    /// The same elements, whose type is that of sums.
+    pub(crate) fn sums(self) -> Matrix<T::Sum>
+    where
+        T: Element,
+    {
+        debug_assert!(T::WIDE);
+        Matrix {
+            start: self.start.cast(),
+            row_stride: self.row_stride,
+            column_stride: self.column_stride,
         }
     }
 

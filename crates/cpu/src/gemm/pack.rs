@@ -51,6 +51,8 @@ pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Su
     unsafe {
         if T::WIDE && row == 1 && column != 1 && piece.size >= EDGE {
             turn_squares(isa, piece, to);
+        } else if T::CONVERTED && isa != Isa::Baseline && column == 1 {
+            convert_rows(isa, piece, to);
         } else {
             copy(isa, piece, to);
         }
@@ -232,6 +234,19 @@ unsafe fn turn_squares<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) 
         for term in 0..piece.terms {
             // SAFETY: by the promise of `pack`
             unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
+        }
+    }
+}
+
+/// # Safety
+/// As for [`pack`]; the elements of a term lie side by side.
+unsafe fn convert_rows<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
+    for term in 0..piece.terms {
+        let to = to.wrapping_add(term * piece.padded);
+        // SAFETY: by the promise of `pack`
+        unsafe {
+            T::widen_row(isa, piece.source.place(term, 0), to, piece.size);
+            fill_up(piece, to);
         }
     }
 }

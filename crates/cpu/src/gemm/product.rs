@@ -463,7 +463,11 @@ impl<T: Element> Product<T> {
                         kernel(&Tile {
                             inner,
                             lhs,
-                            lhs_row: if self.pack_lhs { 0 } else { self.lhs.row_stride },
+                            lhs_row: if self.pack_lhs {
+                                0
+                            } else {
+                                self.lhs.row_stride
+                            },
                             rhs,
                             rhs_row,
                             output: sums.place(row_panel.first, column_panel.first).cast_mut(),
@@ -514,12 +518,26 @@ impl<T: Element> Product<T> {
     }
 }
 
+/// Writes finished sums of one row.
+///
+/// # Safety
+/// Sums, addend and output have `count` elements; this machine has the instruction set.
+pub(super) unsafe fn write_row<T: Element>(
+    isa: Isa,
+    sums: *const T::Sum,
+    count: usize,
+    finish: Option<Finish<T>>,
+    to: *mut T,
+) {
+    // SAFETY: the caller's promise is the same
+    unsafe { write_compiled(isa, isa, sums, count, finish, to) };
+}
+
 compiled! {
-    /// Writes finished sums of one row.
-    ///
     /// # Safety
-    /// Sums, addend and output have `count` elements; this machine has the instruction set.
-    pub(super) fn write_row<T: Element>(
+    /// As for [`write_row`], of the instruction set `own`.
+    fn write_compiled<T: Element>(
+        own: Isa,
         sums: *const T::Sum,
         count: usize,
         finish: Option<Finish<T>>,
@@ -531,6 +549,7 @@ compiled! {
 /// As for [`write_row`].
 #[inline(always)]
 unsafe fn write_elements<T: Element>(
+    own: Isa,
     sums: *const T::Sum,
     count: usize,
     finish: Option<Finish<T>>,
@@ -539,11 +558,7 @@ unsafe fn write_elements<T: Element>(
     // SAFETY: by the caller's promise
     unsafe {
         match finish {
-            None => {
-                for column in 0..count {
-                    to.add(column).write(T::narrow(sums.add(column).read()));
-                }
-            }
+            None => T::narrow_row(own, sums, to, count),
             Some(finish) => {
                 for column in 0..count {
                     let sum = finish.apply(sums.add(column).read(), 0, column);

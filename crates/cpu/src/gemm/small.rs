@@ -10,7 +10,7 @@ use super::product::write_row;
 use crate::simd::Isa;
 
 /// The greatest size of a small product, no more than [`INNER`].
-const SIZE: usize = 64;
+const SIZE: usize = 128;
 
 /// Products of one size, one after the other on one thread.
 pub(crate) struct Small<T: Element> {
@@ -19,9 +19,18 @@ pub(crate) struct Small<T: Element> {
     sizes: (usize, usize, usize),
     rows: Panels,
     columns: Panels,
-    lhs: Vec<T::Sum>,
-    rhs: Vec<T::Sum>,
+    lhs: Copies<T::Sum>,
+    rhs: Copies<T::Sum>,
     sums: Vec<T::Sum>,
+}
+
+/// An operand that kernels cannot read as it is.
+#[derive(Default)]
+struct Copies<S> {
+    /// As the type of sums.
+    wide: Vec<S>,
+    /// With columns side by side.
+    ordered: Vec<S>,
 }
 
 impl<T: Element> Small<T> {
@@ -44,8 +53,8 @@ impl<T: Element> Small<T> {
             sizes,
             rows: Panels::new(rows, 1, kernels.rows),
             columns: Panels::new(columns, kernels.lanes, kernels.vectors),
-            lhs: Vec::new(),
-            rhs: Vec::new(),
+            lhs: Copies::default(),
+            rhs: Copies::default(),
             sums: Vec::new(),
         })
     }
@@ -60,16 +69,24 @@ impl<T: Element> Small<T> {
         // SAFETY: by the caller's promise
         let (lhs, rhs) = unsafe {
             (
-                in_order(self.isa, lhs, (rows, inner), &mut self.lhs),
-                in_order(self.isa, rhs, (inner, columns), &mut self.rhs),
+                widened(self.isa, lhs, (rows, inner), &mut self.lhs.wide),
+                widened(self.isa, rhs, (inner, columns), &mut self.rhs.wide),
+            )
+        };
+        // rows side by side are read as packed ones
+        let turned = lhs.row_stride == 1 && lhs.column_stride > 1;
+        // SAFETY: by the caller's promise
+        let (lhs, rhs) = unsafe {
+            (
+                match turned {
+                    true => lhs,
+                    false => in_order(self.isa, lhs, (rows, inner), &mut self.lhs.ordered),
+                },
+                in_order(self.isa, rhs, (inner, columns), &mut self.rhs.ordered),
             )
         };
         let sums = match T::WIDE {
-            true => Matrix {
-                start: output.start.cast::<T::Sum>(),
-                row_stride: output.row_stride,
-                column_stride: 1,
-            },
+            true => output.sums(),
             false => {
                 self.sums.resize(rows * columns, T::Sum::default());
                 Matrix {
@@ -81,13 +98,17 @@ impl<T: Element> Small<T> {
         };
         for column in (0..self.columns.count()).map(|index| self.columns.get(index)) {
             for row in (0..self.rows.count()).map(|index| self.rows.get(index)) {
-                let kernel = (self.kernels.choose)(row.size, column.vectors, false);
+                let kernel = (self.kernels.choose)(row.size, column.vectors, turned);
                 // SAFETY: by the caller's promise; panels lie inside the matrices
                 unsafe {
                     kernel(&Tile {
                         inner,
                         lhs: lhs.place(row.first, 0),
-                        lhs_row: lhs.row_stride,
+                        lhs_row: if turned {
+                            lhs.column_stride
+                        } else {
+                            lhs.row_stride
+                        },
                         rhs: rhs.place(0, column.first),
                         rhs_row: rhs.row_stride,
                         output: sums.place(row.first, column.first).cast_mut(),
@@ -98,11 +119,56 @@ impl<T: Element> Small<T> {
                 }
             }
         }
-        for row in 0..if T::WIDE { 0 } else { rows } {
-            let (from, to) = (sums.place(row, 0), output.place(row, 0).cast_mut());
+        let gapless = output.row_stride == columns as isize;
+        let lines = match (T::WIDE, gapless) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => rows,
+        };
+        for line in 0..lines {
+            let (from, to) = (sums.place(line, 0), output.place(line, 0).cast_mut());
+            let count = rows * columns / lines;
             // SAFETY: by the caller's promise; the sums have all rows and columns
-            unsafe { write_row::<T>(self.isa, from, columns, None, to) };
+            unsafe { write_row::<T>(self.isa, from, count, None, to) };
         }
+    }
+}
+
+/// The matrix as it is, or a copy of it as the type of sums whose elements lie alike.
+///
+/// # Safety
+/// It has so many rows and columns; this machine has the instruction set.
+unsafe fn widened<T: Element>(
+    isa: Isa,
+    matrix: Matrix<T>,
+    (rows, columns): (usize, usize),
+    copy: &mut Vec<T::Sum>,
+) -> Matrix<T::Sum> {
+    if T::WIDE {
+        return matrix.sums();
+    }
+    if matrix.row_stride == 1 && matrix.column_stride != 1 {
+        // SAFETY: by the caller's promise
+        return unsafe { widened(isa, matrix.transposed(), (columns, rows), copy) }.transposed();
+    }
+    copy.resize(rows * columns, T::Sum::default());
+    let gapless = matrix.column_stride == 1 && matrix.row_stride == columns as isize;
+    let (terms, size) = match gapless {
+        true => (1, rows * columns),
+        false => (rows, columns),
+    };
+    let piece = Piece {
+        source: matrix,
+        terms,
+        size,
+        padded: size,
+    };
+    // SAFETY: by the caller's promise; the copy has room
+    unsafe { pack::pack(isa, &piece, copy.as_mut_ptr()) };
+    Matrix {
+        start: copy.as_ptr(),
+        row_stride: columns as isize,
+        column_stride: 1,
     }
 }
 
@@ -110,20 +176,16 @@ impl<T: Element> Small<T> {
 ///
 /// # Safety
 /// It has so many rows and columns; this machine has the instruction set.
-unsafe fn in_order<T: Element>(
+unsafe fn in_order<S: Scalar>(
     isa: Isa,
-    matrix: Matrix<T>,
+    matrix: Matrix<S>,
     (rows, columns): (usize, usize),
-    copy: &mut Vec<T::Sum>,
-) -> Matrix<T::Sum> {
-    if T::WIDE && matrix.column_stride == 1 {
-        return Matrix {
-            start: matrix.start.cast(),
-            row_stride: matrix.row_stride,
-            column_stride: 1,
-        };
+    copy: &mut Vec<S>,
+) -> Matrix<S> {
+    if matrix.column_stride == 1 {
+        return matrix;
     }
-    copy.resize(rows * columns, T::Sum::default());
+    copy.resize(rows * columns, S::default());
     let piece = Piece {
         source: matrix,
         terms: rows,

@@ -159,6 +159,7 @@ fn check_all<T: Element + PartialEq + std::fmt::Debug>() {
                 ] {
                     check::<T>(isa, (9, inner, 50), (lhs, rhs), None);
                 }
+                check::<T>(isa, (97, 128, 121), (lhs, rhs), None);
                 check::<T>(isa, (13, 21, 35), (lhs, rhs), Some((2.0, -1.0)));
                 check::<T>(isa, (13, 21, 35), (lhs, rhs), Some((3.0, 0.0)));
                 for rows in [1, 2, 4] {
