@@ -12,6 +12,7 @@ pub(crate) mod matrix;
 pub(crate) mod pack;
 mod panels;
 mod product;
+mod sliced;
 mod small;
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,8 @@ pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Su
             turn_squares(isa, piece, to);
         } else if T::CONVERTED && isa != Isa::Baseline && column == 1 {
             convert_rows(isa, piece, to);
+        } else if !T::WIDE && row == 1 && piece.size >= EDGE && piece.terms >= EDGE {
+            turn_converted(isa, piece, to);
         } else {
             copy(isa, piece, to);
         }
@@ -248,6 +250,69 @@ unsafe fn convert_rows<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) 
             T::widen_row(isa, piece.source.place(term, 0), to, piece.size);
             fill_up(piece, to);
         }
+    }
+}
+
+/// Lines that are converted before they are turned.
+const LINES: usize = 16;
+/// Terms of them.
+const TERMS: usize = 64;
+
+/// # Safety
+/// As for [`pack`]; the terms of an element lie side by side.
+unsafe fn turn_converted<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
+    let mut lines = [[T::Sum::default(); TERMS]; LINES];
+    for first in (0..piece.size).step_by(LINES) {
+        for term in (0..piece.terms).step_by(TERMS) {
+            let block = Block {
+                rows: TERMS.min(piece.terms - term),
+                columns: LINES.min(piece.size - first),
+                row_stride: 1,
+                column_stride: TERMS as isize,
+            };
+            let target = Target {
+                start: to.wrapping_add(term * piece.padded + first).cast(),
+                pitch: piece.padded,
+            };
+            let from = piece.source.at(term, first);
+            // SAFETY: by the promise of `pack`; a block is no larger than the lines
+            unsafe {
+                convert_lines(isa, isa, from, (block.columns, block.rows), &mut lines);
+                let source = lines.as_ptr().cast();
+                transpose(target, source, size_of::<T::Sum>(), block, isa);
+            }
+        }
+    }
+    for term in 0..piece.terms {
+        // SAFETY: by the promise of `pack`
+        unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
+    }
+}
+
+compiled! {
+    /// # Safety
+    /// The source has so many lines, its columns, of so many terms, which lie side by side; this
+    /// machine has the instruction set, `own`.
+    fn convert_lines<T: Element>(
+        own: Isa,
+        from: Matrix<T>,
+        size: (usize, usize),
+        lines: &mut [[T::Sum; TERMS]; LINES],
+    ) by convert_each_line
+}
+
+/// # Safety
+/// As for [`convert_lines`].
+#[inline(always)]
+unsafe fn convert_each_line<T: Element>(
+    own: Isa,
+    from: Matrix<T>,
+    (count, terms): (usize, usize),
+    lines: &mut [[T::Sum; TERMS]; LINES],
+) {
+    for (index, line) in lines.iter_mut().enumerate().take(count) {
+        // SAFETY: by the promise of `convert_lines`
+        unsafe { T::widen_row(own, from.place(0, index), line.as_mut_ptr(), terms) };
     }
 }
 

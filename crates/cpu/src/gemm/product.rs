@@ -7,6 +7,7 @@ use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
+use super::sliced;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
 use super::tile::Tiled;
@@ -142,8 +143,14 @@ pub(super) unsafe fn multiply_with<T: Element>(
         // SAFETY: by the caller's promise
         return unsafe { tiled.run(op, shared) };
     }
+    let product = Product::new(isa, sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
-    unsafe { Product::new(isa, sizes, lhs, rhs, output, finish).run(op, shared) }
+    unsafe {
+        match sliced::suits::<T>(sizes) {
+            true => sliced::run(&product, op, shared),
+            false => product.run(op, shared),
+        }
+    }
 }
 
 /// Runs tasks on all threads or on this one.
@@ -156,7 +163,7 @@ pub(super) fn each(shared: bool, count: usize, task: impl Fn(usize) + Sync) {
 }
 
 /// A product and how it is cut.
-struct Product<T: Element> {
+pub(super) struct Product<T: Element> {
     isa: Isa,
     kernels: &'static Kernels<T::Sum>,
     sizes: (usize, usize, usize),
@@ -221,6 +228,30 @@ impl<T: Element> Product<T> {
         }
     }
 
+    /// The product of some columns, whose packed operands stay in the second cache.
+    pub(super) fn slice(&self, columns: std::ops::Range<usize>) -> Self {
+        let (rows, inner, _) = self.sizes;
+        let finish = self.finish.as_ref();
+        let slice = Product::new(
+            self.isa,
+            (rows, inner, columns.len()),
+            self.lhs,
+            self.rhs.at(0, columns.start),
+            self.output.at(0, columns.start),
+            finish.map(|finish| finish.at(0, columns.start)),
+        );
+        Product {
+            pack_rhs: true,
+            chunk: INNER,
+            ..slice
+        }
+    }
+
+    /// Columns of the result.
+    pub(super) fn columns(&self) -> usize {
+        self.sizes.2
+    }
+
     /// Rows of packed operands, one for each group of terms that an element holds.
     fn depth(&self) -> usize {
         self.sizes.1.div_ceil(self.each)
@@ -228,7 +259,7 @@ impl<T: Element> Product<T> {
 
     /// # Safety
     /// As for [`multiply`].
-    unsafe fn run(&self, op: &'static str, shared: bool) -> Result<()> {
+    pub(super) unsafe fn run(&self, op: &'static str, shared: bool) -> Result<()> {
         let (rows, _, columns) = self.sizes;
         let inner = self.depth();
         if rows == 0 || columns == 0 {

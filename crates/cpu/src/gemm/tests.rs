@@ -201,6 +201,19 @@ fn large_products_are_cut_into_tasks_without_gaps() {
 }
 
 #[test]
+fn some_rows_meet_large_operands_by_slices() {
+    for isa in available() {
+        for rows in [5, 17] {
+            check::<f32>(isa, (rows, 2100, 2001), (Order::Rows, Order::Columns), None);
+        }
+        let finish = Some((2.0, -1.0));
+        check::<f32>(isa, (7, 520, 8100), (Order::Columns, Order::Rows), finish);
+        check::<f16>(isa, (9, 70_000, 130), (Order::Rows, Order::Columns), None);
+        check::<bf16>(isa, (6, 4100, 2050), (Order::Rows, Order::Rows), finish);
+    }
+}
+
+#[test]
 fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
     for isa in available() {
         let (rows, inner, columns) = (19, 21, 53);

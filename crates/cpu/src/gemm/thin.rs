@@ -20,12 +20,15 @@ const ADDED: usize = 4;
 const TASK_BYTES: usize = 256 << 10;
 /// Columns whose rows are added up together; their sums stay in the first cache.
 const SPAN: usize = TERMS;
-/// The most rows. Of more than [`ROWS`] the right operand is read again from the first cache; of
-/// more than these it is worth packing.
-const MOST_ROWS: usize = 4 * ROWS;
-/// Bytes of a right operand that the caches do not hold: packing it for more than [`ROWS`] rows
-/// would take longer than the product.
-const LARGE: usize = 16 << 20;
+/// The most rows. Of more than [`ROWS`] the right operand is read again from the first cache; more
+/// than these had better meet packed slices of it.
+const MOST_ROWS: usize = 2 * ROWS;
+/// The most columns where the product is the transpose; for more than these the left operand is
+/// worth packing.
+const MOST_COLUMNS: usize = 4 * ROWS;
+/// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
+/// columns would take longer than the product.
+pub(super) const LARGE: usize = 16 << 20;
 /// As [`SPAN`], of so many rows.
 const SPAN_OF_MOST: usize = SPAN / 4;
 
@@ -49,12 +52,12 @@ impl<T: Element> Thin<T> {
         output: Matrix<T>,
         finish: Option<Finish<T>>,
     ) -> Option<Self> {
-        let few = |rows: usize, columns: usize| match rows <= ROWS {
+        let few = |rows: usize, columns: usize, most: usize| match rows <= ROWS {
             true => rows <= columns,
-            false => rows <= MOST_ROWS && inner * columns * size_of::<T>() >= LARGE,
+            false => rows <= most && inner * columns * size_of::<T>() >= LARGE,
         };
         let flat = rhs.column_stride == 1 || rhs.row_stride == 1;
-        if few(rows, columns) && flat && inner > 0 {
+        if few(rows, columns, MOST_ROWS) && flat && inner > 0 {
             return Some(Thin {
                 isa,
                 sizes: (rows, inner, columns),
@@ -65,7 +68,7 @@ impl<T: Element> Thin<T> {
             });
         }
         let flat = lhs.column_stride == 1 || lhs.row_stride == 1;
-        if few(columns, rows) && flat && inner > 0 {
+        if few(columns, rows, MOST_COLUMNS) && flat && inner > 0 {
             let finish = finish.map(|finish| Finish {
                 addend: finish.addend.map(Matrix::transposed),
                 ..finish
@@ -163,7 +166,7 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
         } else if thin.sizes.0 <= ROWS {
             added_rows::<T, ROWS, SPAN>(thin, lhs, part)
         } else {
-            added_rows::<T, MOST_ROWS, SPAN_OF_MOST>(thin, lhs, part)
+            added_rows::<T, MOST_COLUMNS, SPAN_OF_MOST>(thin, lhs, part)
         }
     }
 }
