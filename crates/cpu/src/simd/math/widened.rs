@@ -1,9 +1,9 @@
 //! Functions of `f32`, computed in double precision where that is worth its price in accuracy
 //! and simplicity. Arguments are `f32` values held as `f64`; results are good to at least 2⁻³⁰.
 
-use super::double::{self, ROUNDER, expm1, log_edges, log1p, power_of_two, reduced_angle};
+use super::double::{ROUNDER, expm1, log_edges, log1p, power_of_two, reduced_angle};
 use super::polynomial;
-use std::f64::consts::{FRAC_PI_2, LN_2, LOG2_E, LOG10_E, PI};
+use std::f64::consts::{FRAC_PI_2, LN_2, LOG2_E, PI};
 
 /// `(eʳ - 1 - r)/r²` for `|r| ≤ ln2/2`, error 2⁻³⁴.
 const EXP: [f64; 6] = [
@@ -75,7 +75,7 @@ const COS: [f64; 4] = [
     -2.720_539_955_245_081e-7,
 ];
 
-/// Sine, cosine and quadrant of an angle below [`double::GREATEST_ANGLE`].
+/// Sine, cosine and quadrant of an angle below [`super::single::GREATEST_ANGLE`].
 #[inline(always)]
 fn sin_and_cos(x: f64) -> (f64, f64, u64) {
     let (angle, error, quadrant) = reduced_angle(x);
@@ -86,23 +86,6 @@ fn sin_and_cos(x: f64) -> (f64, f64, u64) {
     (sine, cosine, quadrant)
 }
 
-/// `sin x`.
-#[inline(always)]
-pub fn sin(x: f64) -> f64 {
-    let (sine, cosine, quadrant) = sin_and_cos(x);
-    let value = if quadrant & 1 == 1 { cosine } else { sine };
-    let value = f64::from_bits(value.to_bits() ^ ((quadrant & 2) << 62));
-    if x == 0.0 { x } else { value }
-}
-
-/// `cos x`.
-#[inline(always)]
-pub fn cos(x: f64) -> f64 {
-    let (sine, cosine, quadrant) = sin_and_cos(x);
-    let value = if quadrant & 1 == 1 { sine } else { cosine };
-    f64::from_bits(value.to_bits() ^ ((quadrant.wrapping_add(1) & 2) << 62))
-}
-
 /// `tan x`.
 #[inline(always)]
 pub fn tan(x: f64) -> f64 {
@@ -110,18 +93,6 @@ pub fn tan(x: f64) -> f64 {
     let odd = quadrant & 1 == 1;
     let value = (if odd { -cosine } else { sine }) / (if odd { sine } else { cosine });
     if x == 0.0 { x } else { value }
-}
-
-/// `log₂ x`.
-#[inline(always)]
-pub fn log2(x: f64) -> f64 {
-    log(x) * LOG2_E
-}
-
-/// `log₁₀ x`.
-#[inline(always)]
-pub fn log10(x: f64) -> f64 {
-    log(x) * LOG10_E
 }
 
 /// `(asin x/x - 1)/x²` in `x²` for `|x| ≤ 1/2`, error 2⁻⁴⁰.
@@ -261,11 +232,27 @@ pub fn arccosh(x: f64) -> f64 {
     if x < 1.0 { f64::NAN } else { value }
 }
 
-/// `arctanh x`.
+/// `arctanh x`, half the logarithm of `(1 + x)/(1 - x) = 2ᵏ(1 + s)/(1 - s)`.
 #[inline(always)]
 pub fn arctanh(x: f64) -> f64 {
     let magnitude = x.abs();
-    (0.5 * log1p(2.0 * magnitude / (1.0 - magnitude))).copysign(x)
+    let (above, below) = (1.0 + magnitude, 1.0 - magnitude);
+    // `k` to less than 0.6, since bits of floats are nearly their logarithms
+    let quotient = above.to_bits().wrapping_sub(below.to_bits());
+    let exponent = quotient.wrapping_add(1 << 51) >> 52;
+    let k = f64::from_bits(exponent | 0x4330_0000_0000_0000) - 4_503_599_627_370_496.0;
+    let below = f64::from_bits(below.to_bits().wrapping_add(exponent << 52));
+    let s = (above - below) / (above + below);
+    let s = if exponent == 0 { magnitude } else { s }; // what it is without rounding
+    let square = s * s;
+    let curve = (0.5 * square * s).mul_add(polynomial(square, &LOG), s);
+    let value = k.mul_add(LN_2 * 0.5, curve);
+    let edge = if magnitude == 1.0 {
+        f64::INFINITY
+    } else {
+        f64::NAN
+    };
+    (if magnitude < 1.0 { value } else { edge }).copysign(x)
 }
 
 /// `aᵇ` for arguments that are `f32` values.
@@ -311,12 +298,6 @@ pub fn log_add_exp(a: f64, b: f64) -> f64 {
     } else {
         value
     }
-}
-
-/// Whether an angle needs all digits of π.
-#[inline(always)]
-pub fn is_great_angle(x: f32) -> bool {
-    f64::from(x.abs()) >= double::GREATEST_ANGLE
 }
 
 /// `a - b·⌊a/b⌋` where [`is_great_quotient`] does not hold: exact.

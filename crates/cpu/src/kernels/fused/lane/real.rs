@@ -74,13 +74,13 @@ impl Real for f32 {
             Unary::Exp => single::exp(x),
             Unary::Expm1 => single::expm1(x),
             Unary::Log => single::log(x),
-            Unary::Log2 => widened::log2(wide) as f32,
-            Unary::Log10 => widened::log10(wide) as f32,
+            Unary::Log2 => single::log2(x),
+            Unary::Log10 => single::log10(x),
             Unary::Log1p => single::log1p(x),
             Unary::Sqrt => x.sqrt(),
             Unary::Rsqrt => 1.0 / x.sqrt(),
-            Unary::Sin => widened::sin(wide) as f32,
-            Unary::Cos => widened::cos(wide) as f32,
+            Unary::Sin => single::sin(x),
+            Unary::Cos => single::cos(x),
             Unary::Tan => widened::tan(wide) as f32,
             Unary::Arcsin => widened::arcsin(wide) as f32,
             Unary::Arccos => widened::arccos(wide) as f32,
@@ -104,7 +104,7 @@ impl Real for f32 {
 
     #[inline(always)]
     fn is_rare(op: Unary, x: f32) -> bool {
-        is_circular(op) & widened::is_great_angle(x)
+        is_circular(op) & (x.abs() >= single::GREATEST_ANGLE)
     }
 
     fn slow(op: Unary, x: f32) -> f32 {
