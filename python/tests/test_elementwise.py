@@ -1,6 +1,7 @@
 """Elementwise functions against Apple's MLX: every dtype, layout and special value."""
 
 import mlx.core as apple
+import mlx_oxide.core as mx
 import numpy as np
 import pytest
 from differential import (
@@ -185,3 +186,13 @@ def test_compositions_agree(source, dtype):
         (numbers(dtype, 4), dtype),
         **tolerance("power", dtype),
     )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_cubes_of_16_bit_floats_are_rounded_once(dtype):
+    every = mx.array(np.arange(1 << 16, dtype="uint16")).view(getattr(mx, dtype))
+    wide = every.astype(mx.float32)
+    expected = (wide * wide * wide).astype(every.dtype)
+    assert mx.power(every, 3).dtype == every.dtype
+    assert mx.array_equal(mx.power(every, 3), expected, equal_nan=True).item()
+    assert mx.array_equal(every**3, expected, equal_nan=True).item()
