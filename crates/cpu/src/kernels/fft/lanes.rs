@@ -7,6 +7,7 @@ use mlx_oxide_ir::{Error, Result};
 use mlx_oxide_runtime::{Buffer, parallel};
 use num_complex::Complex32;
 use parking_lot::Mutex;
+use std::ops::Range;
 
 /// Lanes that lie side by side and move together: as many as share a cache line, twice.
 pub(super) const BLOCK: usize = 16;
@@ -90,7 +91,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Whether each lane of a range of the source begins where the one before it ends.
-    fn gapless(&self, range: std::ops::Range<usize>) -> bool {
+    fn gapless(&self, range: Range<usize>) -> bool {
         let pairs = self.offsets[range].windows(2);
         pairs
             .into_iter()
@@ -136,16 +137,17 @@ impl<E> Room<E> {
     }
 }
 
-/// Transforms all lanes of the source into the target. They may be the same memory if the lanes
+/// Transforms some lanes of the source into the target. They may be the same memory if the lanes
 /// are the same too.
 pub(super) fn pass<T: Transform>(
     transform: &T,
     source: Shared<T::Input>,
     target: Shared<T::Output>,
     lanes: &Lanes,
+    range: Range<usize>,
 ) -> Result<()> {
     let length = lanes.source_length.max(lanes.target_length);
-    let across = match lanes.offsets.len() >= BLOCK / 2 {
+    let across = match range.len() >= BLOCK / 2 {
         true => transform.across(lanes.inner),
         false => None,
     };
@@ -155,14 +157,15 @@ pub(super) fn pass<T: Transform>(
     };
     let grain = (GRAIN / length).max(1).next_multiple_of(multiple);
     let failure: Mutex<Option<Error>> = Mutex::new(None);
-    parallel::for_each_range(lanes.offsets.len(), grain, |start, end| {
+    parallel::for_each_range(range.len(), grain, |start, end| {
+        let part = range.start + start..range.start + end;
         let done = match across {
             Some((plan, scale)) => {
                 let numbers = (Shared(source.0.cast()), Shared(target.0.cast()));
-                several(plan, scale, numbers, lanes, start..end)
+                several(plan, scale, numbers, lanes, part)
             }
-            None if lanes.inner == 1 => single(transform, source, target, lanes, start..end),
-            None => blocks(transform, source, target, lanes, start..end),
+            None if lanes.inner == 1 => single(transform, source, target, lanes, part),
+            None => blocks(transform, source, target, lanes, part),
         };
         if let Err(error) = done {
             *failure.lock() = Some(error);
@@ -177,7 +180,7 @@ fn several(
     scale: f32,
     (source, target): (Shared<f32>, Shared<f32>),
     lanes: &Lanes,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 ) -> Result<()> {
     let mut room = Room::<f32>::new(plan.room())?;
     let room = room.elements()?;
@@ -192,7 +195,7 @@ fn single<T: Transform>(
     source: Shared<T::Input>,
     target: Shared<T::Output>,
     lanes: &Lanes,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 ) -> Result<()> {
     let mut scratch = Room::<Complex32>::new(transform.scratch_length())?;
     let scratch = scratch.elements()?;
@@ -231,7 +234,7 @@ fn blocks<T: Transform>(
     source: Shared<T::Input>,
     target: Shared<T::Output>,
     lanes: &Lanes,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 ) -> Result<()> {
     let block = BLOCK.min(lanes.inner).min(range.len());
     let pitch = (lanes.source_length + GAP, lanes.target_length + GAP);

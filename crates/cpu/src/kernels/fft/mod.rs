@@ -11,6 +11,7 @@ use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use num_complex::Complex32;
 use plan::{Complex, FromReal, ToReal};
 use smallvec::smallvec;
+use std::ops::Range;
 
 pub(crate) fn supports(_op: &Fft, _inputs: &[&ArrayType]) -> bool {
     true // inference admits only the dtypes there are kernels for
@@ -49,15 +50,17 @@ fn complex(
     let target = shared::<Complex32>(&buffer)?;
     let mut source = (shared::<Complex32>(&input.buffer)?, input.layout.clone());
     let order = inner_first(axes);
+    let mut passes = Passes::new(op, &output.shape);
     for (number, &axis) in order.iter().enumerate() {
         let plan = Complex::new(
             output.shape[axis],
             inverse,
             scale_of_pass(op, number, order.len()),
         );
-        transform_axis(&plan, (source.0, &source.1), target, &output.shape, axis)?;
+        passes.add(plan, (source.0, &source.1), target, &output.shape, axis);
         source = (target, Layout::contiguous(output.shape.clone()));
     }
+    passes.run()?;
     Ok(buffer)
 }
 
@@ -65,19 +68,18 @@ fn real_forward(op: &Fft, input: &Operand, output: &ArrayType) -> Result<Buffer>
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let target = shared::<Complex32>(&buffer)?;
     let (halved, others) = split(op);
-    let passes = others.len() + 1;
-    let plan = FromReal::new(input.layout.shape[halved], scale_of_pass(op, 0, passes));
+    let count = others.len() + 1;
+    let plan = FromReal::new(input.layout.shape[halved], scale_of_pass(op, 0, count));
     let source = (shared::<f32>(&input.buffer)?, &input.layout);
-    transform_axis(&plan, source, target, &output.shape, halved)?;
+    let mut passes = Passes::new(op, &output.shape);
+    passes.add(plan, source, target, &output.shape, halved);
     let layout = Layout::contiguous(output.shape.clone());
     for (number, axis) in inner_first(others).into_iter().enumerate() {
-        let plan = Complex::new(
-            output.shape[axis],
-            false,
-            scale_of_pass(op, number + 1, passes),
-        );
-        transform_axis(&plan, (target, &layout), target, &output.shape, axis)?;
+        let scale = scale_of_pass(op, number + 1, count);
+        let plan = Complex::new(output.shape[axis], false, scale);
+        passes.add(plan, (target, &layout), target, &output.shape, axis);
     }
+    passes.run()?;
     Ok(buffer)
 }
 
@@ -86,7 +88,7 @@ fn real_inverse(op: &Fft, input: &Operand, output: &ArrayType, length: usize) ->
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let target = shared::<f32>(&buffer)?;
     let shape = &input.layout.shape;
-    let passes = others.len() + 1;
+    let count = others.len() + 1;
     // the frequencies between the passes; the buffer outlives the last one
     let between = match others {
         [] => None,
@@ -96,15 +98,17 @@ fn real_inverse(op: &Fft, input: &Operand, output: &ArrayType, length: usize) ->
         )?),
     };
     let mut source = (shared::<Complex32>(&input.buffer)?, input.layout.clone());
+    let mut passes = Passes::new(op, shape);
     for (number, axis) in inner_first(others).into_iter().enumerate() {
         let Some(between) = &between else { break };
-        let plan = Complex::new(shape[axis], true, scale_of_pass(op, number, passes));
+        let plan = Complex::new(shape[axis], true, scale_of_pass(op, number, count));
         let middle = shared::<Complex32>(between)?;
-        transform_axis(&plan, (source.0, &source.1), middle, shape, axis)?;
+        passes.add(plan, (source.0, &source.1), middle, shape, axis);
         source = (middle, Layout::contiguous(shape.clone()));
     }
-    let plan = ToReal::new(length, scale_of_pass(op, passes - 1, passes));
-    transform_axis(&plan, (source.0, &source.1), target, &output.shape, halved)?;
+    let plan = ToReal::new(length, scale_of_pass(op, count - 1, count));
+    passes.add(plan, (source.0, &source.1), target, &output.shape, halved);
+    passes.run()?;
     Ok(buffer)
 }
 
@@ -129,34 +133,74 @@ fn shared<T>(buffer: &Buffer) -> Result<Shared<T>> {
     Ok(Shared(buffer.host_ptr()?.as_ptr().cast()))
 }
 
-/// Transforms every lane along an axis of a source into a row-major target of shape `shape`,
-/// which may be the source itself when that is row-major and of the same shape.
-fn transform_axis<T: Transform>(
-    transform: &T,
-    source: (Shared<T::Input>, &Layout),
-    target: Shared<T::Output>,
-    shape: &Shape,
-    axis: usize,
-) -> Result<()> {
-    let (start, layout) = source;
-    let mut leading = Layout {
-        shape: layout.shape.clone(),
-        strides: layout.strides.clone(),
-        offset: layout.offset,
-    };
-    leading.shape.remove(axis);
-    leading.strides.remove(axis);
-    let inner = shape[axis + 1..].iter().product();
-    pass(
-        transform,
-        start,
-        target,
-        &Lanes {
+/// All passes of a transform, run one after the other for some of the arrays of a batch and then
+/// for the next ones: what one pass wrote is still in the cache when the next one reads it.
+struct Passes<'a> {
+    /// Arrays of the batch.
+    arrays: usize,
+    /// Arrays that are transformed together.
+    together: usize,
+    passes: Vec<Box<dyn Fn(Range<usize>) -> Result<()> + 'a>>,
+}
+
+/// Bytes that are transformed together: half of what a core has of the last cache, or all if they
+/// are little more.
+const TOGETHER: usize = 8 << 20;
+
+impl<'a> Passes<'a> {
+    fn new(op: &Fft, shape: &Shape) -> Self {
+        let first = op.axes().iter().min().copied().unwrap_or(0);
+        let arrays: usize = shape[..first].iter().product();
+        let bytes = shape[first..].iter().product::<usize>() * size_of::<Complex32>();
+        Passes {
+            arrays,
+            together: match op.axes().len() == 1 || arrays * bytes <= 2 * TOGETHER {
+                true => arrays.max(1),
+                false => (TOGETHER / bytes.max(1)).max(1),
+            },
+            passes: Vec::new(),
+        }
+    }
+
+    /// Adds a transform of every lane along an axis of a source into a row-major target of shape
+    /// `shape`, which may be the source itself when that is row-major and of the same shape.
+    fn add<T: Transform + 'a>(
+        &mut self,
+        transform: T,
+        source: (Shared<T::Input>, &Layout),
+        target: Shared<T::Output>,
+        shape: &Shape,
+        axis: usize,
+    ) {
+        let (start, layout) = source;
+        let mut leading = Layout {
+            shape: layout.shape.clone(),
+            strides: layout.strides.clone(),
+            offset: layout.offset,
+        };
+        leading.shape.remove(axis);
+        leading.strides.remove(axis);
+        let lanes = Lanes {
             offsets: leading.places().collect(),
             source_stride: layout.strides[axis],
             source_length: layout.shape[axis],
             target_length: shape[axis],
-            inner,
-        },
-    )
+            inner: shape[axis + 1..].iter().product(),
+        };
+        let each = lanes.offsets.len() / self.arrays.max(1);
+        self.passes.push(Box::new(move |arrays| {
+            let range = arrays.start * each..arrays.end * each;
+            pass(&transform, start, target, &lanes, range)
+        }));
+    }
+
+    fn run(&self) -> Result<()> {
+        for first in (0..self.arrays).step_by(self.together) {
+            let arrays = first..self.arrays.min(first + self.together);
+            for pass in &self.passes {
+                pass(arrays.clone())?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -37,13 +37,6 @@ impl<P: ?Sized> Cache<P> {
     }
 }
 
-/// Whether elements of a lane lie on many places of the caches. Those of long lanes whole pages
-/// apart do not: then more lanes than are transformed at a time have to be read together.
-fn apart(length: usize, inner: usize) -> bool {
-    const PAGE: usize = 4096;
-    length <= 256 || !(inner * size_of::<Complex32>()).is_multiple_of(PAGE)
-}
-
 /// Complex lanes to complex lanes, without a factor or with one.
 pub(super) struct Complex {
     plan: Arc<dyn Fft<f32>>,
@@ -77,9 +70,8 @@ impl Transform for Complex {
 
     fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
         // lanes one behind the other would have to be turned, twice
-        let pays = inner > 1 && apart(self.plan.len(), inner);
-        let plan = self.across.as_ref().as_ref();
-        plan.filter(|_| pays).map(|plan| (plan, self.scale))
+        let plan = self.across.as_ref().as_ref().filter(|_| inner > 1);
+        plan.map(|plan| (plan, self.scale))
     }
 
     fn scratch_length(&self) -> usize {
@@ -145,10 +137,9 @@ impl Transform for FromReal {
     type Input = f32;
     type Output = Complex32;
 
-    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
+    fn across(&self, _inner: usize) -> Option<(&across::Plan, f32)> {
         let plan = self.across.as_ref().as_ref();
-        plan.filter(|_| apart(self.plan.len(), inner))
-            .map(|plan| (plan, self.scale))
+        plan.map(|plan| (plan, self.scale))
     }
 
     fn scratch_length(&self) -> usize {
@@ -189,10 +180,9 @@ impl Transform for ToReal {
     type Input = Complex32;
     type Output = f32;
 
-    fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
+    fn across(&self, _inner: usize) -> Option<(&across::Plan, f32)> {
         let plan = self.across.as_ref().as_ref();
-        plan.filter(|_| apart(self.plan.len(), inner))
-            .map(|plan| (plan, self.scale))
+        plan.map(|plan| (plan, self.scale))
     }
 
     fn scratch_length(&self) -> usize {

@@ -78,7 +78,7 @@ impl Plan {
             let low = unsafe { load::<V>(room, point) };
             // SAFETY: as above
             let high = conjugate(unsafe { load::<V>(room, self.points - point) });
-            let half = self.halves[point].scale(0.5);
+            let half = &self.halves[point].scale(0.5);
             let even = low.add(high).scale(0.5);
             let odd = low.sub(high).mul(half);
             // SAFETY: as above
@@ -110,7 +110,7 @@ impl Plan {
             // SAFETY: as above
             let high = conjugate(unsafe { load::<V>(room, self.points - point) });
             let even = low.add(high);
-            let odd = low.sub(high).mul(self.halves[point].conj());
+            let odd = low.sub(high).mul(&self.halves[point].conj());
             let mirrored = conjugate(even).add_turned(conjugate(odd));
             // SAFETY: as above
             unsafe { store(room, self.points - point, exchanged(mirrored)) };

@@ -9,6 +9,7 @@ mod butterfly;
 mod halves;
 mod places;
 mod register;
+mod steps;
 
 use super::lanes::{Lanes, Shared};
 use crate::simd::square::Square;
@@ -19,9 +20,10 @@ use num_complex::Complex32;
 use places::{Places, Rows, gather, scatter};
 use register::{Complex, Portable, Register, WIDTH};
 use std::ops::Range;
+use steps::{Points, Steps};
 
-/// Most points: two rooms of them still lie in the second cache.
-const MOST: usize = 1024;
+/// Most points: a room of them still lies in the second cache.
+const MOST: usize = 2048;
 /// Numbers of a point from each lane.
 const POINT: usize = 2 * WIDTH;
 
@@ -53,7 +55,7 @@ pub(super) struct Plan {
     length: usize,
     /// Points of the complex transform: half the length of an even real one.
     points: usize,
-    passes: Vec<Pass>,
+    steps: Steps,
     /// Roots by which halves of a real transform are joined.
     halves: Vec<Complex32>,
 }
@@ -88,6 +90,25 @@ fn radices(points: usize) -> Option<Vec<usize>> {
     Some(found)
 }
 
+/// The passes for a number of points, if all its factors are small.
+fn passes(points: usize) -> Option<Vec<Pass>> {
+    let (mut left, mut repeats) = (points, 1);
+    let mut passes = Vec::new();
+    for radix in radices(points)? {
+        let groups = left / radix;
+        let powers = (0..groups).flat_map(|group| (1..radix).map(move |place| group * place));
+        passes.push(Pass {
+            radix,
+            groups,
+            repeats,
+            twiddles: powers.map(|power| root(power, left)).collect(),
+            roots: (0..radix).map(|power| root(power, radix)).collect(),
+        });
+        (left, repeats) = (groups, repeats * radix);
+    }
+    Some(passes)
+}
+
 impl Plan {
     /// The plan for lanes of a length; none if it has large factors.
     pub(super) fn new(kind: Kind, length: usize) -> Option<Self> {
@@ -96,26 +117,13 @@ impl Plan {
         if points > MOST {
             return None;
         }
-        let (mut left, mut repeats) = (points, 1);
-        let mut passes = Vec::new();
-        for radix in radices(points)? {
-            let groups = left / radix;
-            let powers = (0..groups).flat_map(|group| (1..radix).map(move |place| group * place));
-            passes.push(Pass {
-                radix,
-                groups,
-                repeats,
-                twiddles: powers.map(|power| root(power, left)).collect(),
-                roots: (0..radix).map(|power| root(power, radix)).collect(),
-            });
-            (left, repeats) = (groups, repeats * radix);
-        }
+        let steps = Steps::new(points)?;
         let joined = if halved { 0..points / 2 + 1 } else { 0..0 };
         Some(Plan {
             kind,
             length,
             points,
-            passes,
+            steps,
             halves: joined.map(|power| root(power, length)).collect(),
         })
     }
@@ -127,7 +135,7 @@ impl Plan {
 
     /// Numbers of room that a block needs.
     pub(super) fn room(&self) -> usize {
-        2 * (self.points + 1) * POINT
+        (self.points + 1) * POINT + self.steps.room()
     }
 
     /// How elements of the source and of the target become rows.
@@ -219,12 +227,25 @@ impl<V: Register, S: Square<u32>> Kernel for Wide<'_, V, S> {
             let (from, to) = work.places(first, count, source_rows.parts, target_rows.parts);
             from.fetch_next(source_rows);
             to.fetch_next(target_rows);
+            let room = Points::room(work.room);
+            let (mut input, mut output) = (None, None);
+            if let Kind::Complex { inverse } = work.plan.kind {
+                input = Points::side_by_side(&from, inverse, 1.0);
+                output = Points::side_by_side(&to, inverse, work.scale);
+            }
             // SAFETY: as `Plan::run` was promised
-            unsafe { gather::<V, S>(&from, source_rows, work.room) };
-            // SAFETY: as `Plan::run` was promised
-            let room = unsafe { work.plan.transform::<V>(work.room, work.scale) };
-            // SAFETY: as `Plan::run` was promised
-            unsafe { scatter::<V, S>(&to, target_rows, room) };
+            unsafe {
+                if input.is_none() {
+                    gather::<V, S>(&from, source_rows, work.room);
+                    work.plan.prepare::<V>(work.room);
+                }
+                let (input, target) = (input.unwrap_or(room), output.unwrap_or(room));
+                work.plan.transform::<V>(input, target, work.room);
+                if output.is_none() {
+                    work.plan.finish::<V>(work.room, work.scale);
+                    scatter::<V, S>(&to, target_rows, work.room);
+                }
+            }
         }
     }
 }
@@ -289,44 +310,48 @@ unsafe fn store<V: Register>(room: *mut f32, point: usize, value: Complex<V>) {
 }
 
 impl Plan {
-    /// Transforms what lies at the start of the room; tells where the result lies.
+    /// Transforms points from where they are to where they go.
     ///
     /// # Safety
-    /// The room is as large as [`Plan::room`] says; the machine has the instructions.
+    /// The room is as large as [`Plan::room`] says, all points are valid, and the machine has the
+    /// instructions.
     #[inline(always)]
-    unsafe fn transform<V: Register>(&self, room: *mut f32, scale: f32) -> *const f32 {
-        let (mut from, mut to) = (room, room.wrapping_add((self.points + 1) * POINT));
+    unsafe fn transform<V: Register>(&self, from: Points, to: Points, room: *mut f32) {
+        let other = room.wrapping_add((self.points + 1) * POINT);
+        // SAFETY: behind the points is as much room as the steps want
+        unsafe { self.steps.run::<V>(from, to, other) };
+    }
+
+    /// Makes what is written from the points of the transform.
+    ///
+    /// # Safety
+    /// As [`Plan::transform`].
+    #[inline(always)]
+    unsafe fn finish<V: Register>(&self, room: *mut f32, scale: f32) {
         let inverse = matches!(self.kind, Kind::Complex { inverse: true } | Kind::ToReal);
-        // SAFETY: the caller's promise
-        unsafe { self.prepare::<V>(from) };
-        for pass in &self.passes {
-            // SAFETY: both rooms hold all points
-            unsafe { pass.run::<V>(from, to) };
-            (from, to) = (to, from);
-        }
-        if self.kind == Kind::FromReal && self.halved() {
+        let split = self.kind == Kind::FromReal && self.halved();
+        if split {
             // SAFETY: the room holds one point more than the transform has
-            unsafe { self.split::<V>(from) };
+            unsafe { self.split::<V>(room) };
         }
         if inverse || scale != 1.0 {
-            let more = usize::from(self.kind == Kind::FromReal && self.halved());
-            for point in 0..self.points + more {
+            for point in 0..self.points + usize::from(split) {
                 // SAFETY: the room holds the point
-                let value = unsafe { load::<V>(from, point) };
+                let value = unsafe { load::<V>(room, point) };
                 let value = if inverse { exchanged(value) } else { value };
                 // SAFETY: as above
-                unsafe { store(from, point, value.scale(scale)) };
+                unsafe { store(room, point, value.scale(scale)) };
             }
         }
-        from
     }
 }
 
 impl Pass {
     /// # Safety
-    /// Both rooms hold all points; the machine has the instructions.
+    /// All points are in rooms, and none is read from where another was written; the machine has
+    /// the instructions.
     #[inline(always)]
-    unsafe fn run<V: Register>(&self, from: *const f32, to: *mut f32) {
+    unsafe fn run<V: Register>(&self, from: Points, to: Points) {
         // SAFETY: the caller's promise
         unsafe {
             match self.radix {
@@ -345,29 +370,38 @@ impl Pass {
     /// # Safety
     /// As [`Pass::run`].
     #[inline(always)]
-    unsafe fn combine<const R: usize, V: Register>(&self, from: *const f32, to: *mut f32) {
+    unsafe fn combine<const R: usize, V: Register>(&self, from: Points, to: Points) {
         debug_assert!(self.radix == R);
-        let points = |group: usize, repeat: usize| -> [Complex<V>; R] {
-            std::array::from_fn(|place| {
-                let point = repeat + self.repeats * (group + self.groups * place);
-                // SAFETY: one of all points
-                unsafe { load(from, point) }
-            })
-        };
+        let (repeats, apart) = (self.repeats as isize, (self.repeats * self.groups) as isize);
+        let steps = (from.stride * apart, to.stride * repeats);
         for group in 0..self.groups {
             let twiddles = &self.twiddles[group * (R - 1)..][..R - 1];
             let turned = group != 0; // the factors of the first group are 1
-            for repeat in 0..self.repeats {
-                let results = butterfly(points(group, repeat), &self.roots);
-                for (place, result) in results.into_iter().enumerate() {
-                    let point = repeat + self.repeats * (R * group + place);
-                    let result = match place != 0 && turned {
-                        true => result.mul(twiddles[place - 1]),
-                        false => result,
-                    };
+            let mut input = from
+                .start
+                .wrapping_offset(group as isize * repeats * from.stride);
+            let mut output = to.start.wrapping_offset((group * R) as isize * steps.1);
+            for _ in 0..repeats {
+                // SAFETY: one of all points
+                let mut points = [unsafe { load::<V>(input, 0) }; R];
+                let mut place = input;
+                for point in &mut points[1..] {
+                    place = place.wrapping_offset(steps.0);
                     // SAFETY: one of all points
-                    unsafe { store(to, point, result) };
+                    *point = unsafe { load(place, 0) };
                 }
+                let results = butterfly(points, &self.roots);
+                let mut place = output;
+                for (number, mut result) in results.into_iter().enumerate() {
+                    if number != 0 && turned {
+                        result = result.mul(&twiddles[number - 1]);
+                    }
+                    // SAFETY: one of all points
+                    unsafe { store(place, 0, result) };
+                    place = place.wrapping_offset(steps.1);
+                }
+                input = input.wrapping_offset(from.stride);
+                output = output.wrapping_offset(to.stride);
             }
         }
     }

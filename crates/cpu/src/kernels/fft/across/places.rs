@@ -21,7 +21,7 @@ pub(super) struct Places {
 impl Places {
     /// The distance of one lane from the next, if it is the same for all of them.
     #[inline(always)]
-    fn step(&self) -> Option<isize> {
+    pub(super) fn step(&self) -> Option<isize> {
         let distance = |lane: usize| {
             let bytes = self.starts[lane] as isize - self.starts[lane - 1] as isize;
             bytes / size_of::<f32>() as isize

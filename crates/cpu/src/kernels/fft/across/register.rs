@@ -17,6 +17,10 @@ pub(super) trait Register: Copy {
     /// The same number for each lane.
     fn splat(self, value: f32) -> Self;
 
+    /// The same number for each lane, from memory: both parts of a complex number would otherwise
+    /// be loaded together and have to be taken apart.
+    fn broadcast(self, value: &f32) -> Self;
+
     /// `self + other`.
     fn add(self, other: Self) -> Self;
 
@@ -28,6 +32,9 @@ pub(super) trait Register: Copy {
 
     /// `self · factor + addend`.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// `addend - self · factor`.
+    fn mul_sub_from(self, factor: Self, addend: Self) -> Self;
 
     /// The first and the second numbers of pairs, of which `low` and `high` hold four each.
     fn part(low: Self, high: Self) -> (Self, Self);
@@ -69,6 +76,11 @@ impl Register for Portable {
     }
 
     #[inline(always)]
+    fn broadcast(self, value: &f32) -> Self {
+        self.splat(*value)
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
@@ -86,6 +98,11 @@ impl Register for Portable {
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         self.mul(factor).add(addend)
+    }
+
+    #[inline(always)]
+    fn mul_sub_from(self, factor: Self, addend: Self) -> Self {
+        addend.sub(self.mul(factor))
     }
 
     #[inline(always)]
@@ -145,6 +162,12 @@ mod avx2 {
         }
 
         #[inline(always)]
+        fn broadcast(self, value: &f32) -> Self {
+            // SAFETY: as in `splat`
+            Avx2(unsafe { _mm256_broadcast_ss(value) })
+        }
+
+        #[inline(always)]
         fn add(self, other: Self) -> Self {
             // SAFETY: as in `splat`
             Avx2(unsafe { _mm256_add_ps(self.0, other.0) })
@@ -166,6 +189,12 @@ mod avx2 {
         fn mul_add(self, factor: Self, addend: Self) -> Self {
             // SAFETY: as in `splat`
             Avx2(unsafe { _mm256_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+
+        #[inline(always)]
+        fn mul_sub_from(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as in `splat`
+            Avx2(unsafe { _mm256_fnmadd_ps(self.0, factor.0, addend.0) })
         }
 
         #[inline(always)]
@@ -231,10 +260,10 @@ impl<V: Register> Complex<V> {
 
     /// `self · factor` for a factor that all lanes share.
     #[inline(always)]
-    pub(super) fn mul(self, factor: num_complex::Complex32) -> Self {
-        let [re, im, minus] = [factor.re, factor.im, -factor.im].map(|part| self.re.splat(part));
+    pub(super) fn mul(self, factor: &num_complex::Complex32) -> Self {
+        let (re, im) = (self.re.broadcast(&factor.re), self.re.broadcast(&factor.im));
         Complex {
-            re: self.im.mul_add(minus, self.re.mul(re)),
+            re: self.im.mul_sub_from(im, self.re.mul(re)),
             im: self.re.mul_add(im, self.im.mul(re)),
         }
     }

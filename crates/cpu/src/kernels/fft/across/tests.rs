@@ -110,7 +110,7 @@ fn check(kind: Kind, length: usize) {
 #[test]
 fn lanes_are_transformed_as_the_definition_says() {
     let smooth = (1..=40).filter(|length| radices(*length).is_some());
-    for length in smooth.chain([64, 100, 117, 121, 128, 350]) {
+    for length in smooth.chain([64, 100, 117, 121, 128, 130, 143, 256, 350]) {
         check(Kind::Complex { inverse: false }, length);
         check(Kind::Complex { inverse: true }, length);
         check(Kind::FromReal, length);
@@ -120,8 +120,8 @@ fn lanes_are_transformed_as_the_definition_says() {
 
 #[test]
 fn lengths_with_large_factors_have_no_plan() {
-    for length in [17, 34, 289, 1009, 2048] {
+    for length in [17, 34, 289, 1009, 4096] {
         assert!(Plan::new(Kind::Complex { inverse: false }, length).is_none());
     }
-    assert!(Plan::new(Kind::FromReal, 2048).is_some());
+    assert!(Plan::new(Kind::FromReal, 4096).is_some());
 }
