@@ -2,6 +2,7 @@
 //!
 //! Matrices are worked on in column-major order, in which outputs stay: their layouts say so.
 
+mod bidiagonal;
 mod blocks;
 mod columns;
 mod element;

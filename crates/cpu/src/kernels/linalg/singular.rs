@@ -1,18 +1,25 @@
 //! Singular values.
 
+use super::bidiagonal::Bidiagonal;
 use super::columns::{each, normalise, normalising_factor, scale};
 use super::element::Element;
 use super::matrices::{Output, copied, copy_into};
 use super::spectral::{ENDLESS, failed, prepare, restored};
-use super::tridiagonal;
+use crate::kernels::shared::Shared;
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::svd::bidiag::{bidiag_in_place, bidiag_in_place_scratch};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd as decompose_into, svd_scratch};
 use faer::{Auto, ColMut, Mat, MatMut, MatRef, Par, Spec};
 use mlx_oxide_ir::{Linalg, Result, SingularVectors};
+use mlx_oxide_runtime::parallel;
 
 /// How much taller than wide a matrix may be whose values are found without a triangular factor.
 const TALL: usize = 2;
+
+/// Rows or columns of the smallest matrices whose vectors are found by twisted factorisations.
+const SMALLEST_TWISTED: usize = 24;
+
+/// Values that one task makes of vectors.
+const QUOTIENTS: usize = 64;
 
 pub(super) fn svd<T: Element>(
     op: &Linalg,
@@ -71,6 +78,37 @@ fn decompose<T: Element>(
     mut right: MatMut<'_, T>,
 ) -> Option<Vec<T::Part>> {
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let single = T::IS_REAL && size_of::<T::Part>() == 4;
+    if single
+        && rows.min(columns) >= SMALLEST_TWISTED
+        && rows.max(columns) <= TALL * rows.min(columns)
+    {
+        let found = match rows < columns {
+            true => twisted(copied(matrix.transpose()), right.as_mut(), left.as_mut()),
+            false => twisted(copied(matrix), left.as_mut(), right.as_mut()),
+        };
+        if found {
+            return Some(quotients(matrix, left.as_ref(), right.as_ref()));
+        }
+    }
+    divide(matrix, left, right)
+}
+
+/// Writes the vectors of a real matrix in single precision with at least as many rows as columns,
+/// if they are found without division into halves.
+fn twisted<T: Element>(matrix: Mat<T>, left: MatMut<'_, T>, right: MatMut<'_, T>) -> bool {
+    let bidiagonal = Bidiagonal::with_vectors(matrix);
+    let values = bidiagonal.values();
+    values.is_some_and(|values| bidiagonal.vectors(&values, left, right))
+}
+
+/// As [`decompose`], by division into halves.
+fn divide<T: Element>(
+    matrix: MatRef<'_, T>,
+    mut left: MatMut<'_, T>,
+    mut right: MatMut<'_, T>,
+) -> Option<Vec<T::Part>> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let least = rows.min(columns);
     let which = |matrix: &MatMut<'_, T>| match matrix.ncols() > least {
         true => ComputeSvdVectors::Full,
@@ -112,20 +150,25 @@ fn quotients<T: Element>(
     right: MatRef<'_, T>,
 ) -> Vec<T::Part> {
     let least = matrix.nrows().min(matrix.ncols());
-    let images = matrix * right.subcols(0, least);
-    let squares = |matrix: MatRef<'_, T>, place: usize| -> f64 {
-        let elements = (0..matrix.nrows()).map(|row| matrix[(row, place)].wide().norm_sqr());
-        elements.sum()
-    };
-    let quotient = |place: usize| {
-        let terms = (0..matrix.nrows()).map(|row| {
-            let (left, image) = (left[(row, place)].wide(), images[(row, place)].wide());
-            left.conj() * image
-        });
-        let product = terms.sum::<num_complex::Complex64>().norm();
-        product / (squares(left, place) * squares(right, place)).sqrt()
-    };
-    let mut values: Vec<f64> = (0..least).map(quotient).collect();
+    let mut values = vec![0f64; least];
+    let found = Shared(values.as_mut_ptr());
+    parallel::for_each_range(least, QUOTIENTS, |first, end| {
+        let count = end - first;
+        let (left, right) = (left.subcols(first, count), right.subcols(first, count));
+        let images = matrix * right;
+        for place in 0..count {
+            let [left, image, right] = [left, images.as_ref(), right].map(|own| own.col(place));
+            let terms = left.iter().zip(image.iter());
+            let terms = terms.map(|(left, image)| left.wide().conj() * image.wide());
+            let product = terms.sum::<num_complex::Complex64>().norm();
+            let [left, right] = [left, right]
+                .map(|column| -> f64 { column.iter().map(|value| value.wide().norm_sqr()).sum() });
+            // SAFETY: each value is one task's own
+            unsafe {
+                *found.pointer().wrapping_add(first + place) = product / (left * right).sqrt()
+            };
+        }
+    });
     // equal ones may come out in either order
     for place in (1..least).rev() {
         values[place - 1] = values[place - 1].max(values[place]);
@@ -167,40 +210,10 @@ fn values<T: Element>(matrix: Mat<T>) -> Option<Vec<T::Part>> {
     Some(values.iter().map(part).collect())
 }
 
-/// The roots of the eigenvalues of `B*B`, where `B` has two diagonals and the singular values of a
-/// matrix in single precision with at least as many rows as columns.
-fn values_by_squares<T: Element>(mut matrix: Mat<T>) -> Option<Vec<T::Part>> {
-    let (rows, size) = (matrix.nrows(), matrix.ncols());
-    let mut left = Mat::<T>::zeros(1, size);
-    let mut right = Mat::<T>::zeros(1, size - 1);
-    let request = bidiag_in_place_scratch::<T>(rows, size, Par::Seq, Default::default());
-    bidiag_in_place(
-        matrix.as_mut(),
-        left.as_mut(),
-        right.as_mut(),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(request)),
-        Default::default(),
-    );
-    let modulus = |row: usize, column: usize| matrix[(row, column)].wide().norm();
-    let (mut squares, mut beside) = (Vec::with_capacity(size), Vec::with_capacity(size));
-    for place in 0..size {
-        let own = modulus(place, place);
-        let before = if place == 0 {
-            0.0
-        } else {
-            modulus(place - 1, place)
-        };
-        squares.push(own * own + before * before);
-        if place + 1 < size {
-            beside.push(own * modulus(place, place + 1));
-        }
-    }
-    if !tridiagonal::eigenvalues(&mut squares, &mut beside) {
-        return None;
-    }
-    let roots = squares.iter().rev().map(|square| square.max(0.0).sqrt());
-    Some(roots.map(T::narrow_part).collect())
+/// The singular values of a matrix in single precision with at least as many rows as columns.
+fn values_by_squares<T: Element>(matrix: Mat<T>) -> Option<Vec<T::Part>> {
+    let values = Bidiagonal::without_vectors(matrix).values()?;
+    Some(values.into_iter().rev().map(T::narrow_part).collect())
 }
 
 pub(super) fn pseudo_inverse<T: Element>(
