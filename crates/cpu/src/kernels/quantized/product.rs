@@ -13,8 +13,10 @@ use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
-/// Rows of x up to which packed elements are not unpacked to memory.
-const FEW_ROWS: usize = 2;
+/// Rows of x up to which packed elements are not unpacked to memory, but for each two of them again.
+const FEW_ROWS: usize = 4;
+/// The same for matrices that are transposed, whose rows lie in the first cache meanwhile.
+const FEW_ROWS_TRANSPOSED: usize = 6;
 /// Packed bytes that one task reads.
 const TASK_BYTES: usize = 32 << 10;
 /// Elements that one task copies.
@@ -74,9 +76,13 @@ impl Products {
     /// Jobs name live memory of the products' sizes; results do not overlap, and nobody else
     /// reads or writes them.
     unsafe fn run(&self, jobs: &[Job]) -> Result<()> {
+        let most = match self.transpose {
+            true => FEW_ROWS_TRANSPOSED,
+            false => FEW_ROWS,
+        };
         let (many, few): (Vec<&Job>, Vec<&Job>) = jobs
             .iter()
-            .partition(|job| job.rows > FEW_ROWS && self.inner > 0);
+            .partition(|job| job.rows > most && self.inner > 0);
         // SAFETY: by the caller's promise
         unsafe {
             Many::new(self, many.into_iter()).run(self.op)?;
