@@ -394,7 +394,7 @@ macro_rules! loops {
                     step::<5>(), step::<6>(), step::<7>(), step::<8>(),
                 ],
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
-                channels: channels,
+                channels,
             };
         }
     };

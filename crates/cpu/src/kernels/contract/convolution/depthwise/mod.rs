@@ -192,7 +192,8 @@ impl<T: Number> Images<'_, T> {
             return None;
         }
         let uniform = segments.iter().all(|segment| segment.uniform);
-        let aligned = place.is_multiple_of(LINE) && self.problem.output.0.addr() % LINE == 0;
+        let aligned =
+            place.is_multiple_of(LINE) && self.problem.output.0.addr().is_multiple_of(LINE);
         match TILE_BYTES / place {
             _ if uniform && aligned => Some(0),
             places if places >= PLACES => Some(places),
