@@ -32,7 +32,7 @@ class Libraries:
     def cases(self, sources: list[str]) -> list[Case]:
         """What both make of the sources."""
         own, other = self.own.run(sources), self.apple.run(sources)
-        return [Case(source, *pair, self.apple.run_once) for source, *pair in zip(sources, own, other, strict=True)]
+        return [Case(source, *pair, self.apple.run) for source, *pair in zip(sources, own, other, strict=True)]
 
     def disagreements(self, sources: list[str]) -> list[str]:
         """The cases whose outcomes differ without being meant to, and how."""
