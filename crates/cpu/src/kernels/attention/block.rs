@@ -187,7 +187,9 @@ impl<T: Element<Sum = f32>> Attention<T> {
         ];
         let bytes = sizes.iter().sum::<usize>() * size_of::<f32>();
         with_scratch(bytes, |scratch| {
-            // SAFETY: the scratch has room for all, and every pattern of bits is a number
+            // SAFETY: the scratch has room for so many bytes
+            unsafe { scratch.write_bytes(0, bytes) };
+            // SAFETY: zeros just written, aligned to a line and this task's own
             let all =
                 unsafe { slice::from_raw_parts_mut(scratch.cast(), bytes / size_of::<f32>()) };
             // SAFETY: by the caller's promise
@@ -200,7 +202,6 @@ impl<T: Element<Sum = f32>> Attention<T> {
     unsafe fn block_in(&self, block: &Block<'_>, memory: &mut [f32], sizes: [usize; 3]) {
         let (queries, rest) = memory.split_at_mut(sizes[0]);
         let (scores, sums) = rest.split_at_mut(sizes[1]);
-        sums.fill(0.0);
         let sink = self.sinks.get(block.head).copied();
         let mut workspace = Workspace {
             queries,
