@@ -283,7 +283,14 @@ const CHUNK: usize = 256;
 #[inline(always)]
 pub(crate) fn fetching<T>(row: &[T], mut work: impl FnMut(&[T], usize)) {
     for (number, chunk) in row.chunks(CHUNK).enumerate() {
-        stream::fetch(chunk.as_ptr().wrapping_add(row.len()), size_of_val(chunk));
+        fetch_behind(row, number * CHUNK, chunk.len());
         work(chunk, number * CHUNK);
     }
+}
+
+/// Fetches `count` elements of the row behind this one, from a place on.
+#[inline(always)]
+pub(crate) fn fetch_behind<T>(row: &[T], first: usize, count: usize) {
+    let place = row.as_ptr().wrapping_add(row.len() + first);
+    stream::fetch(place, count * size_of::<T>());
 }

@@ -3,6 +3,7 @@
 use super::rows::{self, Function, Output, total};
 use crate::kernels::declined;
 use crate::kernels::reduce::kinds::Sum;
+use crate::kernels::rows::fetch_behind;
 use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
 use crate::simd::fold::Cascade;
@@ -43,16 +44,23 @@ impl<T: Float> Function<T> for LayerNorm<'_, T> {
         _wide: &mut [MaybeUninit<T>],
         output: Output<'_, T>,
     ) {
-        let count = T::from_double(row.len() as f64);
-        let near = total(row, |x| x) / count;
+        let sample = &row[..row.len().min(SAMPLE)];
+        let mut near = total(sample, |x| x) / T::from_double(sample.len() as f64);
+        let mut is_sampled = true;
         // of the deviations, since the mean of squares less the squared mean would cancel; their
-        // own mean is what rounding left of it: all there is to see where elements hardly differ
-        let (rest, squares) = moments(row, near);
-        let mean = rest / count;
-        // rounding may leave less than nothing
-        let variance = ((squares - rest * mean) / count).greater(T::ZERO);
+        // own mean is what the sample and rounding left of it: all there is to see where elements
+        // hardly differ
+        let (mean, variance) = loop {
+            let (mean, variance) = moments(row, near);
+            let is_far = (mean * mean).to_double() > FAR * variance.to_double();
+            if !(is_sampled && is_far) {
+                break (mean, variance);
+            }
+            (near, is_sampled) = (near + mean, false);
+        };
         let scale = T::ONE / (variance + self.eps).sqrt();
         output.fill(|part, first| {
+            fetch_behind(row, first, part.len());
             let values = row[first..].iter().zip(&self.weight[first..]);
             let values = values.zip(&self.bias[first..]);
             for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
@@ -70,9 +78,25 @@ const BLOCK: usize = 16 * LANES;
 /// Elements that are summed without pairing.
 const PIECE: usize = 16 * BLOCK;
 
-/// The sums of the deviations from `near`, and of their squares.
+/// Elements whose mean is near enough to that of a row, in most.
+const SAMPLE: usize = 64;
+/// Variances that the square of the mean deviation may reach: the difference of squares then loses
+/// two bits.
+const FAR: f64 = 4.0;
+
+/// The mean of the deviations from `near`, and their variance.
 #[inline(always)]
 fn moments<T: Float>(row: &[T], near: T) -> (T, T) {
+    let count = T::from_double(row.len() as f64);
+    let (rest, squares) = sums(row, near);
+    let mean = rest / count;
+    // rounding may leave less than nothing
+    (mean, ((squares - rest * mean) / count).greater(T::ZERO))
+}
+
+/// The sums of the deviations from `near`, and of their squares.
+#[inline(always)]
+fn sums<T: Float>(row: &[T], near: T) -> (T, T) {
     if row.len() < LANES {
         let (mut sum, mut square) = (T::ZERO, T::ZERO);
         for element in row {

@@ -2,6 +2,7 @@
 
 use super::rows::{self, Function, Output, total};
 use crate::kernels::declined;
+use crate::kernels::rows::fetch_behind;
 use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
 use crate::with_float;
@@ -42,6 +43,7 @@ impl<T: Float> Function<T> for RmsNorm<'_, T> {
         let count = T::from_double(row.len() as f64);
         let scale = T::ONE / (total(row, |x| x * x) / count + self.eps).sqrt();
         output.fill(|part, first| {
+            fetch_behind(row, first, part.len());
             let values = row[first..].iter().zip(&self.weight[first..]);
             for (result, (element, weight)) in part.iter_mut().zip(values) {
                 result.write(*element * scale * *weight);

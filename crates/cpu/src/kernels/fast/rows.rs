@@ -2,7 +2,7 @@
 //! cache, and the next one is fetched meanwhile.
 
 use crate::kernels::fused;
-use crate::kernels::rows::{EachRow, Rows, TOGETHER};
+use crate::kernels::rows::{EachRow, Rows, TOGETHER, fetch_behind};
 use crate::kernels::shared::Shared;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
@@ -180,6 +180,7 @@ impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
         let (values, elements) = (part(0, count), part(count, count));
         let wide = part(2 * count, room::<T, F>(length));
         let (from, to) = (rows.as_ptr().cast(), values.as_mut_ptr().cast());
+        fetch_behind(rows, 0, count);
         // SAFETY: the loop is from 16-bit floats to as many values
         unsafe { (self.widen)(to, from, from, from, count) };
         // SAFETY: just written

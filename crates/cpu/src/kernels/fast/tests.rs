@@ -129,9 +129,20 @@ fn rows_that_pass_by_the_caches_are_the_same() {
 
 #[test]
 fn variances_of_long_and_offset_rows_are_exact_to_single_precision() {
-    for (length, offset) in [(100, 1e4f32), (20_000, 1e3), (300_000, 100.0)] {
+    for (length, offset, beginning) in [
+        (100, 1e4f32, 0.0),
+        (20_000, 1e3, 0.0),
+        (300_000, 100.0, 0.0),
+        // a beginning that says nothing about the rest
+        (300, 1e3, -50.0),
+        (4096, 0.0, 100.0),
+        (20_000, 0.0, 1e4),
+    ] {
         let row: Vec<f32> = (0..length)
-            .map(|i| offset + ((i * 7919) % 1009) as f32 / 1009.0)
+            .map(|i| {
+                let place = if i < 64 { beginning } else { 0.0 };
+                place + offset + ((i * 7919) % 1009) as f32 / 1009.0
+            })
             .collect();
         let (ones, zeros) = (vec![1.0; length], vec![0.0; length]);
         let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / length as f64;
@@ -142,7 +153,7 @@ fn variances_of_long_and_offset_rows_are_exact_to_single_precision() {
                 layer_norm::of::<f32>(call, 0.0, isa)
             });
             let expected = row.iter().map(|x| (f64::from(*x) - mean) / variance.sqrt());
-            assert!(near(&found, expected), "{isa:?} {length}");
+            assert!(near(&found, expected), "{isa:?} {length} {beginning}");
         }
     }
 }
