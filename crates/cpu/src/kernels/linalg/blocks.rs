@@ -43,6 +43,18 @@ impl<T: Element> Columns<T> {
         unsafe { MatMut::from_raw_parts_mut(place, self.rows, end - first, 1, self.pitch as isize) }
     }
 
+    /// One column.
+    ///
+    /// # Safety
+    /// As for [`Self::range`].
+    #[expect(clippy::mut_from_ref, reason = "columns are shared out among tasks")]
+    pub(super) unsafe fn column(&self, number: usize) -> &mut [T] {
+        debug_assert!(number < self.columns);
+        let place = self.start.pointer().wrapping_add(number * self.pitch);
+        // SAFETY: a column of the matrix, without gaps, which is the caller's own
+        unsafe { std::slice::from_raw_parts_mut(place, self.rows) }
+    }
+
     /// Columns from `first` to before `end`, to be read.
     ///
     /// # Safety

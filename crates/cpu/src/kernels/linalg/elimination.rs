@@ -7,9 +7,10 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::lu::partial_pivoting::factor::{lu_in_place, lu_in_place_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::solve_unit_lower_triangular_in_place;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, Par};
 use mlx_oxide_runtime::parallel;
 use parking_lot::Mutex;
+use std::ops::Range;
 
 /// Columns of a panel.
 const PANEL: usize = 64;
@@ -34,37 +35,103 @@ pub(super) fn factor_panel<T: Element>(panel: MatMut<'_, T>) -> Vec<usize> {
     forward
 }
 
-/// Puts rows into an order, moving only those that change places.
-fn reorder<T: Element>(mut block: MatMut<'_, T>, order: &[usize], moved: &[usize]) {
-    let mut values = vec![T::default(); moved.len()];
-    for mut column in block.as_mut().col_iter_mut() {
-        for (value, row) in values.iter_mut().zip(moved) {
-            *value = column[order[*row]];
+/// An order of rows, of which only those that change places are moved.
+struct Reorder {
+    /// Where rows go.
+    to: Vec<usize>,
+    /// Where they come from.
+    from: Vec<usize>,
+}
+
+impl Reorder {
+    fn new(order: &[usize]) -> Self {
+        let moves = order.iter().enumerate();
+        let moves = moves.filter(|(to, from)| to != *from);
+        let (to, from) = moves.unzip();
+        Reorder { to, from }
+    }
+
+    /// From one order of the rows of a matrix to another.
+    fn between(old: &[usize], new: &[usize]) -> Self {
+        let mut places = vec![0; old.len()];
+        for (place, row) in old.iter().enumerate() {
+            places[*row] = place;
         }
-        for (value, row) in values.iter().zip(moved) {
-            column[*row] = *value;
+        let order: Vec<usize> = new.iter().map(|row| places[*row]).collect();
+        Reorder::new(&order)
+    }
+
+    /// Puts the rows of some columns into the order.
+    ///
+    /// # Safety
+    /// As for [`Columns::range`].
+    unsafe fn apply<T: Element>(&self, all: &Columns<T>, columns: Range<usize>) {
+        let mut values = vec![T::default(); self.to.len()];
+        for number in columns {
+            // SAFETY: by the caller's promise
+            let column = unsafe { all.column(number) };
+            for (value, row) in values.iter_mut().zip(&self.from) {
+                *value = column[*row];
+            }
+            for (value, row) in values.iter().zip(&self.to) {
+                column[*row] = *value;
+            }
         }
     }
 }
 
-/// A panel whose factors are known, and the order that they put the rows below into.
+/// A panel whose factors are known, and the order that they put rows into.
 struct Panel {
     first: usize,
     end: usize,
-    order: Vec<usize>,
+    rows: Reorder,
 }
 
 impl Panel {
-    /// Applies the panel to columns behind it: afterwards they hold rows of `U` and what is left.
-    fn update<T: Element>(&self, factors: MatRef<'_, T>, block: MatMut<'_, T>, moved: &[usize]) {
+    /// With the order of the rows from `first` on, into which it puts those of the matrix.
+    fn new(first: usize, end: usize, below: &[usize], order: &mut [usize]) -> Self {
+        let all: Vec<usize> = (0..first)
+            .chain(below.iter().map(|row| first + row))
+            .collect();
+        let before = order.to_vec();
+        for (place, row) in order.iter_mut().zip(&all) {
+            *place = before[*row];
+        }
+        let rows = Reorder::new(&all);
+        Panel { first, end, rows }
+    }
+
+    /// Applies the panel to columns behind it: afterwards they hold rows of `U` and what is left,
+    /// which it returns.
+    ///
+    /// # Safety
+    /// As for [`Columns::range`]; nobody writes the columns of the panel.
+    unsafe fn update<'a, T: Element>(
+        &self,
+        all: &'a Columns<T>,
+        columns: Range<usize>,
+    ) -> MatMut<'a, T> {
+        // SAFETY: by the caller's promise
+        unsafe { self.rows.apply(all, columns.clone()) };
+        // SAFETY: by the caller's promise
+        let factors = unsafe { all.read(self.first, self.end) };
+        // SAFETY: by the caller's promise
+        let block = unsafe { all.range(columns.start, columns.end) };
+        let (_, below) = block.split_at_row_mut(self.first);
         let size = self.end - self.first;
-        let (_, mut below) = block.split_at_row_mut(self.first);
-        reorder(below.as_mut(), &self.order, moved);
         let (lower, left) = factors.split_at_row(self.first).1.split_at_row(size);
-        let (mut top, bottom) = below.split_at_row_mut(size);
+        let (mut top, mut bottom) = below.split_at_row_mut(size);
         solve_unit_lower_triangular_in_place(lower, top.as_mut(), Par::Seq);
         let minus = T::narrow((-1.0).into());
-        matmul(bottom, Accum::Add, left, top.as_ref(), minus, Par::Seq);
+        matmul(
+            bottom.as_mut(),
+            Accum::Add,
+            left,
+            top.as_ref(),
+            minus,
+            Par::Seq,
+        );
+        bottom
     }
 }
 
@@ -74,62 +141,40 @@ pub(super) fn eliminate_blocks<T: Element>(mut matrix: MatMut<'_, T>) -> Vec<usi
     let least = rows.min(columns);
     let mut order: Vec<usize> = (0..rows).collect();
     let end = PANEL.min(least);
-    let mut panel = Panel {
-        first: 0,
-        end,
-        order: factor_panel(matrix.as_mut().subcols_mut(0, end)),
-    };
+    let first = factor_panel(matrix.as_mut().subcols_mut(0, end));
+    let mut panels = vec![Panel::new(0, end, &first, &mut order)];
+    // the order of rows that each panel leaves
+    let mut orders = vec![order.clone()];
     let all = Columns::new(&mut matrix);
-    loop {
-        let below = order[panel.first..].to_vec();
-        for (place, row) in order[panel.first..].iter_mut().zip(&panel.order) {
-            *place = below[*row];
-        }
-        let moves = panel.order.iter().enumerate();
-        let moved: Vec<usize> = moves
-            .filter(|(to, from)| to != *from)
-            .map(|(to, _)| to)
-            .collect();
+    while let Some(panel) = panels.last() {
         let next_end = least.min(panel.end + PANEL);
         let next: Mutex<Option<Vec<usize>>> = Mutex::new(None);
-        let before = panel.first.div_ceil(BLOCK);
         let behind = (columns - next_end.min(columns)).div_ceil(BLOCK);
-        parallel::for_each(1 + behind + before, |task| {
-            // SAFETY: nobody writes the columns of the panel
-            let factors = unsafe { all.read(panel.first, panel.end) };
-            if task == 0 {
-                // SAFETY: the next panel is this task's alone
-                let mut block = unsafe { all.range(panel.end, next_end) };
-                if panel.end == next_end {
-                    return;
-                }
-                panel.update(factors, block.as_mut(), &moved);
-                let (_, below) = block.split_at_row_mut(panel.end);
-                *next.lock() = Some(factor_panel(below));
-            } else if task <= behind {
+        parallel::for_each(1 + behind, |task| {
+            if task > 0 {
                 let first = next_end + (task - 1) * BLOCK;
                 // SAFETY: this block is this task's alone
-                let block = unsafe { all.range(first, columns.min(first + BLOCK)) };
-                panel.update(factors, block, &moved);
-            } else {
-                let first = (task - 1 - behind) * BLOCK;
-                // SAFETY: this block, before the panel, is this task's alone
-                let block = unsafe { all.range(first, panel.first.min(first + BLOCK)) };
-                let (_, below) = block.split_at_row_mut(panel.first);
-                reorder(below, &panel.order, &moved);
+                unsafe { panel.update(&all, first..columns.min(first + BLOCK)) };
+            } else if panel.end < next_end {
+                // SAFETY: the next panel is this task's alone
+                let left = unsafe { panel.update(&all, panel.end..next_end) };
+                *next.lock() = Some(factor_panel(left));
             }
         });
-        match next.into_inner() {
-            None => return order,
-            Some(next) => {
-                panel = Panel {
-                    first: panel.end,
-                    end: next_end,
-                    order: next,
-                }
-            }
-        }
+        let Some(below) = next.into_inner() else {
+            break;
+        };
+        let next = Panel::new(panel.end, next_end, &below, &mut order);
+        panels.push(next);
+        orders.push(order.clone());
     }
+    parallel::for_each(panels.len(), |number| {
+        let panel = &panels[number];
+        let rows = Reorder::between(&orders[number], &order);
+        // SAFETY: each task has a panel of its own
+        unsafe { rows.apply(&all, panel.first..panel.end) };
+    });
+    order
 }
 
 #[cfg(test)]
