@@ -12,6 +12,7 @@ mod join;
 mod lane;
 mod lower;
 mod nest;
+mod order;
 pub(super) mod prologue;
 pub(super) mod scratch;
 mod turned;
@@ -43,6 +44,10 @@ pub(crate) fn run(call: &Call<'_>) -> Result<Results> {
 
 /// Runs the call on an instruction set that the machine has.
 pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
+    order::run_in_order(call, |call| run_by_rows(call, isa))
+}
+
+fn run_by_rows(call: &Call<'_>, isa: Isa) -> Result<Results> {
     let scalar_op = match call.op {
         Op::Unary(op) => ScalarOp::Unary(*op),
         Op::Binary(op) => ScalarOp::Binary(*op),
@@ -91,6 +96,8 @@ pub(crate) fn run_with(call: &Call<'_>, isa: Isa) -> Result<Results> {
 
 /// Bytes of neighbours that are worth moving together.
 const LONG: usize = 32;
+/// The longest step that vectors take.
+const NEAR: usize = 4;
 
 /// The elements of an operand in row-major order, in fresh memory.
 pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
@@ -103,7 +110,11 @@ pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
     let order = contiguous_strides(&layout.shape);
     let grid = Grid::new(&layout.shape, &order, &layout.strides);
     let (count, _, step) = grid.row();
-    if step == 1 && !grid.is_row() && count * width >= LONG {
+    let is_near = match step {
+        1 => !grid.is_row(),
+        step => (1..=NEAR).contains(&step.unsigned_abs()),
+    };
+    if is_near && count * width >= LONG {
         grid.copy(Place::new(&buffer, 0, width)?, Place::of(operand)?, width);
         return Ok(buffer);
     }

@@ -2,12 +2,15 @@
 
 use super::PIECE;
 use super::combine::RowFn;
-use crate::simd::Isa;
 use crate::simd::strided::{self, ByteRows};
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::{Collapsed, collapse};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use smallvec::SmallVec;
+
+/// Bytes of a row that is worth passing by the caches.
+const LONG: usize = 1024;
 
 /// The element that strides begin at.
 #[derive(Clone, Copy)]
@@ -212,12 +215,18 @@ impl Grid {
         if (to, from) == (1, 1) {
             return self.copy_rows(destination, source, width);
         }
-        match (to, width) {
-            (1, 1) => self.rows(destination, source, packed::<1>),
-            (1, 2) => self.rows(destination, source, packed::<2>),
-            (1, 4) => self.rows(destination, source, packed::<4>),
-            (1, _) => self.rows(destination, source, packed::<8>),
-            (_, width) => self.rows(destination, source, super::combine::replace(width)),
+        let (count, bytes) = (self.row().0, self.count() * self.row().0 * width);
+        let past = count * width >= LONG && stream::pays(bytes, bytes * from.unsigned_abs());
+        match (to, width, past) {
+            (1, 1, false) => self.rows(destination, source, packed::<1>),
+            (1, 2, false) => self.rows(destination, source, packed::<2>),
+            (1, 4, false) => self.rows(destination, source, packed::<4>),
+            (1, _, false) => self.rows(destination, source, packed::<8>),
+            (1, 1, true) => self.rows(destination, source, packed_past::<1>),
+            (1, 2, true) => self.rows(destination, source, packed_past::<2>),
+            (1, 4, true) => self.rows(destination, source, packed_past::<4>),
+            (1, _, true) => self.rows(destination, source, packed_past::<8>),
+            (_, width, _) => self.rows(destination, source, super::combine::replace(width)),
         }
     }
 }
@@ -235,4 +244,24 @@ unsafe fn packed<const WIDTH: usize>(
 ) {
     // SAFETY: the caller's promise
     unsafe { strided::row(destination, source, stride, WIDTH, count) };
+}
+
+/// As [`packed`], past the caches.
+///
+/// # Safety
+/// As [`RowFn`].
+unsafe fn packed_past<const WIDTH: usize>(
+    destination: *mut u8,
+    _step: isize,
+    source: *const u8,
+    stride: isize,
+    count: usize,
+) {
+    // SAFETY: the caller's promise, of each part of the row
+    unsafe {
+        stream::tiles(destination, WIDTH, count, |tile, first, number| {
+            let from = source.wrapping_offset(first as isize * stride * WIDTH as isize);
+            strided::row(tile, from, stride, WIDTH, number);
+        });
+    }
 }

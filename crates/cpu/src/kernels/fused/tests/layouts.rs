@@ -1,18 +1,14 @@
 //! Strided, stretched, reversed and transposed operands against copies of them in order.
 
-use super::{assert_same, available, operand, run, samples};
+use super::{assert_same, available, bytes_in_order, operand, run, samples, stored};
+use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Layout, Op};
 use mlx_oxide_runtime::Operand;
 
 /// The same elements in row-major order.
 fn in_order(strided: &Operand) -> Operand {
     let source = strided.buffer.host_bytes().unwrap();
-    let width = strided.dtype.size();
-    let bytes: Vec<u8> = strided
-        .layout
-        .places()
-        .flat_map(|place| source[place * width..(place + 1) * width].to_vec())
-        .collect();
+    let bytes = bytes_in_order(source, &strided.layout, strided.dtype.size());
     operand(&bytes, &strided.layout.shape, strided.dtype)
 }
 
@@ -65,14 +61,50 @@ fn permuted_operands_of_three_axes() {
             let permuted = shown(Dtype::Float32, &stored, 1, |layout| layout.permute(&axes));
             let along = shown(Dtype::Float32, &permuted.layout.shape, 2, |layout| layout);
             check(&permuted, &along);
+            check(&permuted, &permuted);
+            let last = *permuted.layout.shape.last().unwrap();
+            let stretched = shown(Dtype::Float32, &[1, 1, last], 3, |layout| {
+                layout.broadcast(&permuted.layout.shape)
+            });
+            check(&stretched, &permuted);
         }
     }
 }
 
 #[test]
+fn results_of_operands_that_lie_alike_lie_as_they_do() {
+    let op = Op::Binary(Binary::Subtract);
+    let lies = |lhs: &Operand, rhs: &Operand| {
+        let (result, _) = stored(&op, &[lhs.clone(), rhs.clone()], Isa::best()).remove(0);
+        assert_eq!(result.layout.shape, lhs.layout.shape);
+        result.layout.strides
+    };
+    let axes = [2, 0, 1];
+    let permuted = shown(Dtype::Float32, &[20, 70, 90], 1, |layout| {
+        layout.permute(&axes)
+    });
+    let along = shown(Dtype::Float32, &permuted.layout.shape, 2, |layout| layout);
+    let one = shown(Dtype::Float32, &[1], 3, |layout| {
+        layout.broadcast(&permuted.layout.shape)
+    });
+    assert_eq!(lies(&permuted, &permuted), permuted.layout.strides);
+    assert_eq!(lies(&permuted, &one), permuted.layout.strides);
+    assert_eq!(lies(&one, &permuted), permuted.layout.strides);
+    assert_eq!(lies(&permuted, &along), along.layout.strides);
+    assert_eq!(lies(&one, &one), along.layout.strides);
+}
+
+#[test]
 fn stretched_operands_along_every_axis() {
     for dtype in DTYPES {
-        for full in [[5, 300], [300, 5], [40, 2100]] {
+        for full in [
+            [5, 300],
+            [300, 5],
+            [40, 2100],
+            [300, 100],
+            [900, 64],
+            [90, 512],
+        ] {
             let along = shown(dtype, &full, 1, |layout| layout);
             for stored in [vec![1, full[1]], vec![full[0], 1], vec![1, 1], vec![1]] {
                 let stretched = shown(dtype, &stored, 2, |layout| layout.broadcast(&full.into()));

@@ -10,7 +10,7 @@ mod values;
 use super::run_with;
 use crate::simd::Isa;
 use mlx_oxide_ir::{ArrayType, Dtype, Layout, Op, infer};
-use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stream};
+use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stored, Stream};
 
 /// The instruction sets of this machine.
 fn available() -> impl Iterator<Item = Isa> {
@@ -35,8 +35,26 @@ fn floats(values: &[f32]) -> Operand {
     )
 }
 
-/// The bytes of each output.
+/// The bytes of each output in row-major order.
 fn run(op: &Op, inputs: &[Operand], isa: Isa) -> Vec<Vec<u8>> {
+    let results = stored(op, inputs, isa);
+    let in_order = results.into_iter().map(|(stored, width)| {
+        let bytes = stored.buffer.host_bytes().unwrap();
+        bytes_in_order(bytes, &stored.layout, width)
+    });
+    in_order.collect()
+}
+
+/// Elements of a width that lie in `bytes`, in row-major order.
+fn bytes_in_order(bytes: &[u8], layout: &Layout, width: usize) -> Vec<u8> {
+    let places = layout.places();
+    places
+        .flat_map(|place| bytes[place * width..][..width].iter().copied())
+        .collect()
+}
+
+/// Outputs and the widths of their elements.
+fn stored(op: &Op, inputs: &[Operand], isa: Isa) -> Vec<(Stored, usize)> {
     let types: Vec<ArrayType> = inputs.iter().map(Operand::array_type).collect();
     let types: Vec<&ArrayType> = types.iter().collect();
     let outputs = infer(op, &types).unwrap();
@@ -47,10 +65,8 @@ fn run(op: &Op, inputs: &[Operand], isa: Isa) -> Vec<Vec<u8>> {
         stream: Stream::default_of(Device::CPU),
     };
     let results = run_with(&call, isa).unwrap();
-    let pairs = results.iter().zip(&outputs);
-    pairs
-        .map(|(stored, output)| stored.buffer.host_bytes().unwrap()[..output.bytes()].to_vec())
-        .collect()
+    let widths = outputs.iter().map(|output| output.dtype.size());
+    results.into_iter().zip(widths).collect()
 }
 
 fn run_floats(op: &Op, inputs: &[Operand], isa: Isa) -> Vec<f32> {

@@ -1,7 +1,7 @@
 //! Results that pass by the caches against those of calls one element at a time, and transposed
 //! copies of every width.
 
-use super::{assert_same, available, operand, run, samples};
+use super::{assert_same, available, bytes_in_order, operand, run, samples};
 use crate::kernels::fused::{copy, turned};
 use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{Binary, Dtype, Layout, Op, Unary, View};
@@ -18,11 +18,8 @@ const DTYPES: [Dtype; 6] = [
 
 /// The bytes of the elements in row-major order, one by one.
 fn in_order(operand: &Operand) -> Vec<u8> {
-    let (source, width) = (operand.buffer.host_bytes().unwrap(), operand.dtype.size());
-    let places = operand.layout.places();
-    places
-        .flat_map(|place| source[place * width..(place + 1) * width].to_vec())
-        .collect()
+    let source = operand.buffer.host_bytes().unwrap();
+    bytes_in_order(source, &operand.layout, operand.dtype.size())
 }
 
 /// The sums of two operands, `piece` elements at a time.
