@@ -1,5 +1,6 @@
 //! Steps run over tiles.
 
+use super::lane;
 use super::lower::{Lowered, Step};
 use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
@@ -149,10 +150,15 @@ impl<'a> Run<'a> {
             .any(|access| matches!(access, Access::Across(_)));
         // Short tiles of several steps: steps that compute and steps that wait for memory then
         // alternate so fast that the processor fetches ahead for one while it works at another.
+        // Where computing takes longer than memory does, the ends of loops cost more than that.
         let most = if across {
             256
         } else if self.lowered.steps.len() > 1 || self.streamed {
-            512
+            if self.lowered.weight < lane::HEAVY {
+                512
+            } else {
+                1024
+            }
         } else {
             2048
         };
@@ -171,13 +177,14 @@ impl<'a> Run<'a> {
         let mut end = self.pitch * self.lowered.registers;
         for (access, site) in self.nest.access.iter().zip(&self.sites) {
             self.loads.push(end);
-            let rows = match access {
+            let elements = match access {
                 Access::Whole => 0,
-                Access::Uniform | Access::Strided(_) => 1,
-                Access::Across(_) => Nest::most_rows(),
+                Access::Uniform | Access::Strided(_) => self.tile,
+                Access::Repeated => self.tile + self.nest.inner(),
+                Access::Across(_) => Nest::most_rows() * self.tile,
             };
-            end += (rows * self.tile * site.width + if rows > 0 { GAP } else { 0 })
-                .next_multiple_of(64);
+            end +=
+                (elements * site.width + if elements > 0 { GAP } else { 0 }).next_multiple_of(64);
         }
         if self.streamed {
             for site in &self.sites[self.inputs..] {
@@ -192,11 +199,15 @@ impl<'a> Run<'a> {
     fn slots(&self, scratch: *mut u8) -> SmallVec<[*mut u8; 16]> {
         let mut slots: SmallVec<[*mut u8; 16]> = self.sites.iter().map(|site| site.base).collect();
         for (input, access) in self.nest.access.iter().enumerate() {
-            if *access == Access::Uniform {
-                let (site, tile) = (self.sites[input], scratch.wrapping_add(self.loads[input]));
-                // SAFETY: the load has room for a tile; the input has an element
-                unsafe { strided::fill(tile, site.base, site.width, self.tile) };
-                slots[input] = tile;
+            let (site, tile) = (self.sites[input], scratch.wrapping_add(self.loads[input]));
+            match access {
+                Access::Uniform => {
+                    // SAFETY: the load has room for a tile; the input has an element
+                    unsafe { strided::fill(tile, site.base, site.width, self.tile) };
+                    slots[input] = tile;
+                }
+                Access::Repeated => self.repeat(tile, site),
+                Access::Whole | Access::Strided(_) | Access::Across(_) => {}
             }
         }
         if self.streamed {
@@ -211,6 +222,17 @@ impl<'a> Run<'a> {
             self.step(step, &slots, self.tile);
         }
         slots
+    }
+
+    /// Fills a tile and a row more with an input's only row.
+    fn repeat(&self, tile: *mut u8, site: Site) {
+        let row = self.nest.inner() * site.width;
+        let end = self.tile * site.width + row;
+        for start in (0..end).step_by(row) {
+            let place = tile.wrapping_add(start);
+            // SAFETY: the load has room up to the end; the input has a row
+            unsafe { place.copy_from_nonoverlapping(site.base, row.min(end - start)) };
+        }
     }
 
     /// Runs a step for `count` elements of a tile.
@@ -258,6 +280,10 @@ impl<'a> Run<'a> {
                         slots[number] = base(number).wrapping_add(position * site.width)
                     }
                     Access::Uniform => {}
+                    Access::Repeated => {
+                        let from = position % self.nest.inner() * site.width;
+                        slots[number] = scratch.wrapping_add(self.loads[number] + from);
+                    }
                     Access::Strided(strides) | Access::Across(strides) => {
                         let tile = scratch.wrapping_add(self.loads[number]);
                         let loops = &self.nest.loops;
@@ -384,7 +410,7 @@ impl<'a> Run<'a> {
             match *access {
                 Access::Whole if self.streamed && number >= self.inputs => {}
                 Access::Whole => slots[number] = at(order),
-                Access::Uniform => {}
+                Access::Uniform | Access::Repeated => {} // rows are repeated in linear nests alone
                 Access::Across(_) => {
                     let load = scratch.wrapping_add(self.loads[number]);
                     slots[number] = load.wrapping_add(row * self.tile * site.width);

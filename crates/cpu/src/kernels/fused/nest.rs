@@ -15,6 +15,8 @@ const BLOCK: usize = 32;
 const FEW: usize = 8;
 /// Rows shorter than this are not worth tiles of their own.
 const SHORT: usize = 64;
+/// The longest row that is worth repeating in a tile.
+const REPEATED: usize = 512;
 
 /// How an input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(super) enum Access {
     Whole,
     /// One element throughout.
     Uniform,
+    /// One short row again and again, that of the innermost loop.
+    Repeated,
     /// By the strides with this number in [`Nest::loops`].
     Strided(usize),
     /// As `Strided`, through transposed blocks.
@@ -62,10 +66,36 @@ impl Nest {
             loops,
             block_axis: None,
         };
-        if depth > 1 && inner >= SHORT && nest.loops.strides.len() > 1 {
+        if depth > 1 && inner <= REPEATED {
+            nest.repeat_rows();
+        }
+        let mut access = nest.access.iter();
+        let strided = access.any(|access| matches!(access, Access::Strided(_)));
+        if depth > 1 && inner >= SHORT && strided {
             nest.choose_block_axis();
         }
         nest
+    }
+
+    /// Has inputs repeated that are one row, unless others need a nest of rows anyway.
+    fn repeat_rows(&mut self) {
+        let inner = self.loops.shape.len() - 1;
+        let repeated = |access: &Access| match *access {
+            Access::Strided(number) => {
+                let strides = &self.loops.strides[number];
+                strides[inner] == 1 && strides[..inner].iter().all(|stride| *stride == 0)
+            }
+            Access::Whole | Access::Uniform | Access::Repeated | Access::Across(_) => false,
+        };
+        let rows: SmallVec<[bool; 4]> = self.access.iter().map(repeated).collect();
+        let strided = |access: &Access| matches!(access, Access::Strided(_));
+        let count = self.access.iter().filter(|access| strided(access)).count();
+        if self.inner() >= SHORT && rows.iter().filter(|row| **row).count() < count {
+            return;
+        }
+        for (access, _) in self.access.iter_mut().zip(rows).filter(|(_, row)| *row) {
+            *access = Access::Repeated;
+        }
     }
 
     fn choose_block_axis(&mut self) {
