@@ -5,6 +5,7 @@ use super::gather::scattered;
 use super::moves::Place;
 use super::positions::{BLOCK, Bounds, FirstError, Positions};
 use super::{PIECE, contiguous, writable};
+use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Combine, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
@@ -79,16 +80,46 @@ impl Lines<'_> {
     }
 
     /// The places of neighbouring elements, the first of which index 0 puts to `first`; whether all
-    /// indices are right. Without branches, so that reads from the places do not wait for each other.
+    /// indices are right.
     fn locate(&self, first: isize, indices: &[i64], places: &mut [isize]) -> bool {
-        let (step, stride) = (self.step(), self.strides[self.axis]);
-        let mut right = true;
-        for ((number, &index), place) in (0..).zip(indices).zip(places) {
-            let along = self.bounds.place(index);
-            right &= along.is_some();
-            *place = first + number * step + along.unwrap_or(0) * stride;
+        let locate = Locate {
+            bounds: &self.bounds,
+            first,
+            step: self.step(),
+            stride: self.strides[self.axis],
+            indices,
+            places,
+        };
+        vectorised(Isa::best(), locate)
+    }
+}
+
+/// Indices to places, as [`Lines::locate`] does.
+struct Locate<'a> {
+    bounds: &'a Bounds,
+    first: isize,
+    step: isize,
+    stride: isize,
+    indices: &'a [i64],
+    places: &'a mut [isize],
+}
+
+impl Kernel for Locate<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let (first, step, stride) = (self.first, self.step, self.stride);
+        let bounds = self.bounds;
+        // places of wrong indices may overflow: nobody uses them
+        let at = |number: isize, along: isize| (first + number * step).wrapping_add(along);
+        match stride {
+            // vectors have no products of this width
+            1 if step == 0 => bounds.places(self.indices, self.places, |_, along| at(0, along)),
+            _ => bounds.places(self.indices, self.places, |number, along| {
+                at(number, along.wrapping_mul(stride))
+            }),
         }
-        right
     }
 }
 

@@ -95,6 +95,27 @@ impl Bounds {
         (place >= 0 && place <= last).then_some(place as isize)
     }
 
+    /// What `place(number, along)` makes of the places that indices name; whether all name one.
+    /// Without branches, so that nothing waits for one index.
+    #[inline(always)]
+    pub(super) fn places(
+        &self,
+        indices: &[i64],
+        places: &mut [isize],
+        place: impl Fn(isize, isize) -> isize,
+    ) -> bool {
+        let size = self.size as i64;
+        let last = size - self.extent as i64;
+        let mut wrong = 0;
+        for ((number, &index), result) in (0..).zip(indices).zip(places) {
+            let along = index + if index < 0 { size } else { 0 };
+            // negative where either is
+            wrong |= along | last.wrapping_sub(along);
+            *result = place(number, along as isize);
+        }
+        wrong >= 0
+    }
+
     /// The error of an index that names none.
     pub(super) fn error(&self, index: i64) -> Error {
         Error::IndexOutOfBounds {
