@@ -44,9 +44,9 @@ $(TOOLS)/bin/cargo-deny:
 # examples are built together with the module, so that nothing is built twice
 EXAMPLE := cargo build --release -p mlx-oxide -p mlx-oxide-python $(FEATURES:buffer-protocol=mlx-oxide-python/buffer-protocol,mlx-oxide/gpu) --example
 
-bench: ## bytes and operations a second; LIMITS="GB/s Gop/s" of the machine give shares of them
+bench: ## bytes and operations a second, and their shares of what the machine gives
 	$(EXAMPLE) roofline
-	$(TARGET)/release/examples/roofline $(LIMITS)
+	$(TARGET)/release/examples/roofline
 
 accuracy: ## docs/accuracy.md; EVERY=n goes through one in n numbers
 	$(EXAMPLE) accuracy

@@ -4,7 +4,7 @@ usage: report.py RESULTS.json [LIMITS.txt]
 
 RESULTS.json has for each case the median seconds of each framework, in one run on one machine in
 turn: {"case": {"t": {"ours": …, "torch": …, "jax": …, "mlx": …}}}. The first framework is ours.
-LIMITS.txt is what the example `roofline` prints, given the machine's limits.
+LIMITS.txt is what the example `roofline` prints.
 Why a case is slower than the best of the others, and what would help, stands in reasons.toml.
 """
 
@@ -75,9 +75,10 @@ def near_the_limits(printed: str) -> list[str]:
         "## Near the limits",
         "",
         f"Every kernel family by itself ({heading}): bytes that must be read and written once and",
-        "multiplications and additions, a second; the limit is the larger of bytes over bandwidth and",
-        "operations over peak, and its share of the time is the last column. More than 100% means that",
-        "the caches helped, or Winograd's algorithm.",
+        "multiplications and additions, a second, and what loops that only read and only compute reached",
+        "at the same time. The limit is the larger of bytes over the one and operations over the other;",
+        "its share of the time is the last column. More than 100% means that the caches helped, or",
+        "Winograd's algorithm.",
         "",
         "| " + " | ".join(["case", *columns]) + " |",
         "|" + " --- |" * (len(columns) + 1),

@@ -1,18 +1,24 @@
 //! What each kernel family achieves: bytes and operations a second.
-//! `cargo run --release --example roofline [GB/s of memory] [Gop/s of all threads in f32]`.
+//! `cargo run --release --example roofline`.
 //!
 //! Bytes are what must be read and written once; operations are multiplications and additions.
-//! With the machine's limits given, the last column is the floor, the larger of bytes over
-//! bandwidth and operations over peak, over the time: 100% is the limit, and more means that the
-//! caches helped, that Winograd's algorithm did, or that 16-bit units are faster.
+//! The last column is the floor, the larger of bytes over bandwidth and operations over peak, over
+//! the time: 100% is the limit, and more means that the caches helped, that Winograd's algorithm
+//! did, or that 16-bit units are faster. Bandwidth and peak are the best that loops reach which only
+//! read or only compute, measured in turn with the case.
 
+mod limits;
+
+use limits::{Meter, Pace};
 use mlx_oxide::ops::{self, fast, quantized, random};
 use mlx_oxide::{Array, Dtype, Result, eval, parallel};
 use mlx_oxide_ir::{Packing, QuantizationMode};
 use std::time::Instant;
 
 /// Shortest time that a case is measured for, in seconds.
-const LEAST: f64 = 0.3;
+const LEAST: f64 = 0.5;
+/// Evaluations between two measurements of what the machine gives.
+const TURN: usize = 3;
 
 /// A case: what runs, and what it must do at least.
 struct Case {
@@ -37,17 +43,20 @@ impl Case {
         }
     }
 
-    /// The least time of an evaluation, in seconds.
-    fn time(&self) -> Result<f64> {
+    /// The least time of an evaluation, in seconds, and what the machine gave meanwhile.
+    fn time(&self, meter: &Meter) -> Result<(f64, Pace)> {
         eval(&[(self.run)()?])?;
-        let (start, mut least) = (Instant::now(), f64::INFINITY);
+        let (start, mut least, mut pace) = (Instant::now(), f64::INFINITY, meter.pace()?);
         while start.elapsed().as_secs_f64() < LEAST {
-            let output = (self.run)()?;
-            let begin = Instant::now();
-            eval(std::slice::from_ref(&output))?;
-            least = least.min(begin.elapsed().as_secs_f64());
+            for _ in 0..TURN {
+                let output = (self.run)()?;
+                let begin = Instant::now();
+                eval(std::slice::from_ref(&output))?;
+                least = least.min(begin.elapsed().as_secs_f64());
+            }
+            pace = pace.max(meter.pace()?);
         }
-        Ok(least)
+        Ok((least, pace))
     }
 }
 
@@ -217,24 +226,12 @@ fn movement() -> Result<Vec<Case>> {
 
 fn main() -> Result<()> {
     mlx_oxide::init();
-    let limit = |place: usize| -> Option<f64> {
-        let number: f64 = std::env::args().nth(place)?.parse().ok()?;
-        Some(number * 1e9)
-    };
-    let limits = limit(1).zip(limit(2));
-    let given = limits.map(|(bandwidth, peak)| {
-        let (bandwidth, peak) = (bandwidth / 1e9, peak / 1e9);
-        format!(", {bandwidth:.0} GB/s of memory, {peak:.0} Gop/s in f32")
-    });
+    println!("{} threads\n", parallel::threads());
     println!(
-        "{} threads{}\n",
-        parallel::threads(),
-        given.unwrap_or_default()
+        "{:<36} {:>10} {:>10} {:>10} {:>12} {:>12} {:>7}",
+        "", "ms", "GB/s", "Gop/s", "of GB/s", "of Gop/s", "limit"
     );
-    println!(
-        "{:<36} {:>10} {:>10} {:>10} {:>7}",
-        "", "ms", "GB/s", "Gop/s", "limit"
-    );
+    let meter = Meter::new()?;
     let families = [
         elementwise,
         reductions,
@@ -244,19 +241,18 @@ fn main() -> Result<()> {
     ];
     for family in families {
         for case in family()? {
-            let time = case.time()?;
+            let (time, pace) = case.time(&meter)?;
             let (bytes, operations) = (case.bytes as f64, case.operations as f64);
-            let share = limits.map(|(bandwidth, peak)| {
-                let floor = (bytes / bandwidth).max(operations / peak);
-                format!("{:.0}%", 100.0 * floor / time)
-            });
+            let floor = (bytes / pace.bandwidth).max(operations / pace.peak);
             println!(
-                "{:<36} {:>10.3} {:>10.1} {:>10.1} {:>7}",
+                "{:<36} {:>10.3} {:>10.1} {:>10.1} {:>12.1} {:>12.1} {:>6.0}%",
                 case.name,
                 time * 1e3,
                 bytes / time / 1e9,
                 operations / time / 1e9,
-                share.as_deref().unwrap_or("–")
+                pace.bandwidth / 1e9,
+                pace.peak / 1e9,
+                100.0 * floor / time,
             );
         }
         println!();
