@@ -172,16 +172,16 @@ const MANY: usize = 2048;
 /// Bytes of a vector.
 const PART: usize = 32;
 
-/// Copies bytes by vectors where they are few, or where both places hardly differ modulo a page:
-/// some processors then take the next line to be read for the one just written, which makes the
-/// system's function ten times as slow.
+/// Copies bytes by vectors where they are few, or where the destination is hardly ahead of the source
+/// modulo a page: some processors then take what is read next for what was just written, which makes
+/// the system's function ten times as slow.
 ///
 /// # Safety
 /// Both are valid for so many bytes and do not overlap.
 #[inline(always)]
 unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
     let ahead = (to.addr() % 4096).wrapping_sub(from.addr() % 4096) % 4096;
-    if bytes >= MANY && !(1..256).contains(&ahead) {
+    if bytes >= MANY && !(1..PART).contains(&ahead) {
         // SAFETY: the caller's promise
         return unsafe { to.copy_from_nonoverlapping(from, bytes) };
     }
@@ -206,6 +206,12 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
         return unsafe { copy_few(to, from, bytes) };
     }
     let mut place = 0;
+    if bytes >= MANY {
+        // vectors across two lines take twice as long to write
+        write(0, part(0));
+        write(PART, part(PART));
+        place = to.addr().next_multiple_of(2 * PART) - to.addr();
+    }
     while place + 4 * PART <= bytes {
         // all read before the first is written, which may look like the next read's place
         let parts = [0, 1, 2, 3].map(|number| part(place + number * PART));
@@ -338,6 +344,34 @@ mod tests {
                 // SAFETY: the rows lie in both vectors
                 unsafe { copy_rows(rows, isa) };
                 assert_eq!(found, expected, "{isa:?} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_rows_hardly_ahead_of_their_source_modulo_a_page_are_copied() {
+        let source: Vec<u8> = (0..4096).map(|number| (number % 251) as u8).collect();
+        for isa in Isa::ALL {
+            for bytes in [2048, 2049, 2079, 2176, 4000] {
+                for ahead in 0..40 {
+                    let mut found = vec![0xff; 3 * 4096];
+                    let page = source.as_ptr().addr().wrapping_sub(found.as_ptr().addr()) % 4096;
+                    let first = page + ahead;
+                    let rows = ByteRows {
+                        destination: found[first..].as_mut_ptr(),
+                        pitch: 0,
+                        source: source.as_ptr(),
+                        stride: 0,
+                        bytes,
+                        count: 1,
+                        groups: (1, 0, 0),
+                    };
+                    // SAFETY: the row lies in both vectors
+                    unsafe { copy_rows(rows, isa) };
+                    assert_eq!(found[first..first + bytes], source[..bytes], "{ahead}");
+                    let (before, after) = (&found[..first], &found[first + bytes..]);
+                    assert!(before.iter().chain(after).all(|byte| *byte == 0xff));
+                }
             }
         }
     }
