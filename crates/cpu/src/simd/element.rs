@@ -34,8 +34,6 @@ pub trait Element: Copy + 'static {
     type Modular: Element;
     /// The type that is zero by the same bits.
     type Bits: Element;
-    /// The type that it is folded as: itself, unless it is converted by a loop of its own first.
-    type Folded: Element;
 
     /// The value.
     fn wide(self) -> Self::Wide;
@@ -234,7 +232,6 @@ macro_rules! elements {
             type Sum = $total;
             type Modular = $modular;
             type Bits = $bits;
-            type Folded = $element;
             #[inline(always)]
             fn wide(self) -> $element {
                 self
@@ -282,7 +279,6 @@ impl Element for Truth {
     type Sum = i32;
     type Modular = Truth;
     type Bits = u8;
-    type Folded = Truth;
     #[inline(always)]
     fn wide(self) -> u8 {
         u8::from(self.0 != 0)
@@ -315,7 +311,6 @@ impl<H: Half + 'static> Element for Packed<H> {
     type Sum = Packed<H>;
     type Modular = Packed<H>;
     type Bits = Packed<Float16>;
-    type Folded = H::Folded;
     #[inline(always)]
     fn wide(self) -> f32 {
         H::widen(self.0)

@@ -165,16 +165,21 @@ where
 #[inline(always)]
 fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     if elements.len() < FEW {
-        let mut value = fold.identity();
-        for element in elements {
-            value = fold.combine(value, fold.lift(*element));
-        }
-        return value;
+        return fold_in_turn(fold, elements);
     }
     if elements.len() < SOME {
         return fold_lanes::<F, FEW>(fold, elements);
     }
     fold_lanes::<F, { 2 * FEW }>(fold, elements)
+}
+
+#[inline(always)]
+fn fold_in_turn<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
+    let mut value = fold.identity();
+    for element in elements {
+        value = fold.combine(value, fold.lift(*element));
+    }
+    value
 }
 
 /// The last elements, too few for all accumulators, follow one by one: a vector that waits for them
@@ -266,11 +271,120 @@ fn join<F: Fold, const N: usize>(fold: F, lanes: &mut [F::Acc; N]) -> F::Acc {
     lanes[0]
 }
 
+/// Rows that are folded side by side.
+const ROWS: usize = 8;
+
+/// Calls `put(number, value)` for `count` rows of `length` elements, which `row` gives by number.
+/// The values are those of [`fold_slice`]. Rows of some length are folded side by side if that is
+/// worth the code.
+#[inline(always)]
+pub fn fold_rows<'a, F: Fold>(
+    fold: F,
+    (length, worth): (usize, bool),
+    count: usize,
+    row: impl Fn(usize) -> &'a [F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) where
+    F::In: 'a,
+{
+    if length < FEW {
+        // a loop of its own: a row takes less time than the choice among the others
+        for number in 0..count {
+            put(number, fold_in_turn(fold, &row(number)[..length]));
+        }
+        return;
+    }
+    let mut first = 0;
+    if worth && (SOME..MANY).contains(&length) {
+        while first + ROWS <= count {
+            let values = fold_side_by_side(fold, length, |number| row(first + number));
+            for (number, value) in values.into_iter().enumerate() {
+                put(first + number, value);
+            }
+            first += ROWS;
+        }
+    }
+    for number in first..count {
+        put(number, fold_slice(fold, row(number)));
+    }
+}
+
+/// As [`fold_lanes`] for several rows, whose lanes are joined together: no register is half empty.
+#[inline(always)]
+fn fold_side_by_side<'a, F: Fold>(
+    fold: F,
+    length: usize,
+    row: impl Fn(usize) -> &'a [F::In],
+) -> [F::Acc; ROWS]
+where
+    F::In: 'a,
+{
+    let mut lanes = [[fold.identity(); FEW]; ROWS];
+    for (number, lanes) in lanes.iter_mut().enumerate() {
+        let (whole, _) = row(number)[..length].as_chunks();
+        let wide: [F::Acc; 2 * FEW] = accumulate_whole(fold, [fold.identity(); 2 * FEW], whole);
+        for (lane, value) in lanes.iter_mut().enumerate() {
+            *value = fold.combine(wide[lane], wide[lane + FEW]);
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = &lanes;
+    let fours = [(a, e), (b, f), (c, g), (d, h)].map(|(a, b)| join_halves::<F, 4>(fold, a, b));
+    let [a, b, c, d] = &fours;
+    let pairs = [(a, c), (b, d)].map(|(a, b)| join_halves::<F, 2>(fold, a, b));
+    let mut values = join_halves::<F, 1>(fold, &pairs[0], &pairs[1]);
+    for column in length / (2 * FEW) * (2 * FEW)..length {
+        for (number, value) in values.iter_mut().enumerate() {
+            *value = fold.combine(*value, fold.lift(row(number)[column]));
+        }
+    }
+    values
+}
+
+/// Joins the halves of groups of `2 * H` lanes: those of the first vector and of the second in turn.
+#[inline(always)]
+fn join_halves<F: Fold, const H: usize>(
+    fold: F,
+    first: &[F::Acc; FEW],
+    second: &[F::Acc; FEW],
+) -> [F::Acc; FEW] {
+    let half = |later: usize| -> [F::Acc; FEW] {
+        std::array::from_fn(|lane| {
+            let (group, place) = (lane / (2 * H) * (2 * H), lane % (2 * H));
+            match place < H {
+                true => first[group + later * H + place],
+                false => second[group + later * H + place - H],
+            }
+        })
+    };
+    let (low, high) = (half(0), half(1));
+    std::array::from_fn(|lane| fold.combine(low[lane], high[lane]))
+}
+
 /// Folds one row into an accumulator for each column.
 #[inline(always)]
 pub fn fold_row<F: Fold>(fold: F, columns: &mut [F::Acc], row: &[F::In]) {
     for (column, element) in columns.iter_mut().zip(row) {
         *column = fold.combine(*column, fold.lift(*element));
+    }
+}
+
+/// Columns whose accumulators stay in registers while rows are folded into them.
+const ABREAST: usize = 32;
+
+/// Folds rows one after the other, each as long as there are columns.
+#[inline(always)]
+pub fn fold_few_rows<F: Fold>(fold: F, columns: &mut [F::Acc], rows: &[&[F::In]]) {
+    let (whole, rest) = columns.as_chunks_mut::<ABREAST>();
+    let done = whole.len() * ABREAST;
+    for (number, chunk) in whole.iter_mut().enumerate() {
+        let mut values = *chunk;
+        for row in rows {
+            fold_row(fold, &mut values, &row[number * ABREAST..][..ABREAST]);
+        }
+        *chunk = values;
+    }
+    for row in rows {
+        fold_row(fold, rest, &row[done..]);
     }
 }
 

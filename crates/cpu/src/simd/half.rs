@@ -1,7 +1,6 @@
 //! 16-bit floats. Arithmetic holds them as `f32` that are already rounded; these kernels convert
 //! and round. Ties go to even, NaN stays NaN, subnormals are kept.
 
-use super::element::{Element, Packed};
 use super::map::Map1;
 
 /// The bits of an `f16` as the `f32` of the same value.
@@ -89,9 +88,6 @@ pub fn f32_to_bf16(value: f32) -> u16 {
 
 /// A 16-bit floating format.
 pub trait Half: Sized + 'static {
-    /// What elements are folded as: `f32` where processors convert a vector by one instruction,
-    /// which the compiler does not find.
-    type Folded: Element;
     /// Its bits as a value.
     fn widen(bits: u16) -> f32;
     /// The nearest element's bits.
@@ -104,9 +100,40 @@ pub trait Half: Sized + 'static {
 pub struct Float16;
 /// The upper half of single precision.
 pub struct Bfloat16;
+/// IEEE 754 half precision that the processor widens, an element or a vector at a time: for kernels
+/// on [`Isa::Avx2`](super::Isa::Avx2) and above.
+pub struct NativeFloat16;
 
 impl Half for Float16 {
-    type Folded = f32;
+    #[inline(always)]
+    fn widen(bits: u16) -> f32 {
+        f16_to_f32(bits)
+    }
+    #[inline(always)]
+    fn narrow(value: f32) -> u16 {
+        f32_to_f16(value)
+    }
+    #[inline(always)]
+    fn round(value: f32) -> f32 {
+        round_to_f16(value)
+    }
+}
+
+impl Half for NativeFloat16 {
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn widen(bits: u16) -> f32 {
+        use std::arch::x86_64::{_mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32};
+        /// Of many such calls in a loop the compiler makes one of vectors.
+        #[target_feature(enable = "f16c")]
+        #[inline]
+        fn widen(bits: u16) -> f32 {
+            _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits.into())))
+        }
+        // SAFETY: kernels of this format run on processors that have the instruction
+        unsafe { widen(bits) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
         f16_to_f32(bits)
@@ -122,7 +149,6 @@ impl Half for Float16 {
 }
 
 impl Half for Bfloat16 {
-    type Folded = Packed<Bfloat16>;
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
         bf16_to_f32(bits)

@@ -69,41 +69,57 @@ pub fn arithmetic(op: Arithmetic, isa: Isa) -> Option<TileFn> {
     }
 }
 
+/// The loop of `(first op second) other third` in `f16`, where one operation takes the greater and
+/// the other the less, if the instruction set has one.
+pub fn clamp(maximum_first: bool, isa: Isa) -> Option<TileFn> {
+    match (isa, maximum_first) {
+        (Isa::Avx512, true) => Some(clamp_avx512::<0>),
+        (Isa::Avx512, false) => Some(clamp_avx512::<1>),
+        (Isa::Avx2, true) => Some(clamp_avx2::<0>),
+        (Isa::Avx2, false) => Some(clamp_avx2::<1>),
+        (Isa::Baseline, _) => None,
+    }
+}
+
 /// Defines a tile loop over vectors. The last, incomplete vector goes through copies of one
 /// vector's length, so that all lanes are treated alike:
-/// `looped!(widen_avx2, "avx2,fma,f16c", 8, u16 => f32, |a, _b| …)` is a loop over `u16` whose
-/// body turns pointers to 8 elements into a vector that `store` writes.
+/// `looped!(widen_avx2, "avx2,fma,f16c", 8, u16 => f32, false, |a, _b, _c, d| …)` is a loop over
+/// `u16` whose body makes of pointers to 8 elements a vector that it stores at `d`; there is a third
+/// operand if the flag says so.
 macro_rules! looped {
-    ($name:ident $(<$parameter:ident>)?, $features:literal, $lanes:literal, $in:ty => $out:ty, |$a:ident, $b:ident, $d:ident| $body:expr) => {
+    ($name:ident $(<$parameter:ident>)?, $features:literal, $lanes:literal, $in:ty => $out:ty, $ternary:literal, |$a:ident, $b:ident, $c:ident, $d:ident| $body:expr) => {
         /// # Safety
         /// As [`TileFn`].
         #[target_feature(enable = $features)]
         unsafe fn $name $(<const $parameter: u8>)? (
-            destination: *mut u8, lhs: *const u8, rhs: *const u8, _third: *const u8, count: usize,
+            destination: *mut u8, lhs: *const u8, rhs: *const u8, third: *const u8, count: usize,
         ) {
-            let vector = |$a: *const $in, $b: *const $in, $d: *mut $out| {
+            let vector = |$a: *const $in, $b: *const $in, $c: *const $in, $d: *mut $out| {
                 // SAFETY: both callers below pass pointers to as many elements as a vector has
                 unsafe { $body }
             };
             let (lhs, rhs) = (lhs.cast::<$in>(), rhs.cast::<$in>());
+            let third = if $ternary { third.cast::<$in>() } else { lhs };
             let destination = destination.cast::<$out>();
             let whole = count / $lanes * $lanes;
             let mut start = 0;
             while start < whole {
                 let at = start;
-                vector(lhs.wrapping_add(at), rhs.wrapping_add(at), destination.wrapping_add(at));
+                let (a, b, c) = (lhs.wrapping_add(at), rhs.wrapping_add(at), third.wrapping_add(at));
+                vector(a, b, c, destination.wrapping_add(at));
                 start += $lanes;
             }
             let rest = count - whole;
             if rest > 0 {
-                let (mut a, mut b) = ([<$in>::default(); $lanes], [<$in>::default(); $lanes]);
+                let [mut a, mut b, mut c] = [[<$in>::default(); $lanes]; 3];
                 let mut d = [<$out>::default(); $lanes];
                 // SAFETY: `whole + rest` elements are valid, and less than a vector's remain
                 unsafe {
                     a.as_mut_ptr().copy_from_nonoverlapping(lhs.add(whole), rest);
                     b.as_mut_ptr().copy_from_nonoverlapping(rhs.add(whole), rest);
+                    c.as_mut_ptr().copy_from_nonoverlapping(third.add(whole), rest);
                 }
-                vector(a.as_ptr(), b.as_ptr(), d.as_mut_ptr());
+                vector(a.as_ptr(), b.as_ptr(), c.as_ptr(), d.as_mut_ptr());
                 // SAFETY: as above
                 unsafe { destination.add(whole).copy_from_nonoverlapping(d.as_ptr(), rest) };
             }
@@ -113,16 +129,16 @@ macro_rules! looped {
 
 const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
-looped!(widen_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, u16 => f32, |a, _b, d| {
+looped!(widen_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, u16 => f32, false, |a, _b, _c, d| {
     _mm512_storeu_ps(d, _mm512_cvtph_ps(_mm256_loadu_si256(a.cast())))
 });
-looped!(narrow_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, f32 => u16, |a, _b, d| {
+looped!(narrow_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, f32 => u16, false, |a, _b, _c, d| {
     _mm256_storeu_si256(d.cast(), _mm512_cvtps_ph::<NEAREST>(_mm512_loadu_ps(a)))
 });
-looped!(round_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, f32 => f32, |a, _b, d| {
+looped!(round_avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, f32 => f32, false, |a, _b, _c, d| {
     _mm512_storeu_ps(d, _mm512_cvtph_ps(_mm512_cvtps_ph::<NEAREST>(_mm512_loadu_ps(a))))
 });
-looped!(arithmetic_avx512<OP>, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, u16 => u16, |a, b, d| {
+looped!(arithmetic_avx512<OP>, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, u16 => u16, false, |a, b, _c, d| {
     let lhs = _mm512_cvtph_ps(_mm256_loadu_si256(a.cast()));
     let rhs = _mm512_cvtph_ps(_mm256_loadu_si256(b.cast()));
     let value = match OP {
@@ -130,22 +146,21 @@ looped!(arithmetic_avx512<OP>, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c
         1 => _mm512_sub_ps(lhs, rhs),
         2 => _mm512_mul_ps(lhs, rhs),
         3 => _mm512_div_ps(lhs, rhs),
-        // of NaN and a number the second operand
-        4 => _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs), _mm512_max_ps(lhs, rhs), lhs),
-        _ => _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs), _mm512_min_ps(lhs, rhs), lhs),
+        4 => greater_of_16(lhs, rhs),
+        _ => less_of_16(lhs, rhs),
     };
     _mm256_storeu_si256(d.cast(), _mm512_cvtps_ph::<NEAREST>(value))
 });
-looped!(widen_avx2, "avx2,fma,f16c", 8, u16 => f32, |a, _b, d| {
+looped!(widen_avx2, "avx2,fma,f16c", 8, u16 => f32, false, |a, _b, _c, d| {
     _mm256_storeu_ps(d, _mm256_cvtph_ps(_mm_loadu_si128(a.cast())))
 });
-looped!(narrow_avx2, "avx2,fma,f16c", 8, f32 => u16, |a, _b, d| {
+looped!(narrow_avx2, "avx2,fma,f16c", 8, f32 => u16, false, |a, _b, _c, d| {
     _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(a)))
 });
-looped!(round_avx2, "avx2,fma,f16c", 8, f32 => f32, |a, _b, d| {
+looped!(round_avx2, "avx2,fma,f16c", 8, f32 => f32, false, |a, _b, _c, d| {
     _mm256_storeu_ps(d, _mm256_cvtph_ps(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(a))))
 });
-looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, |a, b, d| {
+looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, false, |a, b, _c, d| {
     let lhs = _mm256_cvtph_ps(_mm_loadu_si128(a.cast()));
     let rhs = _mm256_cvtph_ps(_mm_loadu_si128(b.cast()));
     let value = match OP {
@@ -153,9 +168,56 @@ looped!(arithmetic_avx2<OP>, "avx2,fma,f16c", 8, u16 => u16, |a, b, d| {
         1 => _mm256_sub_ps(lhs, rhs),
         2 => _mm256_mul_ps(lhs, rhs),
         3 => _mm256_div_ps(lhs, rhs),
-        // of NaN and a number the second operand
-        4 => _mm256_blendv_ps(_mm256_max_ps(lhs, rhs), lhs, _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs)),
-        _ => _mm256_blendv_ps(_mm256_min_ps(lhs, rhs), lhs, _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs)),
+        4 => greater_of_8(lhs, rhs),
+        _ => less_of_8(lhs, rhs),
+    };
+    _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value))
+});
+
+/// The greater of each two, NaN if one is.
+#[target_feature(enable = "avx512f")]
+fn greater_of_16(lhs: __m512, rhs: __m512) -> __m512 {
+    // of NaN and a number `max` gives the second operand
+    let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs);
+    _mm512_mask_blend_ps(unordered, _mm512_max_ps(lhs, rhs), lhs)
+}
+
+/// The less of each two, NaN if one is.
+#[target_feature(enable = "avx512f")]
+fn less_of_16(lhs: __m512, rhs: __m512) -> __m512 {
+    let unordered = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(lhs, lhs);
+    _mm512_mask_blend_ps(unordered, _mm512_min_ps(lhs, rhs), lhs)
+}
+
+/// As [`greater_of_16`].
+#[target_feature(enable = "avx2")]
+fn greater_of_8(lhs: __m256, rhs: __m256) -> __m256 {
+    let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs);
+    _mm256_blendv_ps(_mm256_max_ps(lhs, rhs), lhs, unordered)
+}
+
+/// As [`less_of_16`].
+#[target_feature(enable = "avx2")]
+fn less_of_8(lhs: __m256, rhs: __m256) -> __m256 {
+    let unordered = _mm256_cmp_ps::<_CMP_UNORD_Q>(lhs, lhs);
+    _mm256_blendv_ps(_mm256_min_ps(lhs, rhs), lhs, unordered)
+}
+
+looped!(clamp_avx512<ORDER>, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", 16, u16 => u16, true, |a, b, c, d| {
+    let value = _mm512_cvtph_ps(_mm256_loadu_si256(a.cast()));
+    let (near, far) = (_mm512_cvtph_ps(_mm256_loadu_si256(b.cast())), _mm512_cvtph_ps(_mm256_loadu_si256(c.cast())));
+    let value = match ORDER {
+        0 => less_of_16(greater_of_16(value, near), far),
+        _ => greater_of_16(less_of_16(value, near), far),
+    };
+    _mm256_storeu_si256(d.cast(), _mm512_cvtps_ph::<NEAREST>(value))
+});
+looped!(clamp_avx2<ORDER>, "avx2,fma,f16c", 8, u16 => u16, true, |a, b, c, d| {
+    let value = _mm256_cvtph_ps(_mm_loadu_si128(a.cast()));
+    let (near, far) = (_mm256_cvtph_ps(_mm_loadu_si128(b.cast())), _mm256_cvtph_ps(_mm_loadu_si128(c.cast())));
+    let value = match ORDER {
+        0 => less_of_8(greater_of_8(value, near), far),
+        _ => greater_of_8(less_of_8(value, near), far),
     };
     _mm_storeu_si128(d.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value))
 });

@@ -103,6 +103,8 @@ pub struct ByteRows {
     pub bytes: usize,
     /// How many rows there are.
     pub count: usize,
+    /// How many such groups of rows there are, and how far apart they are in both places.
+    pub groups: (usize, isize, isize),
 }
 
 /// Copies rows of bytes.
@@ -118,32 +120,71 @@ impl Kernel for ByteRows {
 
     #[inline(always)]
     fn run(self) {
-        for row in 0..self.count as isize {
-            let to = self.destination.wrapping_offset(row * self.pitch);
-            let from = self.source.wrapping_offset(row * self.stride);
-            // SAFETY: `copy_rows` has valid rows
-            unsafe { copy_bytes(to, from, self.bytes) };
+        let (groups, pitch, stride) = self.groups;
+        for group in 0..groups as isize {
+            let to = self.destination.wrapping_offset(group * pitch);
+            let from = self.source.wrapping_offset(group * stride);
+            self.group(to, from);
         }
     }
 }
 
+impl ByteRows {
+    /// Rows one `pitch` and `stride` after the other.
+    #[inline(always)]
+    fn group(&self, to: *mut u8, from: *const u8) {
+        match self.bytes {
+            // rows of heads and channels: a loop and its end would take as long as the moves
+            // SAFETY: `copy_rows` has valid rows, of so many bytes
+            64 => self.each(to, from, |to, from| unsafe { copy_array::<64>(to, from) }),
+            // SAFETY: as above
+            128 => self.each(to, from, |to, from| unsafe { copy_array::<128>(to, from) }),
+            // SAFETY: as above
+            256 => self.each(to, from, |to, from| unsafe { copy_array::<256>(to, from) }),
+            // SAFETY: as above
+            bytes => self.each(to, from, |to, from| unsafe { copy_bytes(to, from, bytes) }),
+        }
+    }
+
+    #[inline(always)]
+    fn each(&self, to: *mut u8, from: *const u8, copy: impl Fn(*mut u8, *const u8)) {
+        for row in 0..self.count as isize {
+            let from = from.wrapping_offset(row * self.stride);
+            copy(to.wrapping_offset(row * self.pitch), from);
+        }
+    }
+}
+
+/// Copies so many bytes, all of which are read before the first is written.
+///
+/// # Safety
+/// As [`copy_bytes`].
+#[inline(always)]
+unsafe fn copy_array<const BYTES: usize>(to: *mut u8, from: *const u8) {
+    // SAFETY: the caller's promise
+    let bytes = unsafe { from.cast::<[u8; BYTES]>().read_unaligned() };
+    // SAFETY: as above
+    unsafe { to.cast::<[u8; BYTES]>().write_unaligned(bytes) };
+}
+
 /// Bytes from which on the system's function is better: it writes lines without reading them.
 const MANY: usize = 2048;
+/// Bytes of a vector.
+const PART: usize = 32;
 
-/// Copies bytes by vectors where they are few, or where both places hardly differ modulo a page:
-/// some processors then take the next line to be read for the one just written, which makes the
-/// system's function ten times as slow.
+/// Copies bytes by vectors where they are few, or where the destination is hardly ahead of the source
+/// modulo a page: some processors then take what is read next for what was just written, which makes
+/// the system's function ten times as slow.
 ///
 /// # Safety
 /// Both are valid for so many bytes and do not overlap.
 #[inline(always)]
 unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
     let ahead = (to.addr() % 4096).wrapping_sub(from.addr() % 4096) % 4096;
-    if bytes >= MANY && !(1..256).contains(&ahead) {
+    if bytes >= MANY && !(1..PART).contains(&ahead) {
         // SAFETY: the caller's promise
         return unsafe { to.copy_from_nonoverlapping(from, bytes) };
     }
-    const PART: usize = 32;
     let part = |place: usize| {
         // SAFETY: the part lies within the bytes
         unsafe {
@@ -165,6 +206,12 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
         return unsafe { copy_few(to, from, bytes) };
     }
     let mut place = 0;
+    if bytes >= MANY {
+        // vectors across two lines take twice as long to write
+        write(0, part(0));
+        write(PART, part(PART));
+        place = to.addr().next_multiple_of(2 * PART) - to.addr();
+    }
     while place + 4 * PART <= bytes {
         // all read before the first is written, which may look like the next read's place
         let parts = [0, 1, 2, 3].map(|number| part(place + number * PART));
@@ -178,8 +225,10 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
         write(place, part(place));
         place = end;
     }
-    // the last part overlaps the one before
-    write(bytes - PART, part(bytes - PART));
+    if place < bytes {
+        // the last part overlaps the one before
+        write(bytes - PART, part(bytes - PART));
+    }
 }
 
 /// Copies fewer than 32 bytes by two parts that overlap.
@@ -277,7 +326,7 @@ mod tests {
         for isa in Isa::ALL {
             for bytes in (0..300).chain([2047, 2048, 2049]) {
                 let (pitch, stride) = (bytes + 3, bytes + 5);
-                let mut found = vec![0xff; 4 + 3 * pitch];
+                let mut found = vec![0xff; 4 + 6 * pitch];
                 let rows = ByteRows {
                     destination: found[1..].as_mut_ptr(),
                     pitch: pitch as isize,
@@ -285,15 +334,44 @@ mod tests {
                     stride: -(stride as isize),
                     bytes,
                     count: 3,
+                    groups: (2, 3 * pitch as isize, 11),
                 };
-                let mut expected = vec![0xff; 4 + 3 * pitch];
-                for row in 0..3 {
-                    let from = 7 + (2 - row) * stride;
+                let mut expected = vec![0xff; 4 + 6 * pitch];
+                for row in 0..6 {
+                    let from = 7 + (2 - row % 3) * stride + row / 3 * 11;
                     expected[1 + row * pitch..][..bytes].copy_from_slice(&source[from..][..bytes]);
                 }
                 // SAFETY: the rows lie in both vectors
                 unsafe { copy_rows(rows, isa) };
                 assert_eq!(found, expected, "{isa:?} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_rows_hardly_ahead_of_their_source_modulo_a_page_are_copied() {
+        let source: Vec<u8> = (0..4096).map(|number| (number % 251) as u8).collect();
+        for isa in Isa::ALL {
+            for bytes in [2048, 2049, 2079, 2176, 4000] {
+                for ahead in 0..40 {
+                    let mut found = vec![0xff; 3 * 4096];
+                    let page = source.as_ptr().addr().wrapping_sub(found.as_ptr().addr()) % 4096;
+                    let first = page + ahead;
+                    let rows = ByteRows {
+                        destination: found[first..].as_mut_ptr(),
+                        pitch: 0,
+                        source: source.as_ptr(),
+                        stride: 0,
+                        bytes,
+                        count: 1,
+                        groups: (1, 0, 0),
+                    };
+                    // SAFETY: the row lies in both vectors
+                    unsafe { copy_rows(rows, isa) };
+                    assert_eq!(found[first..first + bytes], source[..bytes], "{ahead}");
+                    let (before, after) = (&found[..first], &found[first + bytes..]);
+                    assert!(before.iter().chain(after).all(|byte| *byte == 0xff));
+                }
             }
         }
     }

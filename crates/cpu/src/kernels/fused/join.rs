@@ -19,6 +19,8 @@ pub(super) enum Plan {
     Within,
     /// With others before it: a loop, the values it reads, and its weight.
     Joined(TileFn, [u32; 3], usize),
+    /// With another before it, from elements of 16-bit floats straight to an output.
+    Elements(TileFn, [u32; 3]),
 }
 
 /// The plan of every instruction.
@@ -70,13 +72,39 @@ impl Planner<'_> {
         let instruction = &self.program.instructions[position];
         let dtype = instruction.dtype;
         let same = |&operand: &u32| self.program.dtype(operand as usize) == dtype;
-        if lane::is_half(dtype) || !instruction.operands.iter().all(same) {
+        if !instruction.operands.iter().all(same) {
             return;
+        }
+        if lane::is_half(dtype) {
+            return self.clamp(position, dtype);
         }
         match instruction.op {
             ScalarOp::Unary(op) => self.unary(position, op, dtype),
             ScalarOp::Binary(op) => self.binary(position, op, dtype),
             ScalarOp::Select | ScalarOp::Cast => {}
+        }
+    }
+
+    /// The greater and the less of inputs in a 16-bit float, shown once and not taken further.
+    fn clamp(&mut self, position: usize, dtype: Dtype) {
+        let (inputs, instruction) = (
+            self.program.inputs.len(),
+            &self.program.instructions[position],
+        );
+        let ScalarOp::Binary(second) = instruction.op else {
+            return;
+        };
+        let value = (inputs + position) as u32;
+        let shown = self.uses[value as usize] == 1 && self.program.outputs.contains(&value);
+        let [inner, far] = [instruction.operands[0], instruction.operands[1]];
+        let Some((maker, first, [value, near])) = self.only_binary(inner).filter(|_| shown) else {
+            return;
+        };
+        if [value, near, far].iter().all(|it| (*it as usize) < inputs)
+            && let Some(run) = lane::half_clamp(first, second, dtype, self.isa)
+        {
+            self.plans[maker] = Plan::Within;
+            self.plans[position] = Plan::Elements(run, [value, near, far]);
         }
     }
 

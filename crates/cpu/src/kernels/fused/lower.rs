@@ -105,7 +105,7 @@ impl<'a> Lowering<'a> {
         for (position, instruction) in program.instructions.iter().enumerate() {
             let operands: &[u32] = match &plans[position] {
                 Plan::Alone => &instruction.operands,
-                Plan::Within => &[],
+                Plan::Within | Plan::Elements(..) => &[],
                 Plan::Joined(_, operands, _) => operands,
             };
             for &operand in operands {
@@ -235,7 +235,11 @@ impl<'a> Lowering<'a> {
         if !used && shown.is_empty() {
             return Some(()); // of no use, or run within another
         }
-        if lane::is_half(self.program.instructions[position].dtype) {
+        if let Plan::Elements(run, values) = self.plans[position] {
+            let operands = values.map(|value| value as Slot);
+            self.step(run, self.output(shown[0]), operands);
+            self.lowered.weight += 1;
+        } else if lane::is_half(self.program.instructions[position].dtype) {
             if used || shown.len() > 1 || !self.on_elements(position, shown[0]) {
                 self.half_result(position, used, &shown)?;
             }
@@ -260,9 +264,6 @@ impl<'a> Lowering<'a> {
     fn on_elements(&mut self, position: usize, output: usize) -> bool {
         let instruction = &self.program.instructions[position];
         let dtype = instruction.dtype;
-        let ScalarOp::Binary(op) = instruction.op else {
-            return false;
-        };
         let elements = |&value: &u32| {
             let value = value as usize;
             self.location[value] == NOWHERE && self.program.inputs.get(value) == Some(&dtype)
@@ -270,11 +271,17 @@ impl<'a> Lowering<'a> {
         if !instruction.operands.iter().all(elements) {
             return false;
         }
-        let Some(run) = lane::half_binary(op, dtype, self.isa) else {
-            return false;
+        let run = match instruction.op {
+            ScalarOp::Unary(op) => lane::half_unary(op, self.isa),
+            ScalarOp::Binary(op) => lane::half_binary(op, dtype, self.isa),
+            ScalarOp::Select | ScalarOp::Cast => None,
         };
-        let [lhs, rhs] = [0, 1].map(|number| instruction.operands[number] as Slot);
-        self.step(run, self.output(output), [lhs, rhs, lhs]);
+        let Some(run) = run else { return false };
+        let mut operands = [instruction.operands[0] as Slot; 3];
+        for (slot, &operand) in operands.iter_mut().zip(&instruction.operands) {
+            *slot = operand as Slot;
+        }
+        self.step(run, self.output(output), operands);
         self.lowered.weight += 1;
         true
     }
@@ -370,7 +377,7 @@ impl<'a> Lowering<'a> {
     fn release_operands(&mut self, position: usize) {
         let operands: SmallVec<[u32; 3]> = match self.plans[position] {
             Plan::Joined(_, operands, _) => SmallVec::from_slice(&operands),
-            Plan::Alone | Plan::Within => {
+            Plan::Alone | Plan::Within | Plan::Elements(..) => {
                 SmallVec::from_slice(&self.program.instructions[position].operands)
             }
         };

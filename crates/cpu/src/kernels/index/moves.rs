@@ -168,43 +168,66 @@ impl Grid {
                     stride: 0,
                     bytes: end - start,
                     count: 1,
+                    groups: (1, 0, 0),
                 };
                 // SAFETY: the piece lies in the row
                 unsafe { strided::copy_rows(piece, isa) };
             });
             return;
         }
-        let run = shape[depth - 2];
-        let [pitch, stride] = [0, 1].map(|side| self.0.strides[side][depth - 2] * width as isize);
+        // two loops run within a kernel: the last but one, and the one before it
+        let level = depth.saturating_sub(3);
+        let (groups, run) = match depth {
+            2 => (1, shape[0]),
+            _ => (shape[depth - 3], shape[depth - 2]),
+        };
+        let steps = |axis: usize| [0, 1].map(|side| self.0.strides[side][axis] * width as isize);
+        let [pitch, stride] = steps(depth - 2);
+        let [group_pitch, group_stride] = if depth > 2 { steps(level) } else { [0, 0] };
         let outer = Grid(Collapsed {
-            shape: self.0.shape[..depth - 1].into(),
+            shape: self.0.shape[..level + 1].into(),
             strides: self
                 .0
                 .strides
                 .iter()
-                .map(|it| it[..depth - 1].into())
+                .map(|it| it[..level + 1].into())
                 .collect(),
         });
         let grain = (PIECE / bytes).max(1);
+        let rows = |number: usize, column: usize, (groups, count): (usize, usize)| {
+            outer.walk(number, number + 1, |to, from| {
+                let at = |outer: isize, inner: isize| {
+                    (column / run) as isize * outer + (column % run) as isize * inner
+                };
+                let rows = ByteRows {
+                    destination: destination
+                        .element(to)
+                        .wrapping_offset(at(group_pitch, pitch)),
+                    pitch,
+                    source: source
+                        .element(from)
+                        .wrapping_offset(at(group_stride, stride)),
+                    stride,
+                    bytes,
+                    count,
+                    groups: (groups, group_pitch, group_stride),
+                };
+                // SAFETY: the rows lie in both layouts
+                unsafe { strided::copy_rows(rows, isa) };
+            });
+        };
+        let within = groups * run;
         parallel::for_each_range(self.count(), grain, |start, end| {
             let mut first = start;
             while first < end {
-                let column = first % run;
-                let count = (run - column).min(end - first);
-                outer.walk(first / run, first / run + 1, |to, from| {
-                    let at = |step: isize| column as isize * step;
-                    let rows = ByteRows {
-                        destination: destination.element(to).wrapping_offset(at(pitch)),
-                        pitch,
-                        source: source.element(from).wrapping_offset(at(stride)),
-                        stride,
-                        bytes,
-                        count,
-                    };
-                    // SAFETY: the rows lie in both layouts
-                    unsafe { strided::copy_rows(rows, isa) };
-                });
-                first += count;
+                let column = first % within;
+                let left = (within - column).min(end - first);
+                let part = match column % run {
+                    0 if left >= run => (left / run, run),
+                    inner => (1, left.min(run - inner)),
+                };
+                rows(first / within, column, part);
+                first += part.0 * part.1;
             }
         });
     }

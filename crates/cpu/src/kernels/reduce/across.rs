@@ -8,7 +8,7 @@ use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Axis, Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{GROUP, fold_columns, fold_group, fold_row};
+use crate::simd::fold::{GROUP, fold_columns, fold_few_rows, fold_group, fold_row};
 use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::Strides;
@@ -301,22 +301,29 @@ impl<F: Reduction> Lines<'_, F> {
         unsafe { self.reducer.neighbours(place, count, room) }
     }
 
-    /// The same columns of a group of lines, `whole` if all of them.
+    /// The same columns of at most [`GROUP`] lines, `whole` if all columns.
     #[inline(always)]
     fn group<'l>(
         &self,
-        line: usize,
+        lines: Range<usize>,
         column: usize,
         (count, whole): (usize, bool),
         room: *mut MaybeUninit<F::In>,
     ) -> [&'l [F::In]; GROUP] {
+        let group = lines.len();
         if self.cut.in_order && whole {
-            let lines = self.in_place(line, 0, GROUP * count, room);
-            return std::array::from_fn(|row| &lines[row * count..(row + 1) * count]);
+            let lines = self.in_place(lines.start, 0, group * count, room);
+            return std::array::from_fn(|line| match line < group {
+                true => &lines[line * count..(line + 1) * count],
+                false => &[],
+            });
         }
-        std::array::from_fn(|row| {
-            let room = room.wrapping_add(row * count);
-            self.in_place(line + row, column, count, room)
+        std::array::from_fn(|line| match line < group {
+            true => {
+                let room = room.wrapping_add(line * count);
+                self.in_place(lines.start + line, column, count, room)
+            }
+            false => &[],
         })
     }
 
@@ -347,15 +354,23 @@ impl<F: Reduction> Lines<'_, F> {
             false => columns.len().min(ROOM / GROUP),
         };
         // the last line may be shorter
-        while self.cut.in_place && start + GROUP < end {
+        let whole = match end.checked_sub(1).map(|last| self.extent(last).1) {
+            Some(count) if count < columns.len() => end - 1,
+            _ => end,
+        };
+        while self.cut.in_place && start < whole {
+            let lines = start..whole.min(start + GROUP);
             let (mut column, whole) = (0, breadth == columns.len());
             for columns in columns.chunks_mut(breadth) {
                 let count = (columns.len(), whole);
-                let rows = self.group(start, column, count, room.0.as_mut_ptr());
-                fold_group(fold, columns, rows);
+                let rows = self.group(lines.clone(), column, count, room.0.as_mut_ptr());
+                match lines.len() {
+                    GROUP => fold_group(fold, columns, rows),
+                    few => fold_few_rows(fold, columns, &rows[..few]),
+                }
                 column += columns.len();
             }
-            start += GROUP;
+            start = lines.end;
         }
         for number in start..end {
             let line = if self.cut.in_place {

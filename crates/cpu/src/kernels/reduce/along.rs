@@ -4,7 +4,7 @@ use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
+use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_rows};
 use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -190,16 +190,30 @@ impl<F: Reduction> Kernel for InPlace<'_, F> {
 
     #[inline(always)]
     fn run(self) {
-        let (reducer, start, terms) = (self.0.reducer, self.0.rows.start, &self.0.terms);
+        let (reducer, terms) = (self.0.reducer, &self.0.terms);
         let loops = reducer.loops;
         let operand = reducer.source.pointer.cast::<F::In>();
         let operand = operand.wrapping_add(terms.start);
-        let mut walk = Walk::new(&loops.kept, start, loops.start, loops.result_start);
-        for _ in self.0.rows.clone() {
-            let from = operand.wrapping_offset(walk.place);
-            // SAFETY: so many neighbours in the operand, aligned
-            let row = unsafe { std::slice::from_raw_parts(from, terms.len()) };
-            self.0.write(walk.result, fold_slice(F::default(), row));
+        let Range { mut start, end } = self.0.rows;
+        let (outer, inner) = loops.kept.split_at(loops.kept.len() - 1);
+        let inner = inner[0];
+        let first = start / inner.size;
+        let mut walk = Walk::new(outer, first, loops.start, loops.result_start);
+        while start < end {
+            let column = start % inner.size;
+            let count = (inner.size - column).min(end - start);
+            let row = |number: usize| {
+                let place = walk.place + (column + number) as isize * inner.stride;
+                let from = operand.wrapping_offset(place);
+                // SAFETY: so many neighbours in the operand, aligned
+                unsafe { std::slice::from_raw_parts(from, terms.len()) }
+            };
+            let length = (terms.len(), F::WIDE);
+            fold_rows(F::default(), length, count, row, |number, value| {
+                let place = walk.result + (column + number) as isize * inner.step;
+                self.0.write(place, value);
+            });
+            start += count;
             walk.advance();
         }
     }

@@ -16,16 +16,15 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::kernels::fused;
 use crate::kernels::fused::prologue::Prepared;
-use crate::kernels::shared::Shared;
 use crate::simd::Isa;
-use crate::simd::element::Element;
+use crate::simd::element::{Element, Packed};
+use crate::simd::half::NativeFloat16;
 use crate::with_element;
 use kinds::{All, Any, Max, Min, Prod, Reduction, Sum};
 use loops::Loops;
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Reduce, ReduceKind, ReducedProgram, Result};
-use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
+use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
 use smallvec::smallvec;
 use source::Source;
 use std::mem::MaybeUninit;
@@ -60,7 +59,6 @@ fn run_with(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
             width: operand.dtype.size(),
             aligned: (pointer as usize).is_multiple_of(operand.dtype.size()),
             prologue: None,
-            widen: None,
         },
     };
     let result = by_kind(op, terms, operand.dtype, &call.outputs[0], isa)?;
@@ -98,7 +96,6 @@ fn run_program_with(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Re
         width: dtype.size(),
         aligned: true,
         prologue: None,
-        widen: None,
     };
     let result = if let Some(prologue) = prepared.prologue(op, call)? {
         let source = Source {
@@ -149,22 +146,25 @@ fn by_kind(
         | ReduceKind::Min
         | ReduceKind::LogSumExp => {}
     }
-    if dtype == Dtype::Float16 && terms.source.widen.is_none() {
-        return widened(op, terms, output, isa);
+    if dtype == Dtype::Float16 && isa > Isa::Baseline {
+        return by_order::<Packed<NativeFloat16>>(op, terms, output, isa);
     }
+    with_element!(dtype, T => by_order::<T>(op, terms, output, isa))
+}
+
+/// The reduction by a kind that needs more than bits.
+fn by_order<T: Element>(
+    op: &Reduce,
+    terms: Terms<'_>,
+    output: &ArrayType,
+    isa: Isa,
+) -> Result<Buffer> {
+    let name = op.name();
     match op.kind {
-        ReduceKind::Sum => {
-            with_element!(dtype, T => reduce::<Sum<Modular<T>>>(name, terms, output, isa))
-        }
-        ReduceKind::Prod => {
-            with_element!(dtype, T => reduce::<Prod<Modular<T>>>(name, terms, output, isa))
-        }
-        ReduceKind::Max => {
-            with_element!(dtype, T => reduce::<Max<Folded<T>>>(name, terms, output, isa))
-        }
-        ReduceKind::Min => {
-            with_element!(dtype, T => reduce::<Min<Folded<T>>>(name, terms, output, isa))
-        }
+        ReduceKind::Sum => reduce::<Sum<Modular<T>>>(name, terms, output, isa),
+        ReduceKind::Prod => reduce::<Prod<Modular<T>>>(name, terms, output, isa),
+        ReduceKind::Max => reduce::<Max<T>>(name, terms, output, isa),
+        ReduceKind::Min => reduce::<Min<T>>(name, terms, output, isa),
         ReduceKind::All | ReduceKind::Any | ReduceKind::LogSumExp => Err(Error::Internal {
             op: name,
             detail: "the terms of a sum of powers are needed twice".to_owned(),
@@ -172,35 +172,8 @@ fn by_kind(
     }
 }
 
-/// The reduction of `f16`, whose elements are converted before they are folded.
-fn widened(op: &Reduce, terms: Terms<'_>, output: &ArrayType, isa: Isa) -> Result<Buffer> {
-    let source = Source {
-        widen: Some(fused::widen(output.dtype, isa)),
-        ..terms.source
-    };
-    let wide = ArrayType::new(output.shape.clone(), Dtype::Float32);
-    let terms = Terms { source, ..terms };
-    let results = by_kind(op, terms, wide.dtype, &wide, isa)?;
-    let buffer = Buffer::allocate(op.name(), output.bytes())?;
-    let from = Shared(results.host_ptr()?.as_ptr());
-    let to = Shared(buffer.host_ptr()?.as_ptr());
-    let narrow = fused::narrow(output.dtype, isa);
-    parallel::for_each_range(output.size(), GRAIN, |start, end| {
-        let (to, from) = (to.element::<u16>(start), from.element::<f32>(start));
-        let (to, from) = (to.cast(), from.cast_const().cast());
-        // SAFETY: both have the output's elements, and these are in this task's hands alone
-        unsafe { narrow(to, from, from, from, end - start) };
-    });
-    Ok(buffer)
-}
-
-/// Results whose conversion is worth a thread.
-const GRAIN: usize = 64 << 10;
-
-/// The type that an element is folded as.
-type Folded<T> = <T as Element>::Folded;
 /// The type whose kernel for sums and products serves the element.
-type Modular<T> = <Folded<T> as Element>::Modular;
+type Modular<T> = <T as Element>::Modular;
 /// The type whose kernel for truth serves the element.
 type Bits<T> = <T as Element>::Bits;
 

@@ -28,22 +28,28 @@ fn reduced(
         dtype: Dtype::Float32,
         donatable: false,
     };
+    let results = reduced_operand(kind, operand, axes, isa);
+    bytemuck::pod_collect_to_vec(&results)
+}
+
+/// The bytes of the reduced operand.
+fn reduced_operand(kind: ReduceKind, operand: Operand, axes: &[usize], isa: Isa) -> Vec<u8> {
     let op = Reduce {
         kind,
         axes: axes.into(),
     };
-    let mut result = Shape::from(shape);
+    let (mut result, dtype) = (operand.layout.shape.clone(), operand.dtype);
     for &axis in axes {
         result[axis] = 1;
     }
     let call = Call {
         op: &Op::Reduce(op.clone()),
         inputs: &[operand],
-        outputs: &[ArrayType::new(result, Dtype::Float32)],
+        outputs: &[ArrayType::new(result, dtype)],
         stream: Stream::default_of(Device::CPU),
     };
     let results = run_with(&op, &call, isa).unwrap();
-    bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
+    results[0].buffer.host_bytes().unwrap().to_vec()
 }
 
 /// Small integers, whose sums are exact, with special values at some places.
@@ -99,9 +105,9 @@ fn rows_of_every_length_fold_as_one_by_one_on_every_instruction_set() {
 fn columns_of_every_length_fold_as_one_by_one_on_every_instruction_set() {
     for isa in Isa::ALL {
         for kind in KINDS {
-            for (rows, columns) in [1, 2, 9, 17, 128, 129, 1500]
+            for (rows, columns) in [1, 2, 5, 8, 9, 16, 17, 23, 128, 129, 1500]
                 .into_iter()
-                .flat_map(|rows| [2, 3, 17, 64, 511, 513].map(|columns| (rows, columns)))
+                .flat_map(|rows| [2, 3, 17, 64, 511, 513, 547].map(|columns| (rows, columns)))
                 .chain([(20, 4097), (300, 4097)])
             {
                 let values = values(rows * columns, true);
@@ -132,6 +138,48 @@ fn few_terms_of_many_results_fold_as_one_by_one_on_every_instruction_set() {
                         assert!(same(*found, expected), "{isa:?} {kind:?} {rows}×{terms}");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_have_the_same_bits_alone_and_among_others() {
+    for isa in Isa::ALL {
+        for kind in [ReduceKind::Sum, ReduceKind::Prod, ReduceKind::Max] {
+            for length in (1..=66).chain([100, 255, 511, 512, 513]) {
+                let values: Vec<f32> = (0..19 * length).map(|i| (i as f32).sin() + 1.1).collect();
+                let found = reduced(kind, &values, &[19, length], &[1], 0, isa);
+                for (row, found) in values.chunks(length).zip(found) {
+                    let alone = reduced(kind, row, &[length], &[0], 0, isa);
+                    assert_eq!(found.to_bits(), alone[0].to_bits(), "{isa:?} {length}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_set() {
+    let halves: Vec<half::f16> = (0..3 * 1031 * 5)
+        .map(|i| half::f16::from_f32((i as f32 * 0.7).sin()))
+        .collect();
+    let floats: Vec<f32> = halves.iter().map(|value| value.to_f32()).collect();
+    let bits: Vec<u16> = halves.iter().map(|value| value.to_bits()).collect();
+    for isa in Isa::ALL {
+        for kind in [ReduceKind::Sum, ReduceKind::Prod, ReduceKind::Max] {
+            for (shape, axes) in [([3, 1031, 5], 0), ([3, 1031, 5], 1), ([5, 3, 1031], 2)] {
+                let operand = Operand {
+                    buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&bits)).unwrap(),
+                    layout: Layout::contiguous(Shape::from(shape)),
+                    dtype: Dtype::Float16,
+                    donatable: false,
+                };
+                let found = reduced_operand(kind, operand, &[axes], isa);
+                let found: Vec<u16> = bytemuck::pod_collect_to_vec(&found);
+                let expected = reduced(kind, &floats, &shape, &[axes], 0, isa);
+                let expected = expected.iter().map(|value| half::f16::from_f32(*value));
+                assert!(found.into_iter().eq(expected.map(|value| value.to_bits())));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::real::Real;
 use crate::simd::half::{Bfloat16, Float16, Half, Narrow, Round, Widen};
-use crate::simd::{Isa, Map2, TileFn, map1, map2};
-use mlx_oxide_ir::{Binary, Dtype};
+use crate::simd::{Isa, Map1, Map2, Map3, TileFn, map1, map2, map3};
+use mlx_oxide_ir::{Binary, Dtype, Unary};
 use std::marker::PhantomData;
 
 /// Loops of `f16` by the processor's own conversions.
@@ -26,6 +26,10 @@ mod native {
         let (_, op) = TABLE.into_iter().find(|(binary, _)| *binary == op)?;
         arithmetic(op, isa)
     }
+
+    pub(super) fn clamp(maximum_first: bool, isa: Isa) -> Option<TileFn> {
+        crate::simd::hardware_half::clamp(maximum_first, isa)
+    }
 }
 
 /// There are none for this target.
@@ -44,6 +48,9 @@ mod native {
         None
     }
     pub(super) fn binary(_op: Binary, _isa: Isa) -> Option<TileFn> {
+        None
+    }
+    pub(super) fn clamp(_maximum_first: bool, _isa: Isa) -> Option<TileFn> {
         None
     }
 }
@@ -105,4 +112,65 @@ pub(in crate::kernels::fused) fn half_binary(op: Binary, dtype: Dtype, isa: Isa)
     }
     on_elements!(op, isa, Add Subtract Multiply Divide Maximum Minimum);
     None
+}
+
+/// Kernel: the magnitude of an element of either format, or the element with the other sign.
+struct Sign<const KEPT: u16, const FLIPPED: u16>;
+
+impl<const KEPT: u16, const FLIPPED: u16> Map1 for Sign<KEPT, FLIPPED> {
+    type In = u16;
+    type Out = u16;
+    #[inline(always)]
+    fn apply(operand: u16) -> u16 {
+        (operand & KEPT) ^ FLIPPED
+    }
+}
+
+/// The loop of a unary operation from elements to elements; none if there is no such loop.
+pub(in crate::kernels::fused) fn half_unary(op: Unary, isa: Isa) -> Option<TileFn> {
+    if op == Unary::Abs {
+        Some(map1::<Sign<0x7fff, 0>>(isa))
+    } else if op == Unary::Negative {
+        Some(map1::<Sign<0xffff, 0x8000>>(isa))
+    } else {
+        None
+    }
+}
+
+/// Kernel: the greater and the less of elements, in either order.
+struct Clamp<H, const MAXIMUM_FIRST: bool>(PhantomData<H>);
+
+impl<H: Half, const MAXIMUM_FIRST: bool> Map3 for Clamp<H, MAXIMUM_FIRST> {
+    type First = u16;
+    type Rest = u16;
+    type Out = u16;
+    #[inline(always)]
+    fn apply(value: u16, near: u16, far: u16) -> u16 {
+        let (first, second) = match MAXIMUM_FIRST {
+            true => (Binary::Maximum, Binary::Minimum),
+            false => (Binary::Minimum, Binary::Maximum),
+        };
+        let inner = f32::binary(first, H::widen(value), H::widen(near));
+        H::narrow(f32::binary(second, inner, H::widen(far)))
+    }
+}
+
+/// The loop of `(a first b) second c` from elements to elements, for operations between which
+/// nothing is rounded; none if there is no such loop.
+pub(in crate::kernels::fused) fn half_clamp(
+    first: Binary,
+    second: Binary,
+    dtype: Dtype,
+    isa: Isa,
+) -> Option<TileFn> {
+    let maximum_first = match (first, second) {
+        (Binary::Maximum, Binary::Minimum) => true,
+        (Binary::Minimum, Binary::Maximum) => false,
+        _other => return None,
+    };
+    match (dtype, maximum_first) {
+        (Dtype::Float16, _) => native::clamp(maximum_first, isa),
+        (_, true) => Some(map3::<Clamp<Bfloat16, true>>(isa)),
+        (_, false) => Some(map3::<Clamp<Bfloat16, false>>(isa)),
+    }
 }

@@ -12,7 +12,7 @@ mod joined;
 mod real;
 
 pub(super) use cast::{cast, copy};
-pub(super) use half::{half_binary, round};
+pub(super) use half::{half_binary, half_clamp, half_unary, round};
 pub(in crate::kernels) use half::{narrow, widen};
 pub(super) use joined::{After, applied, chain};
 

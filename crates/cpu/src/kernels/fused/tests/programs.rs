@@ -120,6 +120,38 @@ fn an_input_is_not_overwritten_before_its_last_reading() {
 }
 
 #[test]
+fn bounds_of_16_bit_floats_agree_with_two_operations() {
+    let orders = [
+        (Binary::Maximum, Binary::Minimum),
+        (Binary::Minimum, Binary::Maximum),
+    ];
+    // the value alone; with the one before it; bounded by its own input; not the first operand
+    let shapes: [(&[u32], &[u32], &[u32]); 4] = [
+        (&[0, 1], &[3, 2], &[4]),
+        (&[0, 1], &[3, 2], &[3, 4]),
+        (&[0, 1], &[3, 0], &[4, 4]),
+        (&[0, 1], &[2, 3], &[4]),
+    ];
+    for dtype in [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32] {
+        for (first, second) in orders {
+            for (inner, outer, outputs) in shapes {
+                let program = ScalarProgram {
+                    inputs: vec![dtype; 3],
+                    instructions: vec![
+                        instruction(ScalarOp::Binary(first), inner, dtype),
+                        instruction(ScalarOp::Binary(second), outer, dtype),
+                    ],
+                    outputs: outputs.to_vec(),
+                };
+                for count in [1, 7, 16, 33, 3000] {
+                    check(program.clone(), &[count]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn dtypes_mix_in_one_program() {
     let (float, half, bool_) = (Dtype::Float32, Dtype::Float16, Dtype::Bool);
     let program = ScalarProgram {
