@@ -3,7 +3,7 @@
 use super::INNER;
 use super::compiled::compiled;
 use super::element::Element;
-use super::kernel::{Kernels, Tile};
+use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
@@ -15,6 +15,7 @@ use super::vector::prefetch_bytes;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
+use smallvec::SmallVec;
 
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
 const PACKED_BYTES: usize = 96 << 20;
@@ -23,9 +24,6 @@ const IN_PLACE_BYTES: usize = 24 << 10;
 /// Bytes of a left operand that kernels read in place, since it stays in the second cache. They
 /// read its rows as fast as packed ones, until rows far apart push each other out of a cache.
 const LHS_IN_PLACE_BYTES: usize = 256 << 10;
-/// Terms that are copied at a time for all panels, so that rows are read to their end: a whole
-/// panel's terms lie a row apart, which the sets of a cache hold few of.
-const STRIP: usize = 16;
 /// Rows of the left operand that one task packs.
 const PACK_ROWS: usize = 128;
 /// Columns of the right operand that one task packs.
@@ -411,32 +409,23 @@ impl<T: Element> Product<T> {
     ) {
         let first = block * INNER;
         let terms = INNER.min(terms - first);
-        let strip = match matrix.column_stride {
-            1 => STRIP,
-            _ => terms,
-        };
-        for begin in (0..terms).step_by(strip) {
-            let count = strip.min(terms - begin);
-            let term = (pass + first + begin) * self.each;
-            for panel in group.clone() {
-                let panel = panels.get(panel);
-                let padded_size = panels.width(&panel);
-                let piece = Piece {
-                    source: matrix.at(term, panel.first),
-                    terms: (count * self.each).min(self.sizes.1 - term),
-                    size: panel.size,
-                    padded: padded_size,
-                };
-                let to =
-                    to.wrapping_add(first * padded + panel.first * terms + begin * padded_size);
-                // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
-                unsafe {
-                    match self.each {
-                        1 => pack::pack(self.isa, &piece, to),
-                        _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
-                    }
-                };
-            }
+        let term = (pass + first) * self.each;
+        for panel in group {
+            let panel = panels.get(panel);
+            let piece = Piece {
+                source: matrix.at(term, panel.first),
+                terms: (terms * self.each).min(self.sizes.1 - term),
+                size: panel.size,
+                padded: panels.width(&panel),
+            };
+            let to = to.wrapping_add(first * padded + panel.first * terms);
+            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+            unsafe {
+                match self.each {
+                    1 => pack::pack(self.isa, &piece, to),
+                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                }
+            };
         }
     }
 
@@ -453,57 +442,52 @@ impl<T: Element> Product<T> {
         columns: std::ops::Range<usize>,
     ) {
         let padded = self.column_panels.padded();
+        // a division takes as long as a few terms
+        let strips: SmallVec<[Strip<T::Sum>; 32]> = rows
+            .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
+            .collect();
+        let lhs_row = match self.pack_lhs {
+            true => 0,
+            false => self.lhs.row_stride,
+        };
+        let sums = workspace.sums;
         for begin in (0..terms.max(1)).step_by(INNER) {
             let inner = INNER.min(terms - begin);
             for column in columns.clone() {
-                let column_panel = self.column_panels.get(column);
+                let panel = self.column_panels.get(column);
+                let width = self.column_panels.width(&panel);
+                let packed = begin * padded + panel.first * inner;
                 let (rhs, rhs_row) = match self.pack_rhs {
-                    true => (
-                        workspace
-                            .rhs
-                            .start
-                            .wrapping_add(begin * padded + column_panel.first * inner),
-                        self.column_panels.width(&column_panel) as isize,
-                    ),
+                    true => (workspace.rhs.start.wrapping_add(packed), width as isize),
                     false => (
-                        workspace.rhs.place(first + begin, column_panel.first),
+                        workspace.rhs.place(first + begin, panel.first),
                         workspace.rhs.row_stride,
                     ),
                 };
-                let next = rhs.wrapping_add(inner * self.column_panels.width(&column_panel));
+                let next = rhs.wrapping_add(inner * width).cast::<u8>();
                 let share = match self.pack_rhs {
-                    true => (inner * rhs_row as usize * size_of::<T::Sum>()).div_ceil(rows.len()),
+                    true => (inner * width * size_of::<T::Sum>()).div_ceil(strips.len()),
                     false => 0,
                 };
-                for (turn, row) in rows.clone().enumerate() {
+                for (turn, strip) in strips.iter().enumerate() {
                     // packed panels follow one another: the next comes while this one is used
-                    prefetch_bytes(next.cast::<u8>().wrapping_add(turn * share), share);
-                    let row_panel = self.row_panels.get(row);
+                    prefetch_bytes(next.wrapping_add(turn * share), share);
+                    let packed = begin * self.sizes.0 + strip.first * inner;
                     let lhs = match self.pack_lhs {
-                        true => workspace
-                            .lhs
-                            .start
-                            .wrapping_add(begin * self.sizes.0 + row_panel.first * inner),
-                        false => workspace.lhs.place(row_panel.first, first + begin),
+                        true => workspace.lhs.start.wrapping_add(packed),
+                        false => workspace.lhs.place(strip.first, first + begin),
                     };
-                    let kernel =
-                        (self.kernels.choose)(row_panel.size, column_panel.vectors, self.pack_lhs);
-                    let sums = workspace.sums;
                     // SAFETY: by the caller's promise; panels lie inside the matrices
                     unsafe {
-                        kernel(&Tile {
+                        (strip.kernels[panel.vectors - 1])(&Tile {
                             inner,
                             lhs,
-                            lhs_row: if self.pack_lhs {
-                                0
-                            } else {
-                                self.lhs.row_stride
-                            },
+                            lhs_row,
                             rhs,
                             rhs_row,
-                            output: sums.place(row_panel.first, column_panel.first).cast_mut(),
+                            output: sums.place(strip.first, panel.first).cast_mut(),
                             output_row: sums.row_stride,
-                            columns: column_panel.size,
+                            columns: panel.size,
                             accumulate: first + begin > 0,
                         });
                     }
