@@ -33,7 +33,12 @@ const TASK_ROWS: usize = 128;
 /// The most columns of the result that one task computes.
 const TASK_COLUMNS: usize = 512;
 /// Multiplications of a task that is not cut further, for which starting a thread pays.
-const TASK_WORK: usize = 1 << 20;
+const TASK_WORK: usize = 1 << 18;
+/// Elements of a task that packs and is not cut further.
+const PACK_WORK: usize = 1 << 14;
+/// Panels of columns at most that read the left operand in place: for so few it is not worth a
+/// copy.
+const FEW_PANELS: usize = 4;
 
 /// What happens to the sums: `alpha·sums + beta·addend`.
 #[derive(Clone, Copy)]
@@ -200,11 +205,15 @@ impl<T: Element> Product<T> {
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
-        let in_cache =
-            lhs.column_stride == 1 && rows * inner * size_of::<T>() <= LHS_IN_PLACE_BYTES;
-        let pack_lhs = !T::WIDE || !(in_cache || rows <= kernels.rows && lhs.column_stride == 1);
-        let small = inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows;
-        let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
+        let lhs_in_place = rows * inner * size_of::<T>() <= LHS_IN_PLACE_BYTES
+            || rows <= kernels.rows
+            || column_panels.count() <= FEW_PANELS;
+        let pack_lhs = !T::WIDE || lhs.column_stride != 1 || !lhs_in_place;
+        let is_panel =
+            column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
+        let rhs_in_place =
+            inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows || is_panel;
+        let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
         let most = inner.div_ceil(each).next_multiple_of(INNER).max(INNER);
@@ -322,6 +331,11 @@ impl<T: Element> Product<T> {
         let blocks = terms.div_ceil(INNER);
         let lhs_groups = Groups::new(&self.row_panels, PACK_ROWS);
         let rhs_groups = Groups::new(&self.column_panels, PACK_COLUMNS);
+        let threads = if shared { parallel::threads() } else { 1 };
+        let packed = self.column_panels.padded() * terms;
+        let wanted = threads.min(packed / PACK_WORK).div_ceil(blocks.max(1));
+        let count = rhs_groups.count().max(wanted);
+        let rhs_groups = rhs_groups.cut(count);
         let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
         let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
         each(shared, lhs_tasks + rhs_tasks, |task| {
