@@ -21,9 +21,11 @@ use smallvec::SmallVec;
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
 const IN_PLACE_BYTES: usize = 24 << 10;
-/// Bytes of a left operand that kernels read in place, since it stays in the second cache. They
-/// read its rows as fast as packed ones, until rows far apart push each other out of a cache.
-const LHS_IN_PLACE_BYTES: usize = 256 << 10;
+/// Bytes of an operand that kernels read in place, since it stays in the second cache. They read it
+/// as fast as a packed one, until rows far apart push each other out of a cache.
+const CACHED_BYTES: usize = 256 << 10;
+/// Bytes between rows of a right operand whose multiples leave few places in the first cache.
+const CROWDED: usize = 1 << 10;
 /// Rows of the left operand that one task packs.
 const PACK_ROWS: usize = 128;
 /// Columns of the right operand that one task packs.
@@ -35,7 +37,7 @@ const TASK_COLUMNS: usize = 512;
 /// Multiplications of a task that is not cut further, for which starting a thread pays.
 const TASK_WORK: usize = 1 << 18;
 /// Elements of a task that packs and is not cut further.
-const PACK_WORK: usize = 1 << 14;
+const PACK_WORK: usize = 1 << 13;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
 const FEW_PANELS: usize = 4;
@@ -205,14 +207,19 @@ impl<T: Element> Product<T> {
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
-        let lhs_in_place = rows * inner * size_of::<T>() <= LHS_IN_PLACE_BYTES
+        let lhs_in_place = rows * inner * size_of::<T>() <= CACHED_BYTES
             || rows <= kernels.rows
             || column_panels.count() <= FEW_PANELS;
         let pack_lhs = !T::WIDE || lhs.column_stride != 1 || !lhs_in_place;
         let is_panel =
             column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
+        let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
+        let rhs_bytes = match row_bytes.is_multiple_of(CROWDED) {
+            true => IN_PLACE_BYTES,
+            false => CACHED_BYTES,
+        };
         let rhs_in_place =
-            inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows || is_panel;
+            inner * columns * size_of::<T>() <= rhs_bytes || rows <= kernels.rows || is_panel;
         let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
