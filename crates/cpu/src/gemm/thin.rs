@@ -23,12 +23,12 @@ const SPAN: usize = TERMS;
 /// The most rows. Of more than [`ROWS`] the right operand is read again from the first cache; more
 /// than these had better meet packed slices of it.
 const MOST_ROWS: usize = 2 * ROWS;
-/// The most columns where the product is the transpose; for more than these the left operand is
-/// worth packing.
+/// The most columns where the product is the transpose and kernels cannot read the left operand
+/// where it is; for more than these it is worth packing.
 const MOST_COLUMNS: usize = 4 * ROWS;
 /// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
 /// columns would take longer than the product.
-pub(super) const LARGE: usize = 16 << 20;
+const LARGE: usize = 16 << 20;
 /// As [`SPAN`], of so many rows.
 const SPAN_OF_MOST: usize = SPAN / 4;
 
@@ -68,7 +68,12 @@ impl<T: Element> Thin<T> {
             });
         }
         let flat = lhs.column_stride == 1 || lhs.row_stride == 1;
-        if few(columns, rows, MOST_COLUMNS) && flat && inner > 0 {
+        // more columns meet rows where they are
+        let most = match T::WIDE && lhs.column_stride == 1 {
+            true => ROWS,
+            false => MOST_COLUMNS,
+        };
+        if few(columns, rows, most) && flat && inner > 0 {
             let finish = finish.map(|finish| Finish {
                 addend: finish.addend.map(Matrix::transposed),
                 ..finish
