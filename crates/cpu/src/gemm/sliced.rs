@@ -1,5 +1,5 @@
-//! Products of some rows with a right operand that the caches do not hold: a slice of its columns
-//! is packed a block of terms at a time and meets all rows at once, so that what is packed never
+//! Products of some rows with a right operand that the second cache does not hold: a slice of its
+//! columns is packed a block of terms at a time and meets all rows at once, so that what is packed never
 //! leaves the second cache.
 
 use super::dots::ROWS;
