@@ -76,8 +76,7 @@ unsafe fn dots<T: Element, const R: usize, const LANES: usize>(
         let left = lhs.map(|lhs| unsafe { lhs.add(first).cast::<[T::Sum; LANES]>().read() });
         for (column, start) in columns.into_iter().enumerate() {
             // SAFETY: by the caller's promise
-            let right = unsafe { start.add(first).cast::<[T; LANES]>().read() };
-            let right = right.map(T::widen);
+            let right = unsafe { T::widen_lanes::<LANES>(start.add(first)) };
             for (lanes, left) in lanes.iter_mut().zip(&left) {
                 for ((lane, left), right) in lanes[column].iter_mut().zip(left).zip(right) {
                     *lane = *lane + *left * right;
@@ -107,23 +106,36 @@ unsafe fn dots<T: Element, const R: usize, const LANES: usize>(
     })
 }
 
+/// Sums that rows are added to at a time.
+const ADDED: usize = 16;
+
 /// Adds rows times their factors.
 ///
 /// # Safety
-/// The rows are as long as the sums.
+/// The rows are as long as the sums; inlined into a function with the instructions of `T`.
 #[inline(always)]
 pub(crate) unsafe fn add_multiples<T: Element, const N: usize>(
     sums: &mut [T::Sum],
     factors: [T::Sum; N],
     rows: [*const T; N],
 ) {
-    // SAFETY: by the caller's promise
-    let rows = rows.map(|row| unsafe { std::slice::from_raw_parts(row, sums.len()) });
-    for (index, sum) in sums.iter_mut().enumerate() {
-        let mut total = *sum;
-        for (row, factor) in rows.iter().zip(factors) {
-            total = total + factor * row[index].widen();
+    let whole = sums.len() / ADDED * ADDED;
+    for first in (0..whole).step_by(ADDED) {
+        let sums = &mut sums[first..first + ADDED];
+        let mut totals: [T::Sum; ADDED] = std::array::from_fn(|index| sums[index]);
+        for (row, factor) in rows.into_iter().zip(factors) {
+            // SAFETY: by the caller's promise
+            let terms = unsafe { T::widen_lanes::<ADDED>(row.add(first)) };
+            for (total, term) in totals.iter_mut().zip(terms) {
+                *total = *total + factor * term;
+            }
         }
-        *sum = total;
+        sums.copy_from_slice(&totals);
+    }
+    for (index, sum) in sums.iter_mut().enumerate().skip(whole) {
+        for (row, factor) in rows.into_iter().zip(factors) {
+            // SAFETY: by the caller's promise
+            *sum = *sum + factor * unsafe { row.add(index).read() }.widen();
+        }
     }
 }

@@ -33,6 +33,18 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     }
     /// Whether [`Element::widen_row`] is faster than a loop over [`Element::widen`].
     const CONVERTED: bool = false;
+    /// The same elements as a type that the processor converts in registers, on machines where
+    /// [`Element::CONVERTED`] says so; else this type.
+    type Converted: Element<Sum = Self::Sum>;
+    /// The values of a few elements that lie side by side.
+    ///
+    /// # Safety
+    /// `N` elements can be read; inlined into a function with the instructions of the type.
+    #[inline(always)]
+    unsafe fn widen_lanes<const N: usize>(from: *const Self) -> [Self::Sum; N] {
+        // SAFETY: by the caller's promise
+        unsafe { from.cast::<[Self; N]>().read_unaligned() }.map(Self::widen)
+    }
     /// The values of elements that lie side by side.
     ///
     /// # Safety
@@ -91,6 +103,7 @@ macro_rules! scalar {
 
         impl Element for $type {
             type Sum = $type;
+            type Converted = $type;
             const WIDE: bool = true;
             #[inline(always)]
             fn widen(self) -> $type {
@@ -109,6 +122,7 @@ scalar!(f64, AVX512_DOUBLE, AVX2_DOUBLE, DOUBLE);
 
 impl Element for f16 {
     type Sum = f32;
+    type Converted = HardwareHalf;
     const WIDE: bool = false;
     const CONVERTED: bool = cfg!(target_arch = "x86_64");
     #[inline(always)]
@@ -165,8 +179,46 @@ unsafe fn narrow_halves(isa: Isa, from: *const f32, to: *mut u16, count: usize) 
     }
 }
 
+/// An `f16` that the processor converts.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub(crate) struct HardwareHalf(u16);
+
+impl Element for HardwareHalf {
+    type Sum = f32;
+    type Converted = HardwareHalf;
+    const WIDE: bool = false;
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn widen_lanes<const N: usize>(from: *const Self) -> [f32; N] {
+        use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps, _mm256_storeu_ps};
+        let mut values = [0.0; N];
+        for first in (0..N / 8 * 8).step_by(8) {
+            // SAFETY: by the caller's promise; eight elements are left on both sides
+            unsafe {
+                let halves = _mm_loadu_si128(from.add(first).cast());
+                _mm256_storeu_ps(values.as_mut_ptr().add(first), _mm256_cvtph_ps(halves));
+            }
+        }
+        for (index, value) in values.iter_mut().enumerate().skip(N / 8 * 8) {
+            // SAFETY: by the caller's promise
+            *value = unsafe { from.add(index).read() }.widen();
+        }
+        values
+    }
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f16_to_f32(self.0)
+    }
+    #[inline(always)]
+    fn narrow(sum: f32) -> Self {
+        HardwareHalf(f32_to_f16(sum))
+    }
+}
+
 impl Element for bf16 {
     type Sum = f32;
+    type Converted = bf16;
     const WIDE: bool = false;
     const BRAIN: bool = true;
     fn packed_kernels(isa: Isa) -> (&'static Kernels<f32>, usize) {

@@ -1,8 +1,11 @@
 //! The tile of a result that lives in registers.
 
-use super::panels::Panels;
+use super::panels::{Panel, Panels};
 use super::vector::{Vector, prefetch};
 use smallvec::SmallVec;
+
+/// Terms between two tests for the last one.
+const TERMS: usize = 4;
 
 /// One tile: `output ← lhs × rhs`, or added to the output.
 #[derive(Clone, Copy)]
@@ -57,18 +60,21 @@ impl<T> Kernels<T> {
     /// Some rows in strips, with kernels as [`Kernels::choose`] gives them.
     pub(crate) fn strips(&self, rows: usize, packed: bool) -> SmallVec<[Strip<T>; 16]> {
         let panels = Panels::new(rows, 1, self.rows);
-        let strip = |index| {
-            let panel = panels.get(index);
-            let kernel = |index: usize| {
-                let vectors = (index + 1).min(self.vectors);
-                (self.choose)(panel.size, vectors, packed)
-            };
-            Strip {
-                first: panel.first,
-                kernels: std::array::from_fn(kernel),
-            }
+        (0..panels.count())
+            .map(|index| self.strip(panels.get(index), packed))
+            .collect()
+    }
+
+    /// A strip of a panel's rows, no more than [`Kernels::rows`].
+    pub(crate) fn strip(&self, panel: Panel, packed: bool) -> Strip<T> {
+        let kernel = |index: usize| {
+            let vectors = (index + 1).min(self.vectors);
+            (self.choose)(panel.size, vectors, packed)
         };
-        (0..panels.count()).map(strip).collect()
+        Strip {
+            first: panel.first,
+            kernels: std::array::from_fn(kernel),
+        }
     }
 }
 
@@ -143,14 +149,16 @@ where
             (true, 0) => ROWS as isize,
             (true, step) => step,
         };
-        for _ in 0..tile.inner / 4 {
-            for _ in 0..4 {
+        // tiles at the edge are few: their loop is short
+        let terms = if WHOLE { TERMS } else { 1 };
+        for _ in 0..tile.inner / terms {
+            for _ in 0..terms {
                 step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
                 lhs = lhs.wrapping_offset(lhs_step);
                 rhs = rhs.wrapping_offset(tile.rhs_row);
             }
         }
-        for _ in 0..tile.inner % 4 {
+        for _ in 0..tile.inner % terms {
             step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);
             lhs = lhs.wrapping_offset(lhs_step);
             rhs = rhs.wrapping_offset(tile.rhs_row);
@@ -169,8 +177,7 @@ pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, co
 ) where
     V::Element: Default,
 {
-    // SAFETY: `Tile` reaches all rows, terms and columns; only the last vector may be partial,
-    // which the mask respects
+    // SAFETY: the caller's promise is the same
     unsafe {
         if tile.accumulate {
             for row in 0..ROWS {
@@ -180,29 +187,48 @@ pub(super) unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, co
             }
         }
         let mask = V::mask(tile.columns - (VECTORS - 1) * V::LANES);
-        // a mask for every term costs time and a register
-        let sums = match tile.columns == VECTORS * V::LANES {
-            true => sums::<V, ROWS, VECTORS, PACKED, true>(tile, mask),
-            false => sums::<V, ROWS, VECTORS, PACKED, false>(tile, mask),
-        };
+        // masks take time and a register
+        match tile.columns == VECTORS * V::LANES {
+            true => write::<V, ROWS, VECTORS, PACKED, true>(tile, mask),
+            false => write::<V, ROWS, VECTORS, PACKED, false>(tile, mask),
+        }
+    }
+}
+
+/// Writes the tile's sums. All columns exist if it is `WHOLE`, else the mask's.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn write<
+    V: Vector,
+    const ROWS: usize,
+    const VECTORS: usize,
+    const PACKED: bool,
+    const WHOLE: bool,
+>(
+    tile: &Tile<V::Element>,
+    mask: V::Mask,
+) where
+    V::Element: Default,
+{
+    // SAFETY: `Tile` reaches all rows, terms and columns; only the last vector may be partial,
+    // which the mask respects
+    unsafe {
+        let sums = sums::<V, ROWS, VECTORS, PACKED, WHOLE>(tile, mask);
         for (row, sums) in sums.iter().enumerate() {
             let to = tile.output.wrapping_offset(row as isize * tile.output_row);
             for (index, sum) in sums.iter().enumerate() {
                 let to = to.wrapping_add(index * V::LANES);
-                if index + 1 == VECTORS {
-                    let sum = if tile.accumulate {
-                        sum.add(V::load_part(to, mask))
-                    } else {
-                        *sum
-                    };
-                    sum.store_part(to, mask);
-                } else {
-                    let sum = if tile.accumulate {
-                        sum.add(V::load(to))
-                    } else {
-                        *sum
-                    };
-                    sum.store(to);
+                let whole = WHOLE || index + 1 < VECTORS;
+                let sum = match (tile.accumulate, whole) {
+                    (false, _) => *sum,
+                    (true, true) => sum.add(V::load(to)),
+                    (true, false) => sum.add(V::load_part(to, mask)),
+                };
+                match whole {
+                    true => sum.store(to),
+                    false => sum.store_part(to, mask),
                 }
             }
         }

@@ -62,6 +62,16 @@ impl<T> Matrix<T> {
         }
     }
 
+    /// The same elements, which have four bytes, as single precision.
+    pub(crate) fn single(self) -> Matrix<f32> {
+        debug_assert_eq!(size_of::<T>(), 4);
+        Matrix {
+            start: self.start.cast(),
+            row_stride: self.row_stride,
+            column_stride: self.column_stride,
+        }
+    }
+
     /// The same elements with rows and columns exchanged.
     pub(crate) fn transposed(self) -> Self {
         Matrix {

@@ -9,6 +9,8 @@ pub(crate) mod dots;
 pub(crate) mod element;
 pub(crate) mod kernel;
 pub(crate) mod matrix;
+#[cfg(target_arch = "x86_64")]
+mod narrow;
 pub(crate) mod pack;
 mod panels;
 mod product;

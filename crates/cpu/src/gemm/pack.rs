@@ -3,12 +3,18 @@
 use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::matrix::Matrix;
+#[cfg(target_arch = "x86_64")]
+use super::narrow;
+use super::vector::prefetch;
 use crate::simd::Isa;
 use crate::simd::square::EDGE;
 use crate::simd::turn::{Block, Target, transpose};
 
 /// Terms that are turned at a time when they lie side by side.
 const TURN: usize = 16;
+
+/// Bytes between a request for a line of a row and its use.
+const AHEAD: usize = 256;
 
 /// A piece of an operand, seen as one row a term.
 #[derive(Clone, Copy)]
@@ -47,6 +53,12 @@ impl<T> Piece<T> {
 /// machine has the instruction set.
 pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
     let (row, column) = (piece.source.row_stride, piece.source.column_stride);
+    #[cfg(target_arch = "x86_64")]
+    if T::WIDE && narrow::suits(isa, piece) {
+        let source = piece.source.single();
+        // SAFETY: the caller's promise is the same; elements of four bytes are `f32`
+        return unsafe { narrow::turn(source, (piece.terms, piece.size), to.cast()) };
+    }
     // SAFETY: the caller's promise is the same
     unsafe {
         if T::WIDE && row == 1 && column != 1 && piece.size >= EDGE {
@@ -167,6 +179,7 @@ unsafe fn copy_rows<T: Element>(piece: &Piece<T>, to: *mut T::Sum) {
     for term in 0..piece.terms {
         let from = piece.source.place(term, 0);
         let to = to.wrapping_add(term * piece.padded);
+        prefetch(from.cast::<u8>().wrapping_add(AHEAD));
         // SAFETY: by the promise of `pack`
         unsafe {
             copy_row(from, to, piece.size);

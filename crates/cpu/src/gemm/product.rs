@@ -3,7 +3,7 @@
 use super::INNER;
 use super::compiled::compiled;
 use super::element::Element;
-use super::kernel::{Kernels, Tile};
+use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
@@ -15,17 +15,17 @@ use super::vector::prefetch_bytes;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
+use smallvec::SmallVec;
 
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
 const IN_PLACE_BYTES: usize = 24 << 10;
-/// Bytes of a left operand that kernels read in place, since it stays in the second cache. They
-/// read its rows as fast as packed ones, until rows far apart push each other out of a cache.
-const LHS_IN_PLACE_BYTES: usize = 256 << 10;
-/// Terms that are copied at a time for all panels, so that rows are read to their end: a whole
-/// panel's terms lie a row apart, which the sets of a cache hold few of.
-const STRIP: usize = 16;
+/// Bytes of an operand that kernels read in place, since it stays in the second cache. They read it
+/// as fast as a packed one, until rows far apart push each other out of a cache.
+const CACHED_BYTES: usize = 256 << 10;
+/// Bytes between rows of a right operand whose multiples leave few places in the first cache.
+const CROWDED: usize = 1 << 10;
 /// Rows of the left operand that one task packs.
 const PACK_ROWS: usize = 128;
 /// Columns of the right operand that one task packs.
@@ -35,7 +35,12 @@ const TASK_ROWS: usize = 128;
 /// The most columns of the result that one task computes.
 const TASK_COLUMNS: usize = 512;
 /// Multiplications of a task that is not cut further, for which starting a thread pays.
-const TASK_WORK: usize = 1 << 20;
+const TASK_WORK: usize = 1 << 18;
+/// Elements of a task that packs and is not cut further.
+const PACK_WORK: usize = 1 << 13;
+/// Panels of columns at most that read the left operand in place: for so few it is not worth a
+/// copy.
+const FEW_PANELS: usize = 4;
 
 /// What happens to the sums: `alpha·sums + beta·addend`.
 #[derive(Clone, Copy)]
@@ -202,11 +207,20 @@ impl<T: Element> Product<T> {
         let (rows, inner, columns) = sizes;
         let row_panels = Panels::new(rows, 1, kernels.rows);
         let column_panels = Panels::new(columns, kernels.lanes, kernels.vectors);
-        let in_cache =
-            lhs.column_stride == 1 && rows * inner * size_of::<T>() <= LHS_IN_PLACE_BYTES;
-        let pack_lhs = !T::WIDE || !(in_cache || rows <= kernels.rows && lhs.column_stride == 1);
-        let small = inner * columns * size_of::<T>() <= IN_PLACE_BYTES || rows <= kernels.rows;
-        let pack_rhs = !T::WIDE || !small || (rhs.column_stride != 1 && columns > 1);
+        let lhs_in_place = rows * inner * size_of::<T>() <= CACHED_BYTES
+            || rows <= kernels.rows
+            || column_panels.count() <= FEW_PANELS;
+        let pack_lhs = !T::WIDE || lhs.column_stride != 1 || !lhs_in_place;
+        let is_panel =
+            column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
+        let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
+        let rhs_bytes = match row_bytes.is_multiple_of(CROWDED) {
+            true => IN_PLACE_BYTES,
+            false => CACHED_BYTES,
+        };
+        let rhs_in_place =
+            inner * columns * size_of::<T>() <= rhs_bytes || rows <= kernels.rows || is_panel;
+        let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
         let most = inner.div_ceil(each).next_multiple_of(INNER).max(INNER);
@@ -324,6 +338,11 @@ impl<T: Element> Product<T> {
         let blocks = terms.div_ceil(INNER);
         let lhs_groups = Groups::new(&self.row_panels, PACK_ROWS);
         let rhs_groups = Groups::new(&self.column_panels, PACK_COLUMNS);
+        let threads = if shared { parallel::threads() } else { 1 };
+        let packed = self.column_panels.padded() * terms;
+        let wanted = threads.min(packed / PACK_WORK).div_ceil(blocks.max(1));
+        let count = rhs_groups.count().max(wanted);
+        let rhs_groups = rhs_groups.cut(count);
         let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
         let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
         each(shared, lhs_tasks + rhs_tasks, |task| {
@@ -411,32 +430,23 @@ impl<T: Element> Product<T> {
     ) {
         let first = block * INNER;
         let terms = INNER.min(terms - first);
-        let strip = match matrix.column_stride {
-            1 => STRIP,
-            _ => terms,
-        };
-        for begin in (0..terms).step_by(strip) {
-            let count = strip.min(terms - begin);
-            let term = (pass + first + begin) * self.each;
-            for panel in group.clone() {
-                let panel = panels.get(panel);
-                let padded_size = panels.width(&panel);
-                let piece = Piece {
-                    source: matrix.at(term, panel.first),
-                    terms: (count * self.each).min(self.sizes.1 - term),
-                    size: panel.size,
-                    padded: padded_size,
-                };
-                let to =
-                    to.wrapping_add(first * padded + panel.first * terms + begin * padded_size);
-                // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
-                unsafe {
-                    match self.each {
-                        1 => pack::pack(self.isa, &piece, to),
-                        _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
-                    }
-                };
-            }
+        let term = (pass + first) * self.each;
+        for panel in group {
+            let panel = panels.get(panel);
+            let piece = Piece {
+                source: matrix.at(term, panel.first),
+                terms: (terms * self.each).min(self.sizes.1 - term),
+                size: panel.size,
+                padded: panels.width(&panel),
+            };
+            let to = to.wrapping_add(first * padded + panel.first * terms);
+            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+            unsafe {
+                match self.each {
+                    1 => pack::pack(self.isa, &piece, to),
+                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                }
+            };
         }
     }
 
@@ -453,57 +463,52 @@ impl<T: Element> Product<T> {
         columns: std::ops::Range<usize>,
     ) {
         let padded = self.column_panels.padded();
+        // a division takes as long as a few terms
+        let strips: SmallVec<[Strip<T::Sum>; 32]> = rows
+            .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
+            .collect();
+        let lhs_row = match self.pack_lhs {
+            true => 0,
+            false => self.lhs.row_stride,
+        };
+        let sums = workspace.sums;
         for begin in (0..terms.max(1)).step_by(INNER) {
             let inner = INNER.min(terms - begin);
             for column in columns.clone() {
-                let column_panel = self.column_panels.get(column);
+                let panel = self.column_panels.get(column);
+                let width = self.column_panels.width(&panel);
+                let packed = begin * padded + panel.first * inner;
                 let (rhs, rhs_row) = match self.pack_rhs {
-                    true => (
-                        workspace
-                            .rhs
-                            .start
-                            .wrapping_add(begin * padded + column_panel.first * inner),
-                        self.column_panels.width(&column_panel) as isize,
-                    ),
+                    true => (workspace.rhs.start.wrapping_add(packed), width as isize),
                     false => (
-                        workspace.rhs.place(first + begin, column_panel.first),
+                        workspace.rhs.place(first + begin, panel.first),
                         workspace.rhs.row_stride,
                     ),
                 };
-                let next = rhs.wrapping_add(inner * self.column_panels.width(&column_panel));
+                let next = rhs.wrapping_add(inner * width).cast::<u8>();
                 let share = match self.pack_rhs {
-                    true => (inner * rhs_row as usize * size_of::<T::Sum>()).div_ceil(rows.len()),
+                    true => (inner * width * size_of::<T::Sum>()).div_ceil(strips.len()),
                     false => 0,
                 };
-                for (turn, row) in rows.clone().enumerate() {
+                for (turn, strip) in strips.iter().enumerate() {
                     // packed panels follow one another: the next comes while this one is used
-                    prefetch_bytes(next.cast::<u8>().wrapping_add(turn * share), share);
-                    let row_panel = self.row_panels.get(row);
+                    prefetch_bytes(next.wrapping_add(turn * share), share);
+                    let packed = begin * self.sizes.0 + strip.first * inner;
                     let lhs = match self.pack_lhs {
-                        true => workspace
-                            .lhs
-                            .start
-                            .wrapping_add(begin * self.sizes.0 + row_panel.first * inner),
-                        false => workspace.lhs.place(row_panel.first, first + begin),
+                        true => workspace.lhs.start.wrapping_add(packed),
+                        false => workspace.lhs.place(strip.first, first + begin),
                     };
-                    let kernel =
-                        (self.kernels.choose)(row_panel.size, column_panel.vectors, self.pack_lhs);
-                    let sums = workspace.sums;
                     // SAFETY: by the caller's promise; panels lie inside the matrices
                     unsafe {
-                        kernel(&Tile {
+                        (strip.kernels[panel.vectors - 1])(&Tile {
                             inner,
                             lhs,
-                            lhs_row: if self.pack_lhs {
-                                0
-                            } else {
-                                self.lhs.row_stride
-                            },
+                            lhs_row,
                             rhs,
                             rhs_row,
-                            output: sums.place(row_panel.first, column_panel.first).cast_mut(),
+                            output: sums.place(strip.first, panel.first).cast_mut(),
                             output_row: sums.row_stride,
-                            columns: column_panel.size,
+                            columns: panel.size,
                             accumulate: first + begin > 0,
                         });
                     }

@@ -1,14 +1,15 @@
-//! Products of some rows with a right operand that the caches do not hold: a slice of its columns
-//! is packed a block of terms at a time and meets all rows at once, so that what is packed never
+//! Products of some rows with a right operand that the second cache does not hold: a slice of its
+//! columns is packed a block of terms at a time and meets all rows at once, so that what is packed never
 //! leaves the second cache.
 
 use super::dots::ROWS;
 use super::element::Element;
 use super::product::{Product, each};
-use super::thin::LARGE;
 use mlx_oxide_ir::{Error, Result};
 use parking_lot::Mutex;
 
+/// Bytes of a right operand that the second cache does not hold.
+const SLICED: usize = 1 << 20;
 /// The most rows. More take so long that packing once for all of them pays.
 const MOST_ROWS: usize = 64;
 /// Columns of a slice at most: with a block of terms, half of the second cache.
@@ -22,7 +23,7 @@ const SLICES: usize = 8;
 pub(super) fn suits<T: Element>((rows, inner, columns): (usize, usize, usize)) -> bool {
     (ROWS + 1..=MOST_ROWS).contains(&rows)
         && columns >= 2 * LEAST_COLUMNS
-        && inner * columns * size_of::<T>() >= LARGE
+        && inner * columns * size_of::<T>() >= SLICED
 }
 
 /// Computes the product by slices.

@@ -201,6 +201,30 @@ fn large_products_are_cut_into_tasks_without_gaps() {
 }
 
 #[test]
+fn many_rows_meet_few_columns_in_place() {
+    for isa in available() {
+        for columns in [8, 15, 16, 30, 32, 64] {
+            check::<f32>(isa, (1100, 300, columns), (Order::Rows, Order::Rows), None);
+        }
+        let finish = Some((2.0, -1.0));
+        check::<f32>(isa, (500, 530, 16), (Order::Rows, Order::Columns), finish);
+        check::<f64>(isa, (600, 270, 8), (Order::Rows, Order::Rows), None);
+    }
+}
+
+#[test]
+fn panels_of_every_number_of_rows_are_packed() {
+    for isa in available() {
+        for rows in 500..=512 {
+            for inner in [129, 135, 136, 137, 256 + 4, 256 + 9] {
+                let sizes = (rows, inner, 90);
+                check::<f32>(isa, sizes, (Order::Rows, Order::Rows), None);
+            }
+        }
+    }
+}
+
+#[test]
 fn some_rows_meet_large_operands_by_slices() {
     for isa in available() {
         for rows in [5, 17] {

@@ -12,7 +12,7 @@ use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
 
-/// Terms of dot products that several rows meet, or that are converted, at a time.
+/// Terms of dot products that several rows meet at a time.
 const TERMS: usize = 1024;
 /// Rows that are added up together.
 const ADDED: usize = 4;
@@ -23,12 +23,12 @@ const SPAN: usize = TERMS;
 /// The most rows. Of more than [`ROWS`] the right operand is read again from the first cache; more
 /// than these had better meet packed slices of it.
 const MOST_ROWS: usize = 2 * ROWS;
-/// The most columns where the product is the transpose; for more than these the left operand is
-/// worth packing.
+/// The most columns where the product is the transpose and kernels cannot read the left operand
+/// where it is; for more than these it is worth packing.
 const MOST_COLUMNS: usize = 4 * ROWS;
 /// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
 /// columns would take longer than the product.
-pub(super) const LARGE: usize = 16 << 20;
+const LARGE: usize = 16 << 20;
 /// As [`SPAN`], of so many rows.
 const SPAN_OF_MOST: usize = SPAN / 4;
 
@@ -68,7 +68,12 @@ impl<T: Element> Thin<T> {
             });
         }
         let flat = lhs.column_stride == 1 || lhs.row_stride == 1;
-        if few(columns, rows, MOST_COLUMNS) && flat && inner > 0 {
+        // more columns meet rows where they are
+        let most = match T::WIDE && lhs.column_stride == 1 {
+            true => ROWS,
+            false => MOST_COLUMNS,
+        };
+        if few(columns, rows, most) && flat && inner > 0 {
             let finish = finish.map(|finish| Finish {
                 addend: finish.addend.map(Matrix::transposed),
                 ..finish
@@ -126,6 +131,12 @@ impl<T: Element> Thin<T> {
         Ok(())
     }
 
+    /// Whether the processor converts elements in registers.
+    #[inline(always)]
+    fn converts(&self) -> bool {
+        T::CONVERTED && self.isa != Isa::Baseline
+    }
+
     /// # Safety
     /// The place is in the output.
     #[inline(always)]
@@ -177,13 +188,9 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
 unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
     let (rows, inner, _) = thin.sizes;
     let end = part.first + part.count;
-    let mut converted = Converted::new(thin.isa);
+    let converts = thin.converts();
     // more rows read the same terms again, from the first cache
-    let step = if converted.wanted || rows > 1 {
-        TERMS
-    } else {
-        inner
-    };
+    let step = if rows > 1 { TERMS } else { inner };
     let blocks = rows.div_ceil(ROWS);
     let columns = (part.first..end).step_by(COLUMNS);
     for (first, block) in columns.flat_map(|first| (0..blocks).map(move |block| (first, block))) {
@@ -198,11 +205,12 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
             let lhs = lhs.at(first_row, term);
             // SAFETY: by the caller's promise
             unsafe {
-                if converted.wanted {
-                    let columns = converted.rows(columns, terms);
-                    add_dots::<T::Sum>((rows, terms), lhs, columns, &mut sums);
-                } else {
-                    add_dots::<T>((rows, terms), lhs, columns, &mut sums);
+                match converts {
+                    true => {
+                        let columns = columns.map(<*const T>::cast);
+                        add_dots::<T::Converted>((rows, terms), lhs, columns, &mut sums);
+                    }
+                    false => add_dots::<T>((rows, terms), lhs, columns, &mut sums),
                 }
             }
         }
@@ -215,45 +223,6 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
     }
 }
 
-/// Elements that the processor converts itself, some rows at a time.
-struct Converted<T: Element> {
-    isa: Isa,
-    wanted: bool,
-    values: Vec<T::Sum>,
-}
-
-impl<T: Element> Converted<T> {
-    fn new(isa: Isa) -> Self {
-        let wanted = T::CONVERTED && isa != Isa::Baseline;
-        let size = if wanted { TERMS * ROWS } else { 0 };
-        Converted {
-            isa,
-            wanted,
-            values: vec![T::Sum::default(); size],
-        }
-    }
-
-    /// # Safety
-    /// The rows have `count` elements, [`TERMS`] at most; this machine has the instruction set.
-    #[inline(always)]
-    unsafe fn rows<const N: usize>(
-        &mut self,
-        rows: [*const T; N],
-        count: usize,
-    ) -> [*const T::Sum; N] {
-        const { assert!(N <= ROWS) };
-        let values = self.values.as_mut_ptr();
-        let mut place = values;
-        rows.map(|row| {
-            let to = place;
-            // SAFETY: by the caller's promise; there is room for `ROWS` rows
-            unsafe { T::widen_row(self.isa, row, to, count) };
-            place = place.wrapping_add(TERMS);
-            to.cast_const()
-        })
-    }
-}
-
 /// # Safety
 /// As for [`compute`]; the columns of a row lie side by side.
 #[inline(always)]
@@ -263,16 +232,15 @@ unsafe fn added_rows<T: Element, const ROWS: usize, const SPAN: usize>(
     part: &Part,
 ) {
     let inner = thin.sizes.1;
-    let mut converted = Converted::new(thin.isa);
     let mut sums = [[T::Sum::default(); SPAN]; ROWS];
     let whole = inner / ADDED * ADDED;
     // SAFETY: by the caller's promise
     unsafe {
         for first in (0..whole).step_by(ADDED) {
-            add_rows::<T, ADDED, SPAN>(thin, lhs, part, first, &mut converted, &mut sums);
+            add_rows::<T, ADDED, SPAN>(thin, lhs, part, first, &mut sums);
         }
         for term in whole..inner {
-            add_rows::<T, 1, SPAN>(thin, lhs, part, term, &mut converted, &mut sums);
+            add_rows::<T, 1, SPAN>(thin, lhs, part, term, &mut sums);
         }
         for (row, sums) in sums.iter().enumerate().take(thin.sizes.0) {
             for (column, sum) in sums[..part.count].iter().enumerate() {
@@ -292,23 +260,21 @@ unsafe fn add_rows<T: Element, const N: usize, const SPAN: usize>(
     lhs: Matrix<T::Sum>,
     part: &Part,
     first: usize,
-    converted: &mut Converted<T>,
     sums: &mut [[T::Sum; SPAN]],
 ) {
     let terms: [*const T; N] = std::array::from_fn(|term| thin.rhs.place(first + term, part.first));
     let rows = sums.iter_mut().enumerate().take(thin.sizes.0);
     // SAFETY: by the caller's promise
     unsafe {
-        if converted.wanted {
-            let terms = converted.rows(terms, part.count);
-            for (row, sums) in rows {
-                let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
-                add_multiples::<T::Sum, N>(&mut sums[..part.count], factors, terms);
-            }
-        } else {
-            for (row, sums) in rows {
-                let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
-                add_multiples::<T, N>(&mut sums[..part.count], factors, terms);
+        let converts = thin.converts();
+        for (row, sums) in rows {
+            let factors = std::array::from_fn(|term| lhs.place(row, first + term).read());
+            let sums = &mut sums[..part.count];
+            match converts {
+                true => {
+                    add_multiples::<T::Converted, N>(sums, factors, terms.map(<*const T>::cast))
+                }
+                false => add_multiples::<T, N>(sums, factors, terms),
             }
         }
     }
