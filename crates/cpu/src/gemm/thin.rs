@@ -29,8 +29,8 @@ const MOST_COLUMNS: usize = 4 * ROWS;
 /// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
 /// columns would take longer than the product.
 const LARGE: usize = 16 << 20;
-/// Bytes of an operand whose columns side by side are better read by kernels.
-const CACHED: usize = 512 << 10;
+/// Bytes for each row of an operand whose columns side by side are better read by kernels.
+const CACHED: usize = 256 << 10;
 /// As [`SPAN`], of so many rows.
 const SPAN_OF_MOST: usize = SPAN / 4;
 
@@ -64,7 +64,7 @@ impl<T: Element> Thin<T> {
             && (2..=ROWS).contains(&rows)
             && rhs.column_stride == 1
             && (2 * rows..).contains(&columns)
-            && inner * columns * size_of::<T>() <= CACHED;
+            && inner * columns * size_of::<T>() <= rows * CACHED;
         if in_registers {
             return None;
         }
