@@ -63,6 +63,7 @@ impl<T> Matrix<T> {
     }
 
     /// The same elements, which have four bytes, as single precision.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn single(self) -> Matrix<f32> {
         debug_assert_eq!(size_of::<T>(), 4);
         Matrix {

@@ -65,12 +65,18 @@ pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Su
             turn_squares(isa, piece, to);
         } else if T::CONVERTED && isa != Isa::Baseline && column == 1 {
             convert_rows(isa, piece, to);
-        } else if !T::WIDE && row == 1 && piece.size >= EDGE && piece.terms >= EDGE {
+        } else if !T::WIDE && row == 1 && piece.terms >= EDGE && has_squares(isa, piece) {
             turn_converted(isa, piece, to);
         } else {
             copy(isa, piece, to);
         }
     }
+}
+
+/// Whether converted lines of a piece are turned in registers.
+fn has_squares<T>(isa: Isa, piece: &Piece<T>) -> bool {
+    let is_narrow = cfg!(target_arch = "x86_64") && isa != Isa::Baseline;
+    piece.size >= EDGE || is_narrow && piece.size > 1 && piece.size == piece.padded
 }
 
 compiled! {
@@ -291,8 +297,7 @@ unsafe fn turn_converted<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum
             // SAFETY: by the promise of `pack`; a block is no larger than the lines
             unsafe {
                 convert_lines(isa, isa, from, (block.columns, block.rows), &mut lines);
-                let source = lines.as_ptr().cast();
-                transpose(target, source, size_of::<T::Sum>(), block, isa);
+                turn_lines(isa, &lines, block, piece.padded, target);
             }
         }
     }
@@ -300,6 +305,40 @@ unsafe fn turn_converted<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum
         // SAFETY: by the promise of `pack`
         unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
     }
+}
+
+/// Writes a block of lines that were converted.
+///
+/// # Safety
+/// As for [`transpose`], of a block that is no larger than the lines.
+unsafe fn turn_lines<S: Scalar>(
+    isa: Isa,
+    lines: &[[S; TERMS]; LINES],
+    block: Block,
+    padded: usize,
+    target: Target,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let piece = Piece {
+            source: Matrix {
+                start: lines.as_ptr().cast::<S>(),
+                row_stride: block.row_stride,
+                column_stride: block.column_stride,
+            },
+            terms: block.rows,
+            size: block.columns,
+            padded,
+        };
+        if narrow::suits(isa, &piece) {
+            let (source, sizes) = (piece.source.single(), (piece.terms, piece.size));
+            // SAFETY: the caller's promise is the same; elements of four bytes are `f32`
+            return unsafe { narrow::turn(source, sizes, target.start.cast()) };
+        }
+    }
+    let _ = padded; // only narrow blocks ask whether anything follows a term
+    // SAFETY: the caller's promise is the same
+    unsafe { transpose(target, lines.as_ptr().cast(), size_of::<S>(), block, isa) };
 }
 
 compiled! {

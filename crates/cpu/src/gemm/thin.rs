@@ -29,6 +29,8 @@ const MOST_COLUMNS: usize = 4 * ROWS;
 /// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
 /// columns would take longer than the product.
 const LARGE: usize = 16 << 20;
+/// Bytes for each row of an operand whose columns side by side are better read by kernels.
+const CACHED: usize = 256 << 10;
 /// As [`SPAN`], of so many rows.
 const SPAN_OF_MOST: usize = SPAN / 4;
 
@@ -57,6 +59,15 @@ impl<T: Element> Thin<T> {
             false => rows <= most && inner * columns * size_of::<T>() >= LARGE,
         };
         let flat = rhs.column_stride == 1 || rhs.row_stride == 1;
+        // kernels keep sums of several rows in registers, while the caches hold the operand
+        let in_registers = T::WIDE
+            && (2..=ROWS).contains(&rows)
+            && rhs.column_stride == 1
+            && (2 * rows..).contains(&columns)
+            && inner * columns * size_of::<T>() <= rows * CACHED;
+        if in_registers {
+            return None;
+        }
         if few(rows, columns, MOST_ROWS) && flat && inner > 0 {
             return Some(Thin {
                 isa,
