@@ -160,6 +160,30 @@ fn rows_have_the_same_bits_alone_and_among_others() {
 }
 
 #[test]
+fn runs_of_every_length_fold_as_one_by_one() {
+    for (outer, middle, inner) in [
+        (9, 3, 64),
+        (17, 2, 100),
+        (3, 4, 600),
+        (2, 1, 70),
+        (700, 2, 512),
+    ] {
+        let values = values(outer * middle * inner, true);
+        for kind in KINDS {
+            for isa in Isa::ALL {
+                let shape = [outer, middle, inner];
+                let found = reduced(kind, &values, &shape, &[0, 2], 1, isa);
+                for (number, found) in found.iter().enumerate() {
+                    let rows = (0..outer).map(|row| (row * middle + number) * inner);
+                    let terms = rows.flat_map(|row| values[row..row + inner].to_vec());
+                    assert!(same(*found, one_by_one(kind, terms)), "{kind:?} {shape:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_set() {
     let halves: Vec<half::f16> = (0..3 * 1031 * 5)
         .map(|i| half::f16::from_f32((i as f32 * 0.7).sin()))
