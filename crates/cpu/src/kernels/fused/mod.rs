@@ -103,7 +103,11 @@ pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
     let order = contiguous_strides(&layout.shape);
     let grid = Grid::new(&layout.shape, &order, &layout.strides);
     let (count, _, step) = grid.row();
-    if step == 1 && !grid.is_row() && count * width >= LONG {
+    let simple = match step {
+        1 => !grid.is_row(),
+        _ => grid.is_read_in_order(),
+    };
+    if simple && count * width >= LONG {
         grid.copy(Place::new(&buffer, 0, width)?, Place::of(operand)?, width);
         return Ok(buffer);
     }

@@ -2,12 +2,15 @@
 
 use super::PIECE;
 use super::combine::RowFn;
-use crate::simd::Isa;
 use crate::simd::strided::{self, ByteRows};
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::Result;
 use mlx_oxide_ir::layout::{Collapsed, collapse};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use smallvec::SmallVec;
+
+/// Bytes of a row from which on it is worth passing by the caches.
+const LONG: usize = 1024;
 
 /// The element that strides begin at.
 #[derive(Clone, Copy)]
@@ -229,13 +232,28 @@ impl Grid {
         });
     }
 
+    /// Whether the source is read in order, if with gaps or backwards.
+    pub(in crate::kernels) fn is_read_in_order(&self) -> bool {
+        let (_, to, from) = self.row();
+        let source = &self.0.strides[1];
+        let outer = source[..source.len() - 1].iter();
+        let mut farther = outer.map(|stride| *stride == 0 || stride.abs() > from.abs());
+        to == 1 && from != 0 && farther.all(|farther| farther)
+    }
+
     /// Copies elements as they are.
     pub(in crate::kernels) fn copy(&self, destination: Place, source: Place, width: usize) {
-        let (_, to, from) = self.row();
+        let (count, to, from) = self.row();
         if (to, from) == (1, 1) {
             return self.copy_rows(destination, source, width);
         }
+        let (row, total) = (count * width, self.count() * count * width);
+        let streamed = row >= LONG && stream::pays(total, total);
         match (to, width) {
+            (1, 1) if streamed => self.rows(destination, source, packed_past::<1>),
+            (1, 2) if streamed => self.rows(destination, source, packed_past::<2>),
+            (1, 4) if streamed => self.rows(destination, source, packed_past::<4>),
+            (1, 8) if streamed => self.rows(destination, source, packed_past::<8>),
             (1, 1) => self.rows(destination, source, packed::<1>),
             (1, 2) => self.rows(destination, source, packed::<2>),
             (1, 4) => self.rows(destination, source, packed::<4>),
@@ -258,4 +276,24 @@ unsafe fn packed<const WIDTH: usize>(
 ) {
     // SAFETY: the caller's promise
     unsafe { strided::row(destination, source, stride, WIDTH, count) };
+}
+
+/// As [`packed`], past the caches.
+///
+/// # Safety
+/// As [`RowFn`].
+unsafe fn packed_past<const WIDTH: usize>(
+    destination: *mut u8,
+    _step: isize,
+    source: *const u8,
+    stride: isize,
+    count: usize,
+) {
+    // SAFETY: the caller's promise; each tile is filled
+    unsafe {
+        stream::tiles(destination, WIDTH, count, |tile, first, number| {
+            let from = source.wrapping_offset(first as isize * stride * WIDTH as isize);
+            strided::row(tile, from, stride, WIDTH, number);
+        });
+    }
 }
