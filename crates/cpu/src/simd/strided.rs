@@ -262,6 +262,50 @@ unsafe fn copy_few(to: *mut u8, from: *const u8, bytes: usize) {
     }
 }
 
+/// The longest row of one element whose last vector may go beyond its end.
+const SHORT: usize = 256;
+
+/// Rows of one element each.
+struct Spread {
+    /// From one element to the next.
+    step: isize,
+    length: usize,
+    /// How many rows there are at most.
+    rows: usize,
+    /// Elements of the destination.
+    room: usize,
+}
+
+/// Writes rows by whole vectors, as many as there is room for, and how many: what goes beyond the end
+/// of one is overwritten by the next.
+///
+/// # Safety
+/// All elements are valid in the source, the room in the destination; they do not overlap.
+#[inline(always)]
+unsafe fn spread_units<T: Unit>(destination: *mut u8, source: *const u8, spread: Spread) -> usize {
+    let lanes = PART / size_of::<T>();
+    let vectors = spread.length.div_ceil(lanes);
+    let Some(beyond) = spread.room.checked_sub(vectors * lanes) else {
+        return 0;
+    };
+    let rows = spread.rows.min(beyond / spread.length + 1);
+    for row in 0..rows {
+        let from = source
+            .cast::<T>()
+            .wrapping_offset(row as isize * spread.step);
+        // SAFETY: the caller's promise
+        let value = unsafe { from.read_unaligned() };
+        let to = destination.cast::<T>().wrapping_add(row * spread.length);
+        for vector in 0..vectors {
+            for lane in 0..lanes {
+                // SAFETY: there is room for the vectors of this row
+                unsafe { to.add(vector * lanes + lane).write(value) };
+            }
+        }
+    }
+    rows
+}
+
 /// Brings `count` elements of a layout together, from row-major position `start` on.
 ///
 /// # Safety
@@ -293,8 +337,27 @@ pub unsafe fn gather(
         rest /= outer[axis];
         place += index[axis] as isize * strides[axis];
     }
+    let last = outer.len().wrapping_sub(1);
     let mut left = count;
     while left > 0 {
+        if inner_stride == 0 && column == 0 && inner <= SHORT && last < outer.len() {
+            let spread = Spread {
+                step: strides[last],
+                length: inner,
+                // the last one is met below, which goes on to the next loop
+                rows: outer[last] - index[last] - 1,
+                room: left,
+            };
+            let from = source.wrapping_offset(place * width as isize);
+            let rows = by_width!(width, spread_units(destination, from, spread));
+            destination = destination.wrapping_add(rows * inner * width);
+            left -= rows * inner;
+            index[last] += rows;
+            place += rows as isize * strides[last];
+            if left == 0 {
+                return;
+            }
+        }
         let piece = left.min(inner - column);
         // SAFETY: the place lies in the layout, as does the rest of its row
         unsafe {
@@ -398,6 +461,38 @@ mod tests {
                         assert_eq!(found[to..][..width], source[from..][..width]);
                     }
                     assert!(found[count * width..].iter().all(|byte| *byte == 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_one_element_are_spread_from_any_start() {
+        let source: Vec<u32> = (0..12).collect();
+        for (rows, length) in [(3, 1), (4, 2), (3, 5), (4, 9), (2, 33), (3, 300)] {
+            let layout = Layout {
+                shape: [2, rows, length].into(),
+                strides: [5, 1, 0].into_iter().collect(),
+                offset: 0,
+            };
+            let expected: Vec<u32> = layout.places().map(|place| source[place]).collect();
+            for start in (0..expected.len()).step_by(1 + length / 40) {
+                for count in (0..=expected.len() - start).step_by(1 + length / 40) {
+                    let mut found = vec![99u32; count + 1];
+                    // SAFETY: the layout covers the source
+                    unsafe {
+                        gather(
+                            found.as_mut_ptr().cast(),
+                            source.as_ptr().cast(),
+                            4,
+                            &layout.shape,
+                            &layout.strides,
+                            start,
+                            count,
+                        );
+                    }
+                    assert_eq!(found[..count], expected[start..start + count]);
+                    assert_eq!(found[count], 99);
                 }
             }
         }

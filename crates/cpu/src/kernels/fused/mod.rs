@@ -96,8 +96,6 @@ fn run_by_rows(call: &Call<'_>, isa: Isa) -> Result<Results> {
 
 /// Bytes of neighbours that are worth moving together.
 const LONG: usize = 32;
-/// The longest step that vectors take.
-const NEAR: usize = 4;
 
 /// The elements of an operand in row-major order, in fresh memory.
 pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
@@ -110,11 +108,11 @@ pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {
     let order = contiguous_strides(&layout.shape);
     let grid = Grid::new(&layout.shape, &order, &layout.strides);
     let (count, _, step) = grid.row();
-    let is_near = match step {
+    let simple = match step {
         1 => !grid.is_row(),
-        step => (1..=NEAR).contains(&step.unsigned_abs()),
+        _ => grid.is_read_in_order(),
     };
-    if is_near && count * width >= LONG {
+    if simple && count * width >= LONG {
         grid.copy(Place::new(&buffer, 0, width)?, Place::of(operand)?, width);
         return Ok(buffer);
     }

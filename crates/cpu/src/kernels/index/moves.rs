@@ -9,7 +9,7 @@ use mlx_oxide_ir::layout::{Collapsed, collapse};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use smallvec::SmallVec;
 
-/// Bytes of a row that is worth passing by the caches.
+/// Bytes of a row from which on it is worth passing by the caches.
 const LONG: usize = 1024;
 
 /// The element that strides begin at.
@@ -232,24 +232,33 @@ impl Grid {
         });
     }
 
+    /// Whether the source is read in order, if with gaps or backwards.
+    pub(in crate::kernels) fn is_read_in_order(&self) -> bool {
+        let (_, to, from) = self.row();
+        let source = &self.0.strides[1];
+        let outer = source[..source.len() - 1].iter();
+        let mut farther = outer.map(|stride| *stride == 0 || stride.abs() > from.abs());
+        to == 1 && from != 0 && farther.all(|farther| farther)
+    }
+
     /// Copies elements as they are.
     pub(in crate::kernels) fn copy(&self, destination: Place, source: Place, width: usize) {
-        let (_, to, from) = self.row();
+        let (count, to, from) = self.row();
         if (to, from) == (1, 1) {
             return self.copy_rows(destination, source, width);
         }
-        let (count, bytes) = (self.row().0, self.count() * self.row().0 * width);
-        let past = count * width >= LONG && stream::pays(bytes, bytes * from.unsigned_abs());
-        match (to, width, past) {
-            (1, 1, false) => self.rows(destination, source, packed::<1>),
-            (1, 2, false) => self.rows(destination, source, packed::<2>),
-            (1, 4, false) => self.rows(destination, source, packed::<4>),
-            (1, _, false) => self.rows(destination, source, packed::<8>),
-            (1, 1, true) => self.rows(destination, source, packed_past::<1>),
-            (1, 2, true) => self.rows(destination, source, packed_past::<2>),
-            (1, 4, true) => self.rows(destination, source, packed_past::<4>),
-            (1, _, true) => self.rows(destination, source, packed_past::<8>),
-            (_, width, _) => self.rows(destination, source, super::combine::replace(width)),
+        let (row, total) = (count * width, self.count() * count * width);
+        let streamed = row >= LONG && stream::pays(total, total);
+        match (to, width) {
+            (1, 1) if streamed => self.rows(destination, source, packed_past::<1>),
+            (1, 2) if streamed => self.rows(destination, source, packed_past::<2>),
+            (1, 4) if streamed => self.rows(destination, source, packed_past::<4>),
+            (1, 8) if streamed => self.rows(destination, source, packed_past::<8>),
+            (1, 1) => self.rows(destination, source, packed::<1>),
+            (1, 2) => self.rows(destination, source, packed::<2>),
+            (1, 4) => self.rows(destination, source, packed::<4>),
+            (1, _) => self.rows(destination, source, packed::<8>),
+            (_, width) => self.rows(destination, source, super::combine::replace(width)),
         }
     }
 }
@@ -280,7 +289,7 @@ unsafe fn packed_past<const WIDTH: usize>(
     stride: isize,
     count: usize,
 ) {
-    // SAFETY: the caller's promise, of each part of the row
+    // SAFETY: the caller's promise; each tile is filled
     unsafe {
         stream::tiles(destination, WIDTH, count, |tile, first, number| {
             let from = source.wrapping_offset(first as isize * stride * WIDTH as isize);

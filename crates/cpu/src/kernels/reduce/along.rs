@@ -47,8 +47,14 @@ impl<F: Reduction> Reducer<'_, F> {
     }
 
     fn rows(&self, isa: Isa, rows: Rows<'_, F>) {
-        let is_run = self.loops.reduced.len() == 1 && is_in_place(self.loops);
-        if is_run && self.source.aligned && self.source.is_plain() {
+        let inner = self.loops.reduced[self.loops.reduced.len() - 1];
+        let whole = |term: usize| term.is_multiple_of(inner);
+        let runs = match self.loops.reduced.len() {
+            1 => true,
+            2 => whole(rows.terms.start) && whole(rows.terms.end),
+            _ => false,
+        };
+        if runs && is_in_place(self.loops) && self.source.aligned && self.source.is_plain() {
             vectorised(isa, InPlace(rows));
         } else {
             vectorised(isa, rows);
@@ -180,8 +186,31 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
     }
 }
 
-/// Rows that lie in order. Alone in their loop, they stay in registers.
+/// Rows that lie in order, or in runs at even distances. Alone in their loop, they stay in registers.
 struct InPlace<'a, F: Reduction>(Rows<'a, F>);
+
+/// Runs of neighbours that are folded one by one.
+struct Runs {
+    /// Place of the first.
+    place: isize,
+    stride: isize,
+    count: usize,
+}
+
+impl<F: Reduction> InPlace<'_, F> {
+    /// Of the row that a walk has come to: all of its runs.
+    #[inline(always)]
+    fn of_row(&self, place: isize) -> Runs {
+        let loops = self.0.reducer.loops;
+        let (inner, terms) = (loops.reduced[1], &self.0.terms);
+        let stride = loops.reduced_strides[0];
+        Runs {
+            place: place + (terms.start / inner) as isize * stride,
+            stride,
+            count: terms.len() / inner,
+        }
+    }
+}
 
 impl<F: Reduction> Kernel for InPlace<'_, F> {
     type Output = ();
@@ -193,27 +222,48 @@ impl<F: Reduction> Kernel for InPlace<'_, F> {
         let (reducer, terms) = (self.0.reducer, &self.0.terms);
         let loops = reducer.loops;
         let operand = reducer.source.pointer.cast::<F::In>();
-        let operand = operand.wrapping_add(terms.start);
+        // with two reduced loops a row is a batch of runs, else neighbouring rows are one
+        let several = loops.reduced.len() > 1;
+        let length = match several {
+            true => loops.reduced[1],
+            false => terms.len(),
+        };
+        let outer = loops.kept.len() - usize::from(!several);
+        let (outer, inner) = loops.kept.split_at(outer);
+        let inner = inner.first().copied();
+        let (size, stride, step) = inner.map_or((1, 0, 0), |it| (it.size, it.stride, it.step));
         let Range { mut start, end } = self.0.rows;
-        let (outer, inner) = loops.kept.split_at(loops.kept.len() - 1);
-        let inner = inner[0];
-        let first = start / inner.size;
-        let mut walk = Walk::new(outer, first, loops.start, loops.result_start);
+        let (first, place) = (start / size, loops.start);
+        let mut walk = Walk::new(outer, first, place, loops.result_start);
         while start < end {
-            let column = start % inner.size;
-            let count = (inner.size - column).min(end - start);
+            let column = (start % size) as isize;
+            let runs = match several {
+                true => self.of_row(walk.place),
+                false => Runs {
+                    place: walk.place + column * stride + terms.start as isize,
+                    stride,
+                    count: (size - column as usize).min(end - start),
+                },
+            };
             let row = |number: usize| {
-                let place = walk.place + (column + number) as isize * inner.stride;
+                let place = runs.place + number as isize * runs.stride;
                 let from = operand.wrapping_offset(place);
                 // SAFETY: so many neighbours in the operand, aligned
-                unsafe { std::slice::from_raw_parts(from, terms.len()) }
+                unsafe { std::slice::from_raw_parts(from, length) }
             };
-            let length = (terms.len(), F::WIDE);
-            fold_rows(F::default(), length, count, row, |number, value| {
-                let place = walk.result + (column + number) as isize * inner.step;
+            let mut cascade = Cascade::new(F::default());
+            let (fold, count) = (F::default(), runs.count);
+            fold_rows(fold, (length, F::WIDE), count, row, |number, value| {
+                if several {
+                    return cascade.push(value);
+                }
+                let place = walk.result + (column + number as isize) * step;
                 self.0.write(place, value);
             });
-            start += count;
+            if several {
+                self.0.write(walk.result, cascade.finish());
+            }
+            start += if several { 1 } else { count };
             walk.advance();
         }
     }

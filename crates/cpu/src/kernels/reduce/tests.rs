@@ -1,6 +1,9 @@
-use super::run_with;
+use super::{run_program_with, run_with, supports_program};
 use crate::simd::Isa;
-use mlx_oxide_ir::{ArrayType, Dtype, Layout, Op, Reduce, ReduceKind, Shape};
+use mlx_oxide_ir::{
+    ArrayType, Dtype, Instruction, Layout, Op, Reduce, ReduceKind, ReducedProgram, ScalarOp,
+    ScalarProgram, Shape, Unary,
+};
 use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stream, parallel};
 
 /// Around the sizes of lanes, blocks, pieces and parts.
@@ -160,6 +163,30 @@ fn rows_have_the_same_bits_alone_and_among_others() {
 }
 
 #[test]
+fn runs_of_every_length_fold_as_one_by_one() {
+    for (outer, middle, inner) in [
+        (9, 3, 64),
+        (17, 2, 100),
+        (3, 4, 600),
+        (2, 1, 70),
+        (700, 2, 512),
+    ] {
+        let values = values(outer * middle * inner, true);
+        for kind in KINDS {
+            for isa in Isa::ALL {
+                let shape = [outer, middle, inner];
+                let found = reduced(kind, &values, &shape, &[0, 2], 1, isa);
+                for (number, found) in found.iter().enumerate() {
+                    let rows = (0..outer).map(|row| (row * middle + number) * inner);
+                    let terms = rows.flat_map(|row| values[row..row + inner].to_vec());
+                    assert!(same(*found, one_by_one(kind, terms)), "{kind:?} {shape:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_set() {
     let halves: Vec<half::f16> = (0..3 * 1031 * 5)
         .map(|i| half::f16::from_f32((i as f32 * 0.7).sin()))
@@ -180,6 +207,91 @@ fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_
                 let expected = reduced(kind, &floats, &shape, &[axes], 0, isa);
                 let expected = expected.iter().map(|value| half::f16::from_f32(*value));
                 assert!(found.into_iter().eq(expected.map(|value| value.to_bits())));
+            }
+        }
+    }
+}
+
+/// The bytes of a reduction of the operand's negative that is made as it is folded.
+fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Isa) -> Vec<u8> {
+    let (dtype, shape) = (operand.dtype, &operand.layout.shape);
+    let negative = Instruction {
+        op: ScalarOp::Unary(Unary::Negative),
+        operands: [0].into_iter().collect(),
+        dtype,
+    };
+    let op = ReducedProgram {
+        program: ScalarProgram {
+            inputs: vec![dtype],
+            instructions: vec![negative],
+            outputs: vec![],
+        },
+        value: 1,
+        reduce: Reduce {
+            kind,
+            axes: axes.into(),
+        },
+    };
+    let mut result = shape.clone();
+    for &axis in axes {
+        result[axis] = 1;
+    }
+    let input = ArrayType::new(shape.clone(), dtype);
+    assert!(supports_program(&op, &[&input]), "{shape:?} {axes:?}");
+    let call = Call {
+        op: &Op::Reduce(op.reduce.clone()),
+        inputs: std::slice::from_ref(operand),
+        outputs: &[ArrayType::new(result, dtype)],
+        stream: Stream::default_of(Device::CPU),
+    };
+    let results = run_program_with(&op, &call, isa).unwrap();
+    results[0].buffer.host_bytes().unwrap().to_vec()
+}
+
+#[test]
+fn joined_reductions_have_the_bits_of_single_ones() {
+    let cases: [(&[usize], &[usize]); 12] = [
+        (&[100, 33], &[1]),
+        (&[40, 700], &[1]),
+        (&[300_000], &[0]),
+        (&[4, 5000], &[0]),
+        (&[8, 5000], &[0]),
+        (&[23, 96], &[0]),
+        (&[1500, 40], &[0]),
+        (&[9, 64, 72], &[1]),
+        (&[9, 31, 72], &[1]),
+        (&[20, 3, 100], &[0, 2]),
+        (&[600, 2, 512], &[0, 2]),
+        (&[2, 5, 3, 700], &[1, 3]),
+    ];
+    for (shape, axes) in cases {
+        let count = shape.iter().product();
+        let values = (0..count).map(|i| (i as f32 * 0.7).sin());
+        let floats: Vec<f32> = values.collect();
+        let negatives: Vec<f32> = floats.iter().map(|value| -value).collect();
+        for dtype in [Dtype::Float32, Dtype::Float16] {
+            let operand = |values: &[f32]| {
+                let halves = values.iter().map(|x| half::f16::from_f32(*x).to_bits());
+                let bytes = match dtype {
+                    Dtype::Float16 => bytemuck::pod_collect_to_vec(&halves.collect::<Vec<u16>>()),
+                    _ => bytemuck::pod_collect_to_vec(values),
+                };
+                Operand {
+                    buffer: Buffer::from_bytes("test", &bytes).unwrap(),
+                    layout: Layout::contiguous(Shape::from(shape)),
+                    dtype,
+                    donatable: false,
+                }
+            };
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for kind in [ReduceKind::Sum, ReduceKind::Max] {
+                    let found = reduced_negative(kind, &operand(&floats), axes, isa);
+                    let expected = reduced_operand(kind, operand(&negatives), axes, isa);
+                    assert!(
+                        found == expected,
+                        "{isa:?} {kind:?} {dtype:?} {shape:?} {axes:?}"
+                    );
+                }
             }
         }
     }

@@ -116,6 +116,45 @@ fn transposed_copies_of_every_width_and_shape() {
 }
 
 #[test]
+fn stepped_and_reversed_copies_of_every_width() {
+    let op = Op::View(View::Contiguous);
+    let call = Call {
+        op: &op,
+        inputs: &[],
+        outputs: &[],
+        stream: Stream::default_of(Device::CPU),
+    };
+    for streamed in [false, true] {
+        if streamed {
+            stream::always();
+        }
+        for dtype in DTYPES {
+            for stored in [[5, 2, 3001], [40, 3, 64], [1, 1, 70_000], [3, 9, 1]] {
+                let count = stored.iter().product();
+                for (step, repeats) in [(-1isize, 1), (2, 1), (-3, 1), (1, 3), (-1, 2)] {
+                    let whole = operand(&samples(dtype, count, 1), &stored, dtype);
+                    let [outer, middle, inner] = stored;
+                    let size = inner.div_ceil(step.unsigned_abs());
+                    let last = if step < 0 { inner - 1 } else { 0 };
+                    let row = inner as isize;
+                    let strides = [middle as isize * row, 0, row, step];
+                    let layout = Layout {
+                        shape: [outer, repeats, middle, size].into(),
+                        strides: strides.into_iter().collect(),
+                        offset: last,
+                    };
+                    let shown = Operand { layout, ..whole };
+                    let found = copy(&call, &shown).unwrap();
+                    let expected = in_order(&shown);
+                    let found = &found.host_bytes().unwrap()[..expected.len()];
+                    assert!(found == expected, "{dtype:?} {stored:?} {step} {repeats}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn permuted_copies_of_more_axes() {
     let op = Op::View(View::Contiguous);
     for axes in [
