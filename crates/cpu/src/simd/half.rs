@@ -92,6 +92,11 @@ pub trait Half: Sized + 'static {
     fn widen(bits: u16) -> f32;
     /// The nearest element's bits.
     fn narrow(value: f32) -> u16;
+    /// The bits of a value that an element has.
+    #[inline(always)]
+    fn narrow_exact(value: f32) -> u16 {
+        Self::narrow(value)
+    }
     /// The nearest element's value.
     fn round(value: f32) -> f32;
 }
@@ -158,6 +163,10 @@ impl Half for Bfloat16 {
         f32_to_bf16(value)
     }
     #[inline(always)]
+    fn narrow_exact(value: f32) -> u16 {
+        (value.to_bits() >> 16) as u16
+    }
+    #[inline(always)]
     fn round(value: f32) -> f32 {
         round_to_bf16(value)
     }
@@ -212,6 +221,7 @@ mod tests {
                 assert_eq!(round_to_f16(wide).to_bits(), wide.to_bits());
             }
             let wide = bf16_to_f32(bits);
+            assert_eq!(Bfloat16::narrow_exact(wide), bits);
             if !wide.is_nan() {
                 assert_eq!(f32_to_bf16(wide), bits);
             }

@@ -91,7 +91,11 @@ impl<H: Half, const OP: u8> Map2 for OnElements<H, OP> {
     #[inline(always)]
     fn apply(lhs: u16, rhs: u16) -> u16 {
         let op = const { Binary::ALL[OP as usize] };
-        H::narrow(f32::binary(op, H::widen(lhs), H::widen(rhs)))
+        let value = f32::binary(op, H::widen(lhs), H::widen(rhs));
+        match super::binary_keeps_rounding(op) {
+            true => H::narrow_exact(value),
+            false => H::narrow(value),
+        }
     }
 }
 
@@ -151,7 +155,7 @@ impl<H: Half, const MAXIMUM_FIRST: bool> Map3 for Clamp<H, MAXIMUM_FIRST> {
             false => (Binary::Minimum, Binary::Maximum),
         };
         let inner = f32::binary(first, H::widen(value), H::widen(near));
-        H::narrow(f32::binary(second, inner, H::widen(far)))
+        H::narrow_exact(f32::binary(second, inner, H::widen(far)))
     }
 }
 
