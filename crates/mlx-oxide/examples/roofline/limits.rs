@@ -10,8 +10,8 @@ use std::time::Instant;
 const READ: usize = 16 << 20;
 /// Elements of a piece of it: four pages of a thread's read side by side.
 const PIECE: usize = 16 << 10;
-/// Elements of a line of the cache.
-const LINE: usize = 16;
+/// Elements that are summed at a time: all sums stay in registers.
+const LINE: usize = 8;
 /// Chains of operations that wait for each other: enough for the wait of five steps on two units,
 /// and few enough for the registers.
 const CHAINS: usize = 12;

@@ -3,9 +3,10 @@
 //!
 //! Bytes are what must be read and written once; operations are multiplications and additions.
 //! The last column is the floor, the larger of bytes over bandwidth and operations over peak, over
-//! the time: 100% is the limit, and more means that the caches helped, that Winograd's algorithm
-//! did, or that 16-bit units are faster. Bandwidth and peak are the best that loops reach which only
-//! read or only compute, measured in turn with the case.
+//! the time: 100% is the limit, and more means that stores past the caches are faster than reading,
+//! that the caches helped, that Winograd's algorithm did, or that 16-bit units are faster. Bandwidth
+//! and peak are the best that loops reach which only read or only compute, measured in turn with the
+//! case.
 
 mod limits;
 
