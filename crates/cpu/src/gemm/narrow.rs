@@ -5,6 +5,7 @@
 use super::matrix::Matrix;
 use super::pack::Piece;
 use crate::simd::Isa;
+use crate::simd::square::avx2::turned;
 use std::arch::x86_64::*;
 
 /// Elements of a register, and terms that are turned at a time.
@@ -62,27 +63,20 @@ unsafe fn turn_block(source: Matrix<f32>, size: usize, to: *mut f32) {
         // SAFETY: by the caller's promise
         unsafe { _mm256_loadu_ps(source.place(0, index.min(size - 1))) }
     };
-    let pair = |a: __m256, b: __m256| [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
-    let four = |[a, b]: [__m256; 2], [c, d]: [__m256; 2]| {
-        [
-            _mm256_shuffle_ps::<0x44>(a, c),
-            _mm256_shuffle_ps::<0xee>(a, c),
-            _mm256_shuffle_ps::<0x44>(b, d),
-            _mm256_shuffle_ps::<0xee>(b, d),
-        ]
-    };
-    let low = four(pair(line(0), line(1)), pair(line(2), line(3)));
-    let high = four(pair(line(4), line(5)), pair(line(6), line(7)));
-    for half in 0..2 {
-        for (index, (low, high)) in low.into_iter().zip(high).enumerate() {
-            let row = match half {
-                0 => _mm256_permute2f128_ps::<0x20>(low, high),
-                _ => _mm256_permute2f128_ps::<0x31>(low, high),
-            };
-            let term = half * LANES / 2 + index;
-            // SAFETY: by the caller's promise
-            unsafe { _mm256_storeu_ps(to.add(term * size), row) };
-        }
+    let lines = [
+        line(0),
+        line(1),
+        line(2),
+        line(3),
+        line(4),
+        line(5),
+        line(6),
+        line(7),
+    ];
+    // in order, since each overwrites what the one before has too much
+    for (term, row) in turned(lines).into_iter().enumerate() {
+        // SAFETY: by the caller's promise
+        unsafe { _mm256_storeu_ps(to.add(term * size), row) };
     }
 }
 

@@ -40,7 +40,7 @@ impl<T: Unit> Square<T> for Portable {
 pub struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
-mod avx2 {
+pub(crate) mod avx2 {
     use super::{Avx2, EDGE, Square};
     use std::arch::x86_64::*;
 
@@ -92,6 +92,27 @@ mod avx2 {
             // SAFETY: a row of the square
             unsafe { _mm256_loadu_ps(from.cast()) }
         };
+        let rows = turned([
+            row(0),
+            row(1),
+            row(2),
+            row(3),
+            row(4),
+            row(5),
+            row(6),
+            row(7),
+        ]);
+        for (r, turned) in rows.into_iter().enumerate() {
+            let to = destination.wrapping_add(r * pitch).cast::<f32>();
+            // SAFETY: a row of the square
+            unsafe { _mm256_storeu_ps(to, turned) };
+        }
+    }
+
+    /// Rows of elements of four bytes, turned over.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(crate) fn turned(rows: [__m256; EDGE]) -> [__m256; EDGE] {
         // pairs of rows, fours of rows, halves
         let pair = |a: __m256, b: __m256| [_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)];
         let four = |[a, b]: [__m256; 2], [c, d]: [__m256; 2]| {
@@ -102,17 +123,21 @@ mod avx2 {
                 _mm256_shuffle_ps::<0xee>(b, d),
             ]
         };
-        let low = four(pair(row(0), row(1)), pair(row(2), row(3)));
-        let high = four(pair(row(4), row(5)), pair(row(6), row(7)));
-        for (r, (low, high)) in low.into_iter().zip(high).enumerate() {
-            let first = _mm256_permute2f128_ps::<0x20>(low, high);
-            let second = _mm256_permute2f128_ps::<0x31>(low, high);
-            let to = |r: usize| destination.wrapping_add(r * pitch).cast::<f32>();
-            // SAFETY: a row of the square
-            unsafe { _mm256_storeu_ps(to(r), first) };
-            // SAFETY: as above
-            unsafe { _mm256_storeu_ps(to(r + 4), second) };
-        }
+        let [a, b, c, d, e, f, g, h] = rows;
+        let [a, b, c, d] = four(pair(a, b), pair(c, d));
+        let [e, f, g, h] = four(pair(e, f), pair(g, h));
+        let first = |low: __m256, high: __m256| _mm256_permute2f128_ps::<0x20>(low, high);
+        let second = |low: __m256, high: __m256| _mm256_permute2f128_ps::<0x31>(low, high);
+        [
+            first(a, e),
+            first(b, f),
+            first(c, g),
+            first(d, h),
+            second(a, e),
+            second(b, f),
+            second(c, g),
+            second(d, h),
+        ]
     }
 
     /// Four rows and columns.
