@@ -141,15 +141,15 @@ impl Half for NativeFloat16 {
     #[cfg(not(target_arch = "x86_64"))]
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
-        f16_to_f32(bits)
+        Float16::widen(bits)
     }
     #[inline(always)]
     fn narrow(value: f32) -> u16 {
-        f32_to_f16(value)
+        Float16::narrow(value)
     }
     #[inline(always)]
     fn round(value: f32) -> f32 {
-        round_to_f16(value)
+        Float16::round(value)
     }
 }
 

@@ -466,6 +466,20 @@ mod tests {
         }
     }
 
+    /// So many elements of a layout that covers the source, from a row-major position on.
+    fn gather_into(
+        found: &mut [u32],
+        source: &[u32],
+        layout: &Layout,
+        (start, count): (usize, usize),
+    ) {
+        assert!(count <= found.len() && start + count <= layout.size());
+        let (to, from) = (found.as_mut_ptr().cast(), source.as_ptr().cast());
+        let (shape, strides) = (&layout.shape, &layout.strides);
+        // SAFETY: there is room, and the layout covers the source
+        unsafe { gather(to, from, 4, shape, strides, start, count) };
+    }
+
     #[test]
     fn rows_of_one_element_are_spread_from_any_start() {
         let source: Vec<u32> = (0..12).collect();
@@ -479,18 +493,7 @@ mod tests {
             for start in (0..expected.len()).step_by(1 + length / 40) {
                 for count in (0..=expected.len() - start).step_by(1 + length / 40) {
                     let mut found = vec![99u32; count + 1];
-                    // SAFETY: the layout covers the source
-                    unsafe {
-                        gather(
-                            found.as_mut_ptr().cast(),
-                            source.as_ptr().cast(),
-                            4,
-                            &layout.shape,
-                            &layout.strides,
-                            start,
-                            count,
-                        );
-                    }
+                    gather_into(&mut found, &source, &layout, (start, count));
                     assert_eq!(found[..count], expected[start..start + count]);
                     assert_eq!(found[count], 99);
                 }
@@ -506,18 +509,7 @@ mod tests {
         for start in 0..60 {
             for count in 0..=60 - start {
                 let mut found = vec![0u32; count];
-                // SAFETY: the layout covers the source
-                unsafe {
-                    gather(
-                        found.as_mut_ptr().cast(),
-                        source.as_ptr().cast(),
-                        4,
-                        &layout.shape,
-                        &layout.strides,
-                        start,
-                        count,
-                    );
-                }
+                gather_into(&mut found, &source, &layout, (start, count));
                 assert_eq!(found, expected[start..start + count]);
             }
         }

@@ -79,22 +79,21 @@ impl Nest {
 
     /// Has inputs repeated that are one row, unless others need a nest of rows anyway.
     fn repeat_rows(&mut self) {
-        let inner = self.loops.shape.len() - 1;
-        let repeated = |access: &Access| match *access {
-            Access::Strided(number) => {
-                let strides = &self.loops.strides[number];
-                strides[inner] == 1 && strides[..inner].iter().all(|stride| *stride == 0)
-            }
-            Access::Whole | Access::Uniform | Access::Repeated | Access::Across(_) => false,
+        let (inner, strides) = (self.loops.shape.len() - 1, &self.loops.strides);
+        let is_row = |number: usize| {
+            let (along, outer) = (strides[number][inner], &strides[number][..inner]);
+            along == 1 && outer.iter().all(|stride| *stride == 0)
         };
-        let rows: SmallVec<[bool; 4]> = self.access.iter().map(repeated).collect();
-        let strided = |access: &Access| matches!(access, Access::Strided(_));
-        let count = self.access.iter().filter(|access| strided(access)).count();
-        if self.inner() >= SHORT && rows.iter().filter(|row| **row).count() < count {
+        // those of the outputs come first
+        if self.inner() >= SHORT && !(1..strides.len()).all(is_row) {
             return;
         }
-        for (access, _) in self.access.iter_mut().zip(rows).filter(|(_, row)| *row) {
-            *access = Access::Repeated;
+        for access in &mut self.access {
+            if let Access::Strided(number) = *access
+                && is_row(number)
+            {
+                *access = Access::Repeated;
+            }
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) fn run_in_order(
 
 /// The order in which all operands lie without gaps, but for those that are repeated along an axis.
 fn common(call: &Call<'_>) -> Option<Order> {
-    let shape = &call.outputs[0].shape;
+    let shape = &call.outputs.first()?.shape;
     if shape.ndim() < 2 || shape.size() < LEAST {
         return None;
     }
