@@ -52,7 +52,8 @@ impl Meter {
         let begin = Instant::now();
         self.memory.with_bytes(|bytes| {
             parallel::for_each(READ / PIECE, |piece| {
-                let piece = &bytes[piece * PIECE * 4..][..PIECE * 4];
+                let length = PIECE * size_of::<f32>();
+                let piece = &bytes[piece * length..][..length];
                 black_box(read(bytemuck::cast_slice(piece)));
             });
             Ok(())
