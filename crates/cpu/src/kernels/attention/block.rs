@@ -2,7 +2,7 @@
 
 use super::mask::{self, Mask, UNSEEN};
 use super::prepare::Prepared;
-use super::softmax::{self, Running};
+use super::softmax::{self, LANES, Running};
 use super::{KEYS, QUERIES};
 use crate::gemm::kernel::{Kernels, Strip, Tile};
 use crate::gemm::vector::prefetch_rows;
@@ -324,11 +324,11 @@ impl<T: Element<Sum = f32>> Attention<T> {
         let size = KEYS.min(block.visible - key);
         let rows = workspace.scores.chunks_mut(KEYS);
         let sums = workspace.sums.chunks_mut(self.value_features);
-        for (row, ((scores, sums), running)) in
+        for (row, ((row_scores, sums), running)) in
             rows.zip(sums).zip(&mut workspace.running).enumerate()
         {
             let query = block.first + row;
-            let scores = &mut scores[..size];
+            let (scores, beyond) = row_scores.split_at_mut(size);
             if let Some(mask) = &self.mask {
                 let position = [block.batch, block.head, query];
                 // SAFETY: the position is inside the scores' shape; `Isa::best` is available
@@ -338,6 +338,11 @@ impl<T: Element<Sum = f32>> Attention<T> {
                 let seen = (query + 1 + self.key_size).saturating_sub(self.query_size + key);
                 scores[seen.min(size)..].fill(UNSEEN);
             }
+            const { assert!(KEYS.is_multiple_of(LANES)) };
+            // whole lanes: what is beyond the keys has no weight
+            let padded = size.next_multiple_of(LANES);
+            beyond[..padded - size].fill(f32::NEG_INFINITY);
+            let scores = &mut row_scores[..padded];
             // SAFETY: `Isa::best` is available
             unsafe { softmax::update(self.isa, running, scores, sums) };
         }
@@ -409,16 +414,12 @@ impl<T: Element<Sum = f32>> Attention<T> {
         let output = self.output.at(head * self.query_size + block.first, 0);
         let rows = workspace.sums.chunks(self.value_features);
         for (row, (sums, running)) in rows.zip(&workspace.running).enumerate() {
-            for (feature, sum) in sums.iter().enumerate() {
-                // without keys there is nothing to divide by
-                let value = match self.key_size {
-                    0 => 0.0,
-                    _ => sum / running.sum,
-                };
-                let value = T::narrow(value);
-                // SAFETY: by the caller's promise
-                unsafe { output.place(row, feature).cast_mut().write(value) };
-            }
+            // without keys there is nothing to divide by
+            let divisor = if self.key_size == 0 { 1.0 } else { running.sum };
+            let to = output.place(row, 0).cast_mut();
+            // SAFETY: by the caller's promise; features of the output lie side by side;
+            // `Isa::best` is available
+            unsafe { softmax::divide(self.isa, sums, divisor, to) };
         }
     }
 }

@@ -92,9 +92,7 @@ unsafe fn apply_loop(mask: &Mask, position: [usize; 3], key: usize, scores: &mut
     // SAFETY: by the caller's promise; the dtype says what the elements are
     unsafe {
         match mask.dtype {
-            Dtype::Bool => mask.each::<u8>(position, key, scores, |score, seen| {
-                if seen == 0 { UNSEEN } else { score }
-            }),
+            Dtype::Bool => mask.each::<u8>(position, key, scores, chosen),
             Dtype::Float16 => mask.each::<f16>(position, key, scores, |score, addend| {
                 score + addend.widen()
             }),
@@ -104,4 +102,13 @@ unsafe fn apply_loop(mask: &Mask, position: [usize; 3], key: usize, scores: &mut
             _ => mask.each::<f32>(position, key, scores, |score, addend| score + addend),
         }
     }
+}
+
+/// The score of a key that is seen. All bits are set if the byte is not zero, a sum that compilers
+/// keep in registers of 32-bit lanes, other than comparisons of bytes.
+#[inline(always)]
+fn chosen(score: f32, seen: u8) -> f32 {
+    let keep = 0u32.wrapping_sub((u32::from(seen) + 255) >> 8);
+    let unseen = UNSEEN.to_bits();
+    f32::from_bits(unseen ^ ((score.to_bits() ^ unseen) & keep))
 }

@@ -6,7 +6,7 @@ use crate::gemm::compiled::compiled;
 use crate::simd::math::single::exp_below;
 
 /// Elements of a row that are reduced side by side.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// What is known of a query after some keys.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,24 @@ compiled! {
     /// # Safety
     /// This machine has the instruction set.
     pub(super) fn update(running: &mut Running, scores: &mut [f32], sums: &mut [f32]) by portable
+}
+
+compiled! {
+    /// What was summed of the values, divided by the sum of the weights.
+    ///
+    /// # Safety
+    /// `to` has room for as many elements; this machine has the instruction set.
+    pub(super) fn divide<T: Float>(sums: &[f32], divisor: f32, to: *mut T) by divide_row
+}
+
+/// # Safety
+/// As for [`divide`].
+#[inline(always)]
+unsafe fn divide_row<T: Float>(sums: &[f32], divisor: f32, to: *mut T) {
+    for (feature, sum) in sums.iter().enumerate() {
+        // SAFETY: by the caller's promise
+        unsafe { to.add(feature).write(T::narrow(sum / divisor)) };
+    }
 }
 
 compiled! {
