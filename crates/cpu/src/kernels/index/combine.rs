@@ -3,6 +3,10 @@
 use half::{bf16, f16};
 use mlx_oxide_ir::{Combine, Dtype};
 use num_complex::{Complex32, Complex64};
+use std::ops::Range;
+
+/// Updates of which those in a range are chosen at a time.
+const BLOCK: usize = 256;
 
 /// Lets `count` updates, `source_stride` elements apart, meet the elements at `destination`,
 /// `destination_stride` apart, one after the other.
@@ -11,10 +15,22 @@ use num_complex::{Complex32, Complex64};
 /// Both rows are valid and do not overlap.
 pub(super) type RowFn = unsafe fn(*mut u8, isize, *const u8, isize, usize);
 
+/// Lets updates, one behind the other, meet the elements at their offsets from `destination`, in
+/// that order, as far as the offset lies in the range.
+///
+/// # Safety
+/// There is an update for every offset; elements at offsets in the range are valid and no updates.
+pub(super) type PlacesFn = unsafe fn(*mut u8, *const u8, &[isize], Range<isize>);
+
 /// The row function of a dtype.
 pub(super) fn row(combine: Combine, dtype: Dtype) -> RowFn {
+    functions(combine, dtype).0
+}
+
+/// The functions of a dtype.
+pub(super) fn functions(combine: Combine, dtype: Dtype) -> (RowFn, PlacesFn) {
     match dtype {
-        _ if combine == Combine::Replace => replace(dtype.size()),
+        _ if combine == Combine::Replace => replacing(dtype.size()),
         Dtype::Bool => of::<Truth>(combine),
         Dtype::Uint8 => of::<u8>(combine),
         Dtype::Uint16 => of::<u16>(combine),
@@ -34,21 +50,57 @@ pub(super) fn row(combine: Combine, dtype: Dtype) -> RowFn {
 
 /// The row function that overwrites elements of a width.
 pub(super) fn replace(width: usize) -> RowFn {
+    replacing(width).0
+}
+
+fn replacing(width: usize) -> (RowFn, PlacesFn) {
     match width {
-        1 => each::<u8, Replacing>,
-        2 => each::<u16, Replacing>,
-        4 => each::<u32, Replacing>,
-        _ => each::<u64, Replacing>,
+        1 => both::<u8, Replacing>(),
+        2 => both::<u16, Replacing>(),
+        4 => both::<u32, Replacing>(),
+        _ => both::<u64, Replacing>(),
     }
 }
 
-fn of<T: Number>(combine: Combine) -> RowFn {
+fn of<T: Number>(combine: Combine) -> (RowFn, PlacesFn) {
     match combine {
-        Combine::Replace => each::<T, Replacing>,
-        Combine::Add => each::<T, Adding>,
-        Combine::Multiply => each::<T, Multiplying>,
-        Combine::Maximum => each::<T, Raising>,
-        Combine::Minimum => each::<T, Lowering>,
+        Combine::Replace => both::<T, Replacing>(),
+        Combine::Add => both::<T, Adding>(),
+        Combine::Multiply => both::<T, Multiplying>(),
+        Combine::Maximum => both::<T, Raising>(),
+        Combine::Minimum => both::<T, Lowering>(),
+    }
+}
+
+fn both<T: Copy, M: Meeting<T>>() -> (RowFn, PlacesFn) {
+    (each::<T, M>, at_places::<T, M>)
+}
+
+/// # Safety
+/// As [`PlacesFn`].
+unsafe fn at_places<T: Copy, M: Meeting<T>>(
+    destination: *mut u8,
+    source: *const u8,
+    offsets: &[isize],
+    range: Range<isize>,
+) {
+    let (destination, source) = (destination.cast::<T>(), source.cast::<T>());
+    let mut chosen = [0; BLOCK];
+    for (block, offsets) in offsets.chunks(BLOCK).enumerate() {
+        // without branches, which nobody could foresee
+        let mut count = 0;
+        for (number, offset) in offsets.iter().enumerate() {
+            chosen[count] = number;
+            count += usize::from(range.contains(offset));
+        }
+        for &number in &chosen[..count] {
+            // SAFETY: the caller's promise
+            unsafe {
+                let place = destination.offset(offsets[number]);
+                let update = source.add(block * BLOCK + number).read_unaligned();
+                place.write_unaligned(M::meet(place.read_unaligned(), update));
+            }
+        }
     }
 }
 
@@ -211,6 +263,44 @@ impl Number for Complex32 {
             self
         } else {
             other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_of_a_range_meet_their_elements_in_order() {
+        let count = 3 * BLOCK + 7;
+        let updates: Vec<f32> = (0..count)
+            .map(|number| number as f32 * 0.3 - 50.0)
+            .collect();
+        // many updates of one element, in no order
+        let offsets: Vec<isize> = (0..count).map(|n| (n * n * 31 % 97) as isize).collect();
+        for combine in [Combine::Replace, Combine::Add, Combine::Maximum] {
+            let mut expected = vec![1.5f32; 97];
+            for (update, offset) in updates.iter().zip(&offsets) {
+                let place = &mut expected[*offset as usize];
+                *place = match combine {
+                    Combine::Replace => *update,
+                    Combine::Add => *place + update,
+                    _ => place.max(*update),
+                };
+            }
+            let (_, at_places) = functions(combine, Dtype::Float32);
+            for parts in [1, 2, 5] {
+                let mut found = vec![1.5f32; 97];
+                let span = 97 / parts + 1;
+                for part in 0..parts {
+                    let range = part * span..(part + 1) * span;
+                    let (to, from) = (found.as_mut_ptr().cast(), updates.as_ptr().cast());
+                    // SAFETY: there are 97 elements, and as many updates as offsets
+                    unsafe { at_places(to, from, &offsets, range) };
+                }
+                assert_eq!(found, expected, "{combine:?} in {parts} parts");
+            }
         }
     }
 }

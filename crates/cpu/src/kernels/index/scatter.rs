@@ -1,18 +1,25 @@
 //! Slices scattered. Updates of one place meet it in row-major order, on however many threads.
 
-use super::combine::{RowFn, row};
+use super::combine::{PlacesFn, RowFn, functions};
 use super::moves::{Grid, Place};
 use super::positions::{Corners, FirstError};
 use super::{PIECE, contiguous, writable};
+use crate::kernels::shared::Shared;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Axes, Combine, Result};
 use mlx_oxide_runtime::{Call, Results, Stored, parallel};
 use smallvec::smallvec;
+use std::ops::Range;
+
+/// Indices that are worth a task.
+const READ_TOGETHER: usize = 16 << 10;
 
 /// Where updates come from and go.
 struct Scatter {
     grid: Grid,
     row: RowFn,
+    /// For slices of one element.
+    elements: PlacesFn,
     source: Place,
     destination: Place,
     /// Elements of a slice.
@@ -31,15 +38,23 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
     // all indices are checked before anything is written
     let corners = Corners::new("scatter", axes, arrays, &output.shape, &strides, slice)?;
     let errors = FirstError::default();
-    let mut offsets = vec![0; count];
-    corners.read(0, &mut offsets, &errors);
+    let mut offsets = vec![0isize; count];
+    let places = Shared(offsets.as_mut_ptr());
+    parallel::for_each_range(count, READ_TOGETHER, |start, end| {
+        let from = places.pointer().wrapping_add(start);
+        // SAFETY: the range lies in the offsets, and is this task's own
+        let offsets = unsafe { std::slice::from_raw_parts_mut(from, end - start) };
+        corners.read(start, offsets, &errors);
+    });
     errors.into_result()?;
 
     let buffer = writable(call, &call.inputs[0])?;
     let width = output.dtype.size();
+    let (row, elements) = functions(combine, output.dtype);
     let scatter = Scatter {
         grid: Grid::new(slice, &strides, &contiguous_strides(slice)),
-        row: row(combine, output.dtype),
+        row,
+        elements,
         source: Place::of(&update)?,
         destination: Place::new(&buffer, 0, width)?,
         size: slice.iter().product(),
@@ -54,16 +69,32 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
     };
     let span = output.size().div_ceil(parts).max(1) as isize;
     parallel::for_each(parts, |part| {
-        for (number, &offset) in offsets.iter().enumerate() {
-            if offset / span == part as isize || parts == 1 {
-                scatter.slice(number, offset);
-            }
-        }
+        let first = part as isize * span;
+        let range = if parts > 1 {
+            first..first + span
+        } else {
+            0..isize::MAX
+        };
+        scatter.slices(&offsets, range);
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }
 
 impl Scatter {
+    /// Lets the slices at offsets in a range meet their updates.
+    fn slices(&self, offsets: &[isize], range: Range<isize>) {
+        if self.size == 1 {
+            let (to, from) = (self.destination.element(0), self.source.element(0));
+            // SAFETY: offsets are checked, and each has an update
+            return unsafe { (self.elements)(to, from, offsets, range) };
+        }
+        for (number, offset) in offsets.iter().enumerate() {
+            if range.contains(offset) {
+                self.slice(number, *offset);
+            }
+        }
+    }
+
     fn slice(&self, number: usize, offset: isize) {
         let (count, to, from) = self.grid.row();
         let start = (number * self.size) as isize;
