@@ -1,11 +1,12 @@
 //! Arrays out of nothing.
 
 use super::shared::Shared;
-use crate::simd::strided;
+use crate::simd::{Isa, Kernel, strided, vectorised};
 use half::{bf16, f16};
 use mlx_oxide_ir::{Dtype, Error, Result, Scalar, Source};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
 use smallvec::smallvec;
+use std::mem::MaybeUninit;
 
 /// Elements of a piece of work.
 const PIECE: usize = 128 * 1024;
@@ -42,35 +43,75 @@ fn full(value: Scalar, buffer: &Buffer, count: usize) -> Result<()> {
 }
 
 /// Of integers, the first two elements lose their fractions and their distance is the step, as in
-/// MLX; sums wrap.
+/// MLX; sums wrap, and so may be of the elements' own width.
 fn arange(start: f64, step: f64, dtype: Dtype, buffer: &Buffer, count: usize) -> Result<()> {
-    let target = Shared(buffer.host_ptr()?.as_ptr());
+    let target = &Shared(buffer.host_ptr()?.as_ptr());
     let first = start as i64;
     let distance = ((start + step) as i64).wrapping_sub(first);
-    let integer = move |number: usize| (number as i64).wrapping_mul(distance).wrapping_add(first);
-    let real = move |number: usize| start + number as f64 * step;
+    macro_rules! integers {
+        ($kind:ty) => {
+            each(target, count, move |from, number| {
+                let place = (from as $kind).wrapping_add(number as $kind);
+                place
+                    .wrapping_mul(distance as $kind)
+                    .wrapping_add(first as $kind)
+            })
+        };
+    }
+    // both are exact: an array has fewer than 2⁵³ elements, a piece fewer than 2³¹
+    let real = move |from: usize, number: u32| {
+        let number = from as f64 + f64::from(number as i32);
+        start + number * step
+    };
     match dtype {
-        Dtype::Bool => each(&target, count, |number| u8::from(integer(number) != 0)),
-        Dtype::Uint8 | Dtype::Int8 => each(&target, count, |number| integer(number) as u8),
-        Dtype::Uint16 | Dtype::Int16 => each(&target, count, |number| integer(number) as u16),
-        Dtype::Uint32 | Dtype::Int32 => each(&target, count, |number| integer(number) as u32),
-        Dtype::Uint64 | Dtype::Int64 => each(&target, count, integer),
-        Dtype::Float16 => each(&target, count, |number| f16::from_f64(real(number))),
-        Dtype::Bfloat16 => each(&target, count, |number| bf16::from_f64(real(number))),
-        Dtype::Float32 => each(&target, count, |number| real(number) as f32),
-        Dtype::Float64 => each(&target, count, real),
-        Dtype::Complex64 => each(&target, count, |number| [real(number) as f32, 0.0]),
+        Dtype::Bool => each(target, count, move |from, number| {
+            let place = (from as i64).wrapping_add(number.into());
+            u8::from(place.wrapping_mul(distance).wrapping_add(first) != 0)
+        }),
+        Dtype::Uint8 | Dtype::Int8 => integers!(u8),
+        Dtype::Uint16 | Dtype::Int16 => integers!(u16),
+        Dtype::Uint32 | Dtype::Int32 => integers!(u32),
+        Dtype::Uint64 | Dtype::Int64 => integers!(u64),
+        Dtype::Float16 => each(target, count, |from, number| {
+            f16::from_f64(real(from, number))
+        }),
+        Dtype::Bfloat16 => each(target, count, |from, number| {
+            bf16::from_f64(real(from, number))
+        }),
+        Dtype::Float32 => each(target, count, |from, number| real(from, number) as f32),
+        Dtype::Float64 => each(target, count, real),
+        Dtype::Complex64 => each(target, count, |from, number| {
+            [real(from, number) as f32, 0.0]
+        }),
     }
     Ok(())
 }
 
-/// Writes `element(i)` at every place.
-fn each<T: Copy>(target: &Shared<u8>, count: usize, element: impl Fn(usize) -> T + Sync) {
+/// Writes `element(from, i)` at every place `from + i`.
+fn each<T: Copy>(target: &Shared<u8>, count: usize, element: impl Fn(usize, u32) -> T + Sync) {
     parallel::for_each_range(count, PIECE, |start, end| {
-        let place = target.element::<T>(start);
-        for number in start..end {
-            // SAFETY: the buffer holds `count` aligned elements of that width
-            unsafe { place.add(number - start).write(element(number)) };
-        }
+        let place = target.element::<MaybeUninit<T>>(start);
+        // SAFETY: the buffer holds `count` aligned elements of that width, these only this task's
+        let elements = unsafe { std::slice::from_raw_parts_mut(place, end - start) };
+        let element = |number| element(start, number);
+        vectorised(Isa::best(), Filled { elements, element });
     });
+}
+
+/// Elements by their numbers.
+struct Filled<'a, T, F> {
+    elements: &'a mut [MaybeUninit<T>],
+    element: F,
+}
+
+impl<T, F: Fn(u32) -> T> Kernel for Filled<'_, T, F> {
+    type Output = ();
+    const WIDE: bool = false; // memory sets the pace
+
+    #[inline(always)]
+    fn run(self) {
+        for (number, place) in (0..).zip(self.elements) {
+            place.write((self.element)(number));
+        }
+    }
 }
