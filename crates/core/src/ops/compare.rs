@@ -131,7 +131,13 @@ pub fn nan_to_num(a: &Array, nan: f64, posinf: Option<f64>, neginf: Option<f64>)
     };
     let high = unary::scalar_like(a, posinf.unwrap_or(greatest))?;
     let low = unary::scalar_like(a, neginf.unwrap_or(-greatest))?;
-    let cleaned = select(&isnan(a)?, &unary::scalar_like(a, nan)?, a)?;
+    let nan = unary::scalar_like(a, nan)?;
+    if posinf.is_none() && neginf.is_none() && a.dtype().is_floating() {
+        // nothing else is beyond these
+        let finite = binary::minimum(&binary::maximum(a, &low)?, &high)?;
+        return select(&isnan(a)?, &nan, &finite);
+    }
+    let cleaned = select(&isnan(a)?, &nan, a)?;
     let cleaned = select(&isposinf(a)?, &high, &cleaned)?;
     select(&isneginf(a)?, &low, &cleaned)
 }

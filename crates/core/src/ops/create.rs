@@ -1,9 +1,9 @@
 //! Arrays out of numbers.
 
-use super::{binary, compare, unary, view};
+use super::{binary, compare, diagonal, index, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
-use mlx_oxide_ir::{Dtype, Error, Op, Result, Scalar, Shape, Source};
+use mlx_oxide_ir::{Combine, Dtype, Error, Op, Result, Scalar, Shape, Source};
 
 /// An array with every element `value`, which is broadcast to `shape`.
 pub fn full(shape: impl Into<Shape>, value: &Array, dtype: Dtype) -> Result<Array> {
@@ -134,8 +134,12 @@ pub fn linspace(start: f64, stop: f64, count: usize, dtype: Dtype) -> Result<Arr
 
 /// A matrix with ones on the diagonal `k` (above the main one if positive), else zeros.
 pub fn eye(rows: usize, columns: usize, k: i64, dtype: Dtype) -> Result<Array> {
-    let (row, column) = row_and_column(rows, columns, k)?;
-    unary::astype(&binary::equal(&row, &column)?, dtype)
+    let shape = Shape::from([rows, columns]).checked("eye")?;
+    let one = full_scalar(Shape::scalar(), Scalar::new(1.0, dtype))?;
+    let range = diagonal::places(rows, columns, k);
+    let flat = zeros([rows * columns], dtype)?;
+    let filled = index::slice_update(&flat, &one, &[range], Combine::Replace)?;
+    view::reshape_to(&filled, shape)
 }
 
 /// The square [`eye`].
@@ -154,8 +158,13 @@ fn row_and_column(rows: usize, columns: usize, k: i64) -> Result<(Array, Array)>
     // beyond the corners all diagonals are alike
     let reach = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
     let first = k.clamp(-reach(rows), reach(columns)) as f64;
-    let row = arange(first, first + rows as f64, 1.0, Dtype::Int64)?;
-    let column = arange(0.0, columns as f64, 1.0, Dtype::Int64)?;
+    let furthest = rows.max(columns) as f64 + first.abs();
+    let dtype = match furthest <= f64::from(i32::MAX) {
+        true => Dtype::Int32,
+        false => Dtype::Int64,
+    };
+    let row = arange(first, first + rows as f64, 1.0, dtype)?;
+    let column = arange(0.0, columns as f64, 1.0, dtype)?;
     Ok((
         view::expand_dims(&row, &[1])?,
         view::expand_dims(&column, &[0])?,

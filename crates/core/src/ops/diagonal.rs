@@ -41,7 +41,7 @@ fn diagonal_for(op: &'static str, a: &Array, offset: i64, axis1: i64, axis2: i64
 }
 
 /// Where the diagonal `offset` lies in a row-major matrix.
-fn places(height: usize, width: usize, offset: i64) -> SliceRange {
+pub(super) fn places(height: usize, width: usize, offset: i64) -> SliceRange {
     let distance = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
     let count = if offset >= 0 {
         height.min(width.saturating_sub(distance))

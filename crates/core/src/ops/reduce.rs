@@ -217,9 +217,7 @@ pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> 
             let axis = kept.len();
             let real = unary::astype(a, a.dtype().at_least_float())?;
             let rows = view::reshape_to(&view::permute(&real, order)?, flat)?;
-            let sorted = super::sort::sort(&rows, Some(axis as i64))?;
-            let middle = view::slice_axis(&sorted, axis, (size - 1) / 2, size / 2 + 1)?;
-            let median = mean(&middle, Some(&[axis as i64]), false)?;
+            let median = mean(&middle(&rows, axis)?, Some(&[axis as i64]), false)?;
             let shape: Shape = match keepdims {
                 true => (0..a.ndim())
                     .map(|axis| {
@@ -235,6 +233,22 @@ pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> 
             view::reshape_to(&median, shape)
         },
     )
+}
+
+/// The middle element of a sorted axis, or the two middle ones, without sorting the others.
+fn middle(a: &Array, axis: usize) -> Result<Array> {
+    let size = a.shape()[axis];
+    let nth = |a: &Array, nth: usize| -> Result<(Array, Array)> {
+        let parts = super::sort::partition(a, nth as i64, Some(axis as i64))?;
+        let lower = view::slice_axis(&parts, axis, 0, nth)?;
+        Ok((lower, view::slice_axis(&parts, axis, nth, nth + 1)?))
+    };
+    let (lower, upper) = nth(a, size / 2)?;
+    if size % 2 == 1 {
+        return Ok(upper);
+    }
+    let (_, greatest) = nth(&lower, size / 2 - 1)?;
+    super::join::concatenate(&[&greatest, &upper], axis as i64)
 }
 
 /// The least and the greatest elements over axes.
