@@ -4,7 +4,7 @@ use crate::binary;
 use crate::complex;
 use crate::elements::{Elements, lanes, place, position};
 use crate::value::Value;
-use mlx_oxide_ir::{Binary, Fast, Real, Result};
+use mlx_oxide_ir::{ArrayType, Binary, Fast, Real, Result};
 use mlx_oxide_runtime::{Call, Results};
 use num_complex::Complex64;
 
@@ -51,6 +51,14 @@ pub(crate) fn run(fast: &Fast, call: &Call<'_>) -> Result<Results> {
                 sinks: sinks.then(|| extra.next()).flatten(),
             };
             Elements::collect(&call.outputs[0], attention.values(&call.outputs[0].shape))
+        }
+        Fast::NormGradient { eps, centred } => {
+            let gradient = NormGradient {
+                eps: eps.get(),
+                centred: *centred,
+            };
+            let outputs = gradient.outputs(&inputs, &call.outputs).into_iter();
+            return outputs.map(|output| output.store(fast.name())).collect();
         }
     };
     output.finish(fast.name())
@@ -104,29 +112,91 @@ fn weights(scores: &[f64], greatest: f64) -> Vec<f64> {
 }
 
 fn rms_norm(row: &[Value], eps: Real, weight: &Elements) -> Vec<Value> {
-    let squares: f64 = row.iter().map(|value| value.real() * value.real()).sum();
-    let scale = 1.0 / (squares / row.len() as f64 + eps.get()).sqrt();
-    row.iter()
+    let row = row.iter().map(|value| value.real()).collect();
+    let (normal, _) = normalised(row, eps.get());
+    normal
+        .iter()
         .zip(weight.values())
-        .map(|(value, weight)| Value::Real(value.real() * scale * weight.real()))
+        .map(|(value, weight)| Value::Real(value * weight.real()))
         .collect()
 }
 
 fn layer_norm(row: &[Value], eps: Real, weight: &Elements, bias: &Elements) -> Vec<Value> {
-    let count = row.len() as f64;
-    let near = row.iter().map(|value| value.real()).sum::<f64>() / count;
-    // what rounding left of the mean: it is all there is to see where elements hardly differ
-    let rest = row.iter().map(|value| value.real() - near).sum::<f64>() / count;
-    let deviation = |value: &Value| (value.real() - near) - rest;
-    let deviations: Vec<f64> = row.iter().map(deviation).collect();
-    let variance = deviations.iter().map(|value| value * value).sum::<f64>() / count;
-    let scale = 1.0 / (variance + eps.get()).sqrt();
+    let row: Vec<f64> = row.iter().map(|value| value.real()).collect();
+    let (normal, _) = normalised(deviations(&row), eps.get());
     let parameters = weight.values().zip(bias.values());
-    deviations
+    normal
         .iter()
         .zip(parameters)
-        .map(|(value, (weight, bias))| Value::Real(value * scale * weight.real() + bias.real()))
+        .map(|(value, (weight, bias))| Value::Real(value * weight.real() + bias.real()))
         .collect()
+}
+
+/// What elements differ by from their mean.
+fn deviations(row: &[f64]) -> Vec<f64> {
+    let count = row.len() as f64;
+    let near = row.iter().sum::<f64>() / count;
+    // what rounding left of the mean: it is all there is to see where elements hardly differ
+    let rest = row.iter().map(|value| value - near).sum::<f64>() / count;
+    row.iter().map(|value| (value - near) - rest).collect()
+}
+
+/// The row divided by the root of its mean square, and by what it was multiplied for that.
+fn normalised(row: Vec<f64>, eps: f64) -> (Vec<f64>, f64) {
+    let squares: f64 = row.iter().map(|value| value * value).sum();
+    let scale = 1.0 / (squares / row.len() as f64 + eps).sqrt();
+    (row.into_iter().map(|value| value * scale).collect(), scale)
+}
+
+/// The gradients of a norm.
+struct NormGradient {
+    eps: f64,
+    centred: bool,
+}
+
+impl NormGradient {
+    fn outputs(&self, inputs: &[Elements], types: &[ArrayType]) -> Vec<Elements> {
+        let [operand, weight, cotangent] = [&inputs[0], &inputs[1], &inputs[2]];
+        let mut outputs: Vec<Elements> = types.iter().map(Elements::zeroed).collect();
+        let features = weight.len();
+        let (mut scaled, mut shifted) = (vec![0.0; features], vec![0.0; features]);
+        for places in lanes(operand.shape(), operand.shape().ndim() - 1) {
+            let reals = |elements: &Elements| -> Vec<f64> {
+                let values = places.iter().map(|&place| elements.get(place).real());
+                values.collect()
+            };
+            let (row, cotangents) = (reals(operand), reals(cotangent));
+            let row = if self.centred { deviations(&row) } else { row };
+            let (normal, scale) = normalised(row, self.eps);
+            for feature in 0..features {
+                scaled[feature] += cotangents[feature] * normal[feature];
+                shifted[feature] += cotangents[feature];
+            }
+            let weights = weight.values().map(|weight| weight.real());
+            let weighted: Vec<f64> = cotangents.iter().zip(weights).map(|(c, w)| c * w).collect();
+            let count = features as f64;
+            let along = weighted
+                .iter()
+                .zip(&normal)
+                .map(|(d, x)| d * x)
+                .sum::<f64>()
+                / count;
+            let level = match self.centred {
+                true => weighted.iter().sum::<f64>() / count,
+                false => 0.0,
+            };
+            for (feature, place) in places.into_iter().enumerate() {
+                let rest = weighted[feature] - level - normal[feature] * along;
+                outputs[0].set(place, Value::Real(scale * rest));
+            }
+        }
+        for (output, sums) in outputs[1..].iter_mut().zip([scaled, shifted]) {
+            for (feature, sum) in sums.into_iter().enumerate() {
+                output.set(feature, Value::Real(sum));
+            }
+        }
+        outputs
+    }
 }
 
 /// A rotary position embedding.

@@ -119,7 +119,8 @@ fn is_defined(fast: &Fast, inputs: &[&ArrayType]) -> bool {
         Fast::RmsNorm { .. }
         | Fast::LayerNorm { .. }
         | Fast::Rope { .. }
-        | Fast::Attention { .. } => inputs.iter().all(|input| !input.dtype.is_complex()),
+        | Fast::Attention { .. }
+        | Fast::NormGradient { .. } => inputs.iter().all(|input| !input.dtype.is_complex()),
     }
 }
 

@@ -132,6 +132,7 @@ names! { fast FASTS Fast {
     Fast::LayerNorm { .. } => "layer_norm",
     Fast::Rope { .. } => "rope",
     Fast::Attention { .. } => "attention",
+    Fast::NormGradient { .. } => "norm_gradient",
 }}
 
 names! { quantized QUANTIZED Quantized {

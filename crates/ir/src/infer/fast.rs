@@ -1,13 +1,14 @@
 //! Compositions with kernels of their own.
 
-use super::{ArrayType, exactly, same_dtype};
+use super::{ArrayType, OutputTypes, exactly, same_dtype, same_shape};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::layout::broadcast_shapes;
 use crate::op::Fast;
 use crate::shape::Shape;
+use smallvec::smallvec;
 
-pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<ArrayType> {
+pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<OutputTypes> {
     let name = fast.name();
     let taken = |dtype: Dtype| match fast {
         Fast::Softmax { .. } => dtype.is_inexact(),
@@ -15,7 +16,8 @@ pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<ArrayType> {
         Fast::RmsNorm { .. }
         | Fast::LayerNorm { .. }
         | Fast::Rope { .. }
-        | Fast::Attention { .. } => dtype.is_floating(),
+        | Fast::Attention { .. }
+        | Fast::NormGradient { .. } => dtype.is_floating(),
     };
     if let Some(first) = inputs.first().filter(|first| !taken(first.dtype)) {
         return Err(Error::DtypeUnsupported {
@@ -24,29 +26,41 @@ pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<ArrayType> {
             expected: "a floating dtype",
         });
     }
-    match fast {
+    let output = match fast {
         Fast::Softmax { .. } => {
             let [operand] = exactly(name, inputs)?;
             last_axis(name, operand)?;
-            Ok(operand.clone())
+            operand.clone()
         }
         Fast::RmsNorm { .. } => {
             let [operand, weight] = exactly(name, inputs)?;
             per_feature(name, operand, weight)?;
-            Ok(operand.clone())
+            operand.clone()
         }
         Fast::LayerNorm { .. } => {
             let [operand, weight, bias] = exactly(name, inputs)?;
             per_feature(name, operand, weight)?;
             per_feature(name, operand, bias)?;
-            Ok(operand.clone())
+            operand.clone()
         }
         Fast::Rope { dims, .. } => {
             let [operand, offset, frequencies] = exactly(name, inputs)?;
-            rope(*dims, operand, offset, frequencies)
+            rope(*dims, operand, offset, frequencies)?
         }
-        Fast::Attention { masked, sinks, .. } => attention(*masked, *sinks, inputs),
-    }
+        Fast::Attention { masked, sinks, .. } => attention(*masked, *sinks, inputs)?,
+        Fast::NormGradient { centred, .. } => {
+            let [operand, weight, cotangent] = exactly(name, inputs)?;
+            per_feature(name, operand, weight)?;
+            same_dtype(name, operand, cotangent)?;
+            same_shape(name, operand, cotangent)?;
+            let mut outputs: OutputTypes = smallvec![operand.clone(), weight.clone()];
+            if *centred {
+                outputs.push(weight.clone());
+            }
+            return Ok(outputs);
+        }
+    };
+    Ok(smallvec![output])
 }
 
 fn unsuitable(op: &'static str, rule: &'static str, shape: &Shape) -> Error {

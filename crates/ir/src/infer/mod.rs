@@ -99,7 +99,7 @@ pub fn infer(op: &Op, inputs: &[&ArrayType]) -> Result<OutputTypes> {
             let [key] = exactly(name, inputs)?;
             smallvec![random_type(random, key)?]
         }
-        Op::Fast(fast) => smallvec![fast::fast(fast, inputs)?],
+        Op::Fast(fast) => fast::fast(fast, inputs)?,
         Op::Quantized(op) => quantized::quantized(op, inputs)?,
         Op::Fused(program) => elementwise::fused(program, inputs)?,
         Op::FusedReduce(reduced) => reduce::reduced_program(reduced, inputs)?,

@@ -46,6 +46,17 @@ pub enum Fast {
         /// Whether each head has one more score without a value.
         sinks: bool,
     },
+    /// The gradients of [`Fast::RmsNorm`] or, centred, of [`Fast::LayerNorm`]: with `x̂` the
+    /// normalised rows, `s` their factor `1/√(… + eps)` and `d = cotangent·weight`, outputs
+    /// `s·(d - mean(d) - x̂·mean(d·x̂))` (`mean(d)` if centred only), `Σ cotangent·x̂` over all
+    /// rows and, if centred, `Σ cotangent`. Inputs: x, weight of the last axis' size, cotangent
+    /// of x's shape.
+    NormGradient {
+        /// Added to the mean square or variance.
+        eps: Real,
+        /// Whether rows are normalised by their mean, too.
+        centred: bool,
+    },
 }
 
 impl Fast {
@@ -57,6 +68,8 @@ impl Fast {
             Fast::LayerNorm { .. } => "layer_norm",
             Fast::Rope { .. } => "rope",
             Fast::Attention { .. } => "scaled_dot_product_attention",
+            Fast::NormGradient { centred: false, .. } => "rms_norm_gradient",
+            Fast::NormGradient { centred: true, .. } => "layer_norm_gradient",
         }
     }
 }

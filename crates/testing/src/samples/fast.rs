@@ -71,13 +71,25 @@ fn norms(dtype: Dtype) -> Vec<Sample> {
         let input = || between(shape, dtype, -2.0, 2.0);
         let rms = Op::Fast(Fast::RmsNorm { eps: 1e-5.into() });
         let layer = Op::Fast(Fast::LayerNorm { eps: 1e-5.into() });
+        let gradient = |centred: bool| {
+            let eps = 1e-5.into();
+            let op = Op::Fast(Fast::NormGradient { eps, centred });
+            let cotangent = between(shape, dtype, -1.0, 1.0);
+            Sample::new(
+                &format!("{shape:?}"),
+                op,
+                vec![input(), parameter(), cotangent],
+            )
+        };
         let label = format!("{shape:?}");
-        let pair = [
+        let all = [
             Sample::new(&label, rms, vec![input(), parameter()]),
             Sample::new(&label, layer, vec![input(), parameter(), parameter()]),
+            gradient(false),
+            gradient(true),
         ];
         let small = shape.iter().product::<usize>() <= 64;
-        samples.extend(pair.into_iter().map(|sample| {
+        samples.extend(all.into_iter().map(|sample| {
             let sample = sample.within(Tolerance::stages(dtype, 4.0, 4.0));
             if small {
                 sample.differentiable()

@@ -217,7 +217,8 @@ pub(crate) fn has_no_sizes(op: &Op) -> bool {
             | Fast::RmsNorm { .. }
             | Fast::LayerNorm { .. }
             | Fast::Rope { .. }
-            | Fast::Attention { .. } => true,
+            | Fast::Attention { .. }
+            | Fast::NormGradient { .. } => true,
         },
         Op::Source(source) => match source {
             Source::Full { shape, .. } => shape.ndim() == 0,

@@ -7,21 +7,22 @@ use crate::rules::decompose;
 use crate::transforms;
 use mlx_oxide_ir::{Fast, Op, Result};
 
-pub(super) fn batch(fast: &Fast, inputs: &[Batched], size: usize) -> Result<Batched> {
+pub(super) fn batch(fast: &Fast, inputs: &[Batched], size: usize) -> Result<Vec<Batched>> {
     let op = Op::Fast(fast.clone());
     let parameters_shared = inputs[1..].iter().all(|input| input.axis.is_none());
     let rows = match fast {
         Fast::Softmax { .. } | Fast::RmsNorm { .. } | Fast::LayerNorm { .. } => true,
         // a mapped axis would be taken for the batch that offsets belong to
         Fast::Rope { .. } => inputs[1].slice_ndim() == 0,
-        Fast::Attention { .. } => false,
+        // the parameters have a gradient of their own in every slice
+        Fast::Attention { .. } | Fast::NormGradient { .. } => false,
     };
     if rows && parameters_shared {
         let array = inputs[0].with_axis_first(size)?;
         let all: Vec<&Array> = std::iter::once(&array)
             .chain(inputs[1..].iter().map(|input| &input.array))
             .collect();
-        return Array::apply(op, &all).map(Batched::first);
+        return Ok(vec![Batched::first(Array::apply(op, &all)?)]);
     }
     let arrays: Vec<Array> = inputs.iter().map(|input| input.array.clone()).collect();
     let axes: Vec<Option<i64>> = inputs
@@ -32,9 +33,6 @@ pub(super) fn batch(fast: &Fast, inputs: &[Batched], size: usize) -> Result<Batc
         Some(outputs) => outputs,
         None => Err(super::no_rule(&op)),
     };
-    let mut outputs = transforms::vmap(decomposed, &arrays, &axes, &[])?;
-    outputs
-        .pop()
-        .map(Batched::first)
-        .ok_or_else(|| super::no_rule(&op))
+    let outputs = transforms::vmap(decomposed, &arrays, &axes, &[])?;
+    Ok(outputs.into_iter().map(Batched::first).collect())
 }

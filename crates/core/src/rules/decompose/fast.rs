@@ -4,8 +4,8 @@ use crate::array::Array;
 use crate::ops::{self, unary::scalar_like};
 use mlx_oxide_ir::{Dtype, Fast, Result, Shape};
 
-pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Array> {
-    match fast {
+pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Vec<Array>> {
+    let output = match fast {
         Fast::Softmax { precise } => softmax(&inputs[0], &[-1], *precise),
         Fast::RmsNorm { eps } => rms_norm(&inputs[0], &inputs[1], eps.get()),
         Fast::LayerNorm { eps } => layer_norm(&inputs[0], &inputs[1], &inputs[2], eps.get()),
@@ -21,7 +21,9 @@ pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Array> {
             masked,
             sinks,
         } => attention(inputs, scale.get(), *causal, *masked, *sinks),
-    }
+        Fast::NormGradient { eps, centred } => return norm_gradient(inputs, eps.get(), *centred),
+    };
+    Ok(vec![output?])
 }
 
 /// 16-bit floats are computed in `float32`.
@@ -44,21 +46,53 @@ pub(crate) fn softmax(a: &Array, axes: &[i64], precise: bool) -> Result<Array> {
     ops::astype(&ops::divide(&powers, &sum)?, a.dtype())
 }
 
-fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<Array> {
-    let wide = widened(x)?;
-    let mean = ops::mean(&ops::square(&wide)?, Some(&[-1]), true)?;
+/// A row divided by the root of its mean square, and by what it was multiplied for that.
+fn normalised(row: &Array, eps: f64) -> Result<(Array, Array)> {
+    let mean = ops::mean(&ops::square(row)?, Some(&[-1]), true)?;
     let scale = ops::rsqrt(&ops::add(&mean, &scalar_like(&mean, eps)?)?)?;
-    let normal = ops::astype(&ops::multiply(&wide, &scale)?, x.dtype())?;
-    ops::multiply(&normal, weight)
+    Ok((ops::multiply(row, &scale)?, scale))
+}
+
+/// What elements differ by from the mean of their row.
+fn deviation(wide: &Array) -> Result<Array> {
+    ops::subtract(wide, &ops::mean(wide, Some(&[-1]), true)?)
+}
+
+fn rms_norm(x: &Array, weight: &Array, eps: f64) -> Result<Array> {
+    let (normal, _) = normalised(&widened(x)?, eps)?;
+    ops::multiply(&ops::astype(&normal, x.dtype())?, weight)
 }
 
 fn layer_norm(x: &Array, weight: &Array, bias: &Array, eps: f64) -> Result<Array> {
-    let wide = widened(x)?;
-    let deviation = ops::subtract(&wide, &ops::mean(&wide, Some(&[-1]), true)?)?;
-    let variance = ops::mean(&ops::square(&deviation)?, Some(&[-1]), true)?;
-    let scale = ops::rsqrt(&ops::add(&variance, &scalar_like(&variance, eps)?)?)?;
-    let normal = ops::astype(&ops::multiply(&deviation, &scale)?, x.dtype())?;
+    let (normal, _) = normalised(&deviation(&widened(x)?)?, eps)?;
+    let normal = ops::astype(&normal, x.dtype())?;
     ops::add(&ops::multiply(&normal, weight)?, bias)
+}
+
+fn norm_gradient(inputs: &[Array], eps: f64, centred: bool) -> Result<Vec<Array>> {
+    let (x, weight) = (&inputs[0], &inputs[1]);
+    let cotangent = widened(&inputs[2])?;
+    let wide = widened(x)?;
+    let row = if centred { deviation(&wide)? } else { wide };
+    let (normal, scale) = normalised(&row, eps)?;
+    let weighted = ops::multiply(&cotangent, &widened(weight)?)?;
+    let along = ops::mean(&ops::multiply(&weighted, &normal)?, Some(&[-1]), true)?;
+    let level = if centred {
+        deviation(&weighted)?
+    } else {
+        weighted
+    };
+    let rest = ops::subtract(&level, &ops::multiply(&normal, &along)?)?;
+    let rows: Vec<i64> = (0..x.ndim() as i64 - 1).collect();
+    let total = |a: &Array| ops::astype(&ops::sum(a, Some(&rows), false)?, weight.dtype());
+    let mut gradients = vec![
+        ops::astype(&ops::multiply(&rest, &scale)?, x.dtype())?,
+        total(&ops::multiply(&cotangent, &normal)?)?,
+    ];
+    if centred {
+        gradients.push(total(&cotangent)?);
+    }
+    Ok(gradients)
 }
 
 fn rope(

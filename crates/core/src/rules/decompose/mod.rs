@@ -11,7 +11,7 @@ use mlx_oxide_ir::{Axes, Contract, Op, ReduceKind, Result, Source};
 /// The operation applied to inputs, in simpler operations; nothing if there are none.
 pub fn decompose(op: &Op, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
     let array = match op {
-        Op::Fast(fast) => fast::decompose(fast, inputs),
+        Op::Fast(fast) => return Some(fast::decompose(fast, inputs)),
         Op::Contract(Contract::Addmm { alpha, beta }) => addmm(inputs, alpha.get(), beta.get()),
         Op::Source(Source::Full { shape, value }) => Array::from_scalar(*value)
             .and_then(|value| ops::broadcast_to(&value, shape.clone()))

@@ -15,9 +15,11 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             jvp: rope_jvp,
             vjp: rope_vjp,
         },
-        Fast::RmsNorm { .. } | Fast::LayerNorm { .. } | Fast::Attention { .. } => {
-            Derivative::Decomposed
-        }
+        Fast::RmsNorm { .. } | Fast::LayerNorm { .. } => Derivative::General {
+            jvp: norm_jvp,
+            vjp: norm_vjp,
+        },
+        Fast::Attention { .. } | Fast::NormGradient { .. } => Derivative::Decomposed,
     }
 }
 
@@ -41,6 +43,36 @@ fn softmax_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     Ok(vec![Some(softmax_product(&y, cotangent)?)])
 }
 
+fn norm_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    pushed(site, tangents)
+}
+
+/// All at once; without that of the rows by the decomposition, of which then little is left.
+fn norm_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
+    let (eps, centred) = match site.op {
+        Op::Fast(Fast::RmsNorm { eps }) => (*eps, false),
+        Op::Fast(Fast::LayerNorm { eps }) => (*eps, true),
+        _ => return Ok(vec![None; site.inputs.len()]),
+    };
+    if !site.wanted[0] {
+        return super::pull_decomposed(site, &[Some(cotangent.clone())]);
+    }
+    let op = Op::Fast(Fast::NormGradient { eps, centred });
+    let inputs = [&site.inputs[0], &site.inputs[1], cotangent];
+    Ok(Array::apply_all(op, &inputs)?
+        .into_iter()
+        .map(Some)
+        .collect())
+}
+
+/// The tangent of the one output of the decomposition.
+fn pushed(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
+    super::push_decomposed(site, tangents)?
+        .pop()
+        .flatten()
+        .map_or_else(|| ops::zeros_like(&site.outputs[0]), Ok)
+}
+
 /// The same rotation of the tangent; by frequencies, which are rarely followed, that of the
 /// decomposition.
 fn rope_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
@@ -50,10 +82,7 @@ fn rope_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
             &[tangent, &site.inputs[1], &site.inputs[2]],
         ),
         (None, None) => ops::zeros_like(&site.outputs[0]),
-        (_, Some(_)) => super::push_decomposed(site, tangents)?
-            .pop()
-            .flatten()
-            .map_or_else(|| ops::zeros_like(&site.outputs[0]), Ok),
+        (_, Some(_)) => pushed(site, tangents),
     }
 }
 
@@ -69,7 +98,7 @@ fn rope_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
         return Ok(vec![None; site.inputs.len()]);
     };
     if site.wanted[2] {
-        return super::pull_decomposed(site, cotangent);
+        return super::pull_decomposed(site, &[Some(cotangent.clone())]);
     }
     let op = Fast::Rope {
         dims: *dims,

@@ -84,17 +84,13 @@ pub fn derivative(site: &Site<'_>) -> Derivative {
 
 /// Cotangents of the inputs from those of the outputs.
 pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
-    let nothing = || vec![None; site.inputs.len()];
-    let derivative = derivative(site);
-    if let Derivative::Tangents(rule) = derivative {
-        return pull_tangents(rule, site, cotangents);
-    }
-    let Some(Some(cotangent)) = cotangents.first() else {
-        return Ok(nothing());
-    };
-    match derivative {
-        Derivative::Zero => Ok(nothing()),
-        Derivative::Partials(partials) => partials(site)?
+    // a rule for one output has nothing to do without its cotangent
+    let cotangent = cotangents.first().and_then(Option::as_ref);
+    match (derivative(site), cotangent) {
+        (Derivative::Tangents(rule), _) => pull_tangents(rule, site, cotangents),
+        (Derivative::Decomposed, _) => pull_decomposed(site, cotangents),
+        (Derivative::Zero, _) | (_, None) => Ok(vec![None; site.inputs.len()]),
+        (Derivative::Partials(partials), Some(cotangent)) => partials(site)?
             .into_iter()
             .map(|partial| {
                 let conjugated = partial
@@ -105,8 +101,8 @@ pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Opti
                     .transpose()
             })
             .collect(),
-        Derivative::Linear(transpose) => transpose(site, cotangent),
-        Derivative::Multilinear(transpose) => (0..site.inputs.len())
+        (Derivative::Linear(transpose), Some(cotangent)) => transpose(site, cotangent),
+        (Derivative::Multilinear(transpose), Some(cotangent)) => (0..site.inputs.len())
             .map(|input| {
                 let wanted = site.wanted[input] && site.inputs[input].dtype().is_inexact();
                 wanted
@@ -114,10 +110,8 @@ pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Opti
                     .transpose()
             })
             .collect(),
-        Derivative::General { vjp, .. } => vjp(site, cotangent),
-        Derivative::Tangents(rule) => pull_tangents(rule, site, cotangents),
-        Derivative::Decomposed => pull_decomposed(site, cotangent),
-        Derivative::Undefined { reason } => Err(Error::NotDifferentiable {
+        (Derivative::General { vjp, .. }, Some(cotangent)) => vjp(site, cotangent),
+        (Derivative::Undefined { reason }, Some(_)) => Err(Error::NotDifferentiable {
             op: site.op.name(),
             reason,
         }),
@@ -231,12 +225,20 @@ fn decomposed<'a>(site: &'a Site<'_>) -> impl Fn(&[Array]) -> Result<Vec<Array>>
     }
 }
 
-fn pull_decomposed(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
-    let (_, gradients) = transforms::vjp(
-        decomposed(site),
-        site.inputs,
-        std::slice::from_ref(cotangent),
-    )?;
+/// Outputs without a cotangent have zeros.
+fn pull_decomposed(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
+    if cotangents.iter().all(Option::is_none) {
+        return Ok(vec![None; site.inputs.len()]);
+    }
+    let cotangents: Vec<Array> = cotangents
+        .iter()
+        .zip(site.outputs)
+        .map(|(cotangent, output)| match cotangent {
+            Some(cotangent) => Ok(cotangent.clone()),
+            None => ops::zeros_like(output),
+        })
+        .collect::<Result<_>>()?;
+    let (_, gradients) = transforms::vjp(decomposed(site), site.inputs, &cotangents)?;
     Ok(gradients.into_iter().map(Some).collect())
 }
 

@@ -44,28 +44,14 @@ impl<T: Float> Function<T> for LayerNorm<'_, T> {
         _wide: &mut [MaybeUninit<T>],
         output: Output<'_, T>,
     ) {
-        let sample = &row[..row.len().min(SAMPLE)];
-        let mut near = total(sample, |x| x) / T::from_double(sample.len() as f64);
-        let mut is_sampled = true;
-        // of the deviations, since the mean of squares less the squared mean would cancel; their
-        // own mean is what the sample and rounding left of it: all there is to see where elements
-        // hardly differ
-        let (mean, variance) = loop {
-            let (mean, variance) = moments(row, near);
-            let is_far = (mean * mean).to_double() > FAR * variance.to_double();
-            if !(is_sampled && is_far) {
-                break (mean, variance);
-            }
-            (near, is_sampled) = (near + mean, false);
-        };
-        let scale = T::ONE / (variance + self.eps).sqrt();
+        let centre = Centre::of(row);
+        let scale = T::ONE / (centre.variance + self.eps).sqrt();
         output.fill(|part, first| {
             fetch_behind(row, first, part.len());
             let values = row[first..].iter().zip(&self.weight[first..]);
             let values = values.zip(&self.bias[first..]);
             for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
-                let deviation = *element - near - mean;
-                result.write(deviation * scale * *weight + *bias);
+                result.write(centre.deviation(*element) * scale * *weight + *bias);
             }
         });
     }
@@ -83,6 +69,42 @@ const SAMPLE: usize = 64;
 /// Variances that the square of the mean deviation may reach: the difference of squares then loses
 /// two bits.
 const FAR: f64 = 4.0;
+
+/// What the elements of a row deviate from.
+pub(super) struct Centre<T> {
+    near: T,
+    mean: T,
+    pub(super) variance: T,
+}
+
+impl<T: Float> Centre<T> {
+    #[inline(always)]
+    pub(super) fn of(row: &[T]) -> Self {
+        let sample = &row[..row.len().min(SAMPLE)];
+        let mut near = total(sample, |x| x) / T::from_double(sample.len() as f64);
+        let mut is_sampled = true;
+        // of the deviations, since the mean of squares less the squared mean would cancel; their
+        // own mean is what the sample and rounding left of it: all there is to see where elements
+        // hardly differ
+        loop {
+            let (mean, variance) = moments(row, near);
+            let is_far = (mean * mean).to_double() > FAR * variance.to_double();
+            if !(is_sampled && is_far) {
+                return Centre {
+                    near,
+                    mean,
+                    variance,
+                };
+            }
+            (near, is_sampled) = (near + mean, false);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn deviation(&self, element: T) -> T {
+        element - self.near - self.mean
+    }
+}
 
 /// The mean of the deviations from `near`, and their variance.
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! Compositions in one pass.
 
 mod layer_norm;
+mod norm_gradient;
 mod rms_norm;
 mod rope;
 mod rows;
@@ -19,6 +20,7 @@ pub(crate) fn supports(op: &Fast, inputs: &[&ArrayType]) -> bool {
         Fast::LayerNorm { .. } => layer_norm::supports(inputs),
         Fast::Rope { .. } => rope::supports(inputs),
         Fast::Attention { .. } => attention::supports(inputs),
+        Fast::NormGradient { .. } => norm_gradient::supports(inputs),
     }
 }
 
@@ -29,5 +31,6 @@ pub(crate) fn run(op: &Fast, call: &Call<'_>) -> Result<Results> {
         Fast::LayerNorm { eps } => layer_norm::run(call, eps.get()),
         Fast::Rope { .. } => rope::run(op, call),
         Fast::Attention { .. } => attention::run(op, call),
+        Fast::NormGradient { eps, centred } => norm_gradient::run(call, eps.get(), *centred),
     }
 }

@@ -15,12 +15,12 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// Rows shorter than this, in bytes, are not worth passing by the caches.
-const LONG: usize = 1024;
+pub(super) const LONG: usize = 1024;
 
 /// A row of results.
 pub(super) struct Output<'a, T> {
-    elements: &'a mut [MaybeUninit<T>],
-    streamed: bool,
+    pub(super) elements: &'a mut [MaybeUninit<T>],
+    pub(super) streamed: bool,
 }
 
 impl<T: Copy> Output<'_, T> {

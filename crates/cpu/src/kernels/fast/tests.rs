@@ -1,4 +1,4 @@
-use super::{layer_norm, rms_norm, softmax};
+use super::{layer_norm, norm_gradient, rms_norm, softmax};
 use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{ArrayType, Dtype, Fast, Layout, Op, Result};
 use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Results, Stream};
@@ -154,6 +154,82 @@ fn variances_of_long_and_offset_rows_are_exact_to_single_precision() {
             });
             let expected = row.iter().map(|x| (f64::from(*x) - mean) / variance.sqrt());
             assert!(near(&found, expected), "{isa:?} {length} {beginning}");
+        }
+    }
+}
+
+/// The gradients of a norm by the formulas, in double precision.
+fn gradients([rows, weight, cotangents]: [&[f32]; 3], centred: bool, eps: f64) -> [Vec<f64>; 3] {
+    let length = weight.len();
+    let mut outputs = [Vec::new(), vec![0.0; length], vec![0.0; length]];
+    for (row, cotangents) in rows.chunks(length).zip(cotangents.chunks(length)) {
+        let mean_of = |f: &dyn Fn(usize) -> f64| (0..length).map(f).sum::<f64>() / length as f64;
+        let mean = if centred {
+            mean_of(&|i| row[i].into())
+        } else {
+            0.0
+        };
+        let deviation = |i: usize| f64::from(row[i]) - mean;
+        let scale = 1.0 / (mean_of(&|i| deviation(i).powi(2)) + eps).sqrt();
+        let direction = |i: usize| f64::from(cotangents[i]) * f64::from(weight[i]);
+        let level = if centred { mean_of(&direction) } else { 0.0 };
+        let along = mean_of(&|i| direction(i) * deviation(i) * scale);
+        for i in 0..length {
+            let normal = deviation(i) * scale;
+            outputs[0].push(scale * (direction(i) - level - normal * along));
+            outputs[1][i] += f64::from(cotangents[i]) * normal;
+            outputs[2][i] += f64::from(cotangents[i]);
+        }
+    }
+    outputs
+}
+
+#[test]
+fn gradients_of_norms_of_rows_of_every_length_agree_with_the_formulas() {
+    for isa in Isa::ALL {
+        for length in (1..=LAST).chain([4099]) {
+            // the last length makes sums of several pieces, the shorter ones of several groups
+            let count = if length % 16 == 1 { 300 } else { 3 };
+            let wave = |scale: f32, size: usize| -> Vec<f32> {
+                (0..size).map(|i| (i as f32 * scale).sin() + 0.3).collect()
+            };
+            let (rows, weight) = (wave(1.7, count * length), wave(0.9, length));
+            let cotangents = wave(2.3, count * length);
+            for centred in [false, true] {
+                let op = Op::Fast(Fast::NormGradient {
+                    eps: 1e-5.into(),
+                    centred,
+                });
+                let mut inputs = [&rows, &weight, &cotangents].map(|values| operand(values));
+                inputs[0].layout = Layout::contiguous([count, length]);
+                inputs[2].layout = Layout::contiguous([count, length]);
+                let outputs = [&inputs[0], &inputs[1], &inputs[1]].map(Operand::array_type);
+                let call = Call {
+                    op: &op,
+                    inputs: &inputs,
+                    outputs: &outputs[..2 + usize::from(centred)],
+                    stream: Stream::default_of(Device::CPU),
+                };
+                let found = norm_gradient::of::<f32>(&call, 1e-5, centred, isa).unwrap();
+                let expected = gradients([&rows, &weight, &cotangents], centred, 1e-5);
+                for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let bytes = found.buffer.host_bytes().unwrap();
+                    let found: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+                    // terms of a sum are up to 3
+                    let slack = if number == 0 {
+                        1e-5
+                    } else {
+                        1e-6 * count as f64
+                    };
+                    for (found, expected) in found.iter().zip(expected) {
+                        let difference = (f64::from(*found) - expected).abs();
+                        assert!(
+                            difference <= slack * (1.0 + expected.abs()),
+                            "{isa:?} {length} {centred} output {number}: {found} {expected}"
+                        );
+                    }
+                }
+            }
         }
     }
 }

@@ -1,0 +1,383 @@
+//! Gradients of normalisations, in single precision for 16-bit floats: rows and cotangents are read
+//! once from memory for the gradients of all inputs.
+//!
+//! Those of the parameters are sums over rows: of [`GROUP`] rows, then of a block's groups, then of
+//! blocks, whose number depends on the shape alone.
+
+use super::layer_norm::Centre;
+use super::rows::{self, LONG, Output, total};
+use crate::kernels::fused::scratch::with_scratch;
+use crate::kernels::rows::{TOGETHER, fetch_behind};
+use crate::kernels::shared::Shared;
+use crate::kernels::{declined, fused};
+use crate::simd::float::{Float, Wide};
+use crate::simd::{Isa, Kernel, TileFn, stream, vectorised};
+use crate::with_float;
+use mlx_oxide_ir::{ArrayType, Dtype, Layout, Result};
+use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
+use std::mem::MaybeUninit;
+
+/// Rows whose products are added one after the other.
+const GROUP: usize = 64;
+/// The most blocks of rows.
+const BLOCKS: usize = 128;
+/// Rows of a block at least, whose sums take the memory of two rows.
+const LEAST_ROWS: usize = 16;
+/// Elements of a block at least, if there are as many.
+const LEAST_ELEMENTS: usize = 32 << 10;
+/// Sums side by side, in the registers of AVX2.
+const LANES: usize = 16;
+/// Elements that are summed lane by lane.
+const PIECE: usize = 256 * LANES;
+
+pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
+    inputs[0].dtype.is_floating()
+}
+
+pub(super) fn run(call: &Call<'_>, eps: f64, centred: bool) -> Result<Results> {
+    with_float!(
+        call.inputs[0].dtype,
+        T => of::<Wide<T>>(call, eps, centred, Isa::best()),
+        Err(declined(call))
+    )
+}
+
+/// Runs the call on an instruction set.
+pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, centred: bool, isa: Isa) -> Result<Results> {
+    let weight = &rows::vector::<T>(&call.inputs[1])?;
+    let [operand, _, cotangent] = &call.inputs else {
+        return Err(declined(call));
+    };
+    let length = weight.len();
+    let count = operand.layout.size().checked_div(length).unwrap_or(0);
+    let buffers = call
+        .outputs
+        .iter()
+        .map(|output| Buffer::allocate(call.op.name(), output.bytes()))
+        .collect::<Result<Vec<_>>>()?;
+    let least = LEAST_ROWS.max(LEAST_ELEMENTS.div_ceil(length.max(1)));
+    let block = count.div_ceil(BLOCKS).max(least);
+    let blocks = count.div_ceil(block);
+    let mut sums = vec![T::ZERO; blocks.max(1) * 2 * length];
+    let (inputs, results) = (
+        [in_order(call, operand)?, in_order(call, cotangent)?],
+        Shared(buffers[0].host_ptr()?.as_ptr()),
+    );
+    let gradient = Gradient {
+        inputs: [start(&inputs[0])?, start(&inputs[1])?],
+        results,
+        weight,
+        eps: T::from_double(eps),
+        centred,
+        halves: fused::is_half(operand.dtype).then(|| Halves {
+            widen: fused::widen(operand.dtype, isa),
+            narrow: fused::narrow(operand.dtype, isa),
+        }),
+        isa,
+        streamed: length * size_of::<T>() >= LONG
+            && stream::pays(call.outputs[0].bytes(), operand.buffer.len()),
+    };
+    let shared = Shared(sums.as_mut_ptr());
+    parallel::for_each(blocks, |number| {
+        let from = shared.pointer().wrapping_add(number * 2 * length);
+        // SAFETY: there is room for the sums of every block, these only this task's
+        let sums = unsafe { std::slice::from_raw_parts_mut(from, 2 * length) };
+        gradient.block(number * block, count.min((number + 1) * block), sums);
+    });
+    vectorised(
+        isa,
+        Join {
+            sums: &mut sums,
+            length,
+        },
+    );
+    for (buffer, sums) in buffers[1..].iter().zip(sums.chunks(length.max(1))) {
+        let (to, from) = (buffer.host_ptr()?.as_ptr(), sums.as_ptr().cast::<u8>());
+        // SAFETY: outputs have a row of elements, of 16 bits if sums are narrowed
+        unsafe {
+            match &gradient.halves {
+                Some(halves) => (halves.narrow)(to, from, from, from, length),
+                None => std::ptr::copy_nonoverlapping(from, to, size_of_val(sums)),
+            }
+        }
+    }
+    let pairs = buffers.into_iter().zip(call.outputs);
+    Ok(pairs
+        .map(|(buffer, output)| Stored::contiguous(buffer, output))
+        .collect())
+}
+
+/// The elements of an operand in row-major order.
+fn in_order(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
+    if operand.layout.is_contiguous() {
+        return Ok(operand.clone());
+    }
+    Ok(Operand {
+        buffer: fused::copy(call, operand)?,
+        layout: Layout::contiguous(operand.layout.shape.clone()),
+        ..operand.clone()
+    })
+}
+
+fn start(operand: &Operand) -> Result<Shared<u8>> {
+    let offset = operand.layout.offset * operand.dtype.size();
+    Ok(Shared(
+        operand.buffer.host_ptr()?.as_ptr().wrapping_add(offset),
+    ))
+}
+
+/// How 16-bit floats are read and written.
+struct Halves {
+    widen: TileFn,
+    narrow: TileFn,
+}
+
+/// Rows, their cotangents and where their gradients go, all in row-major order.
+struct Gradient<'a, T> {
+    inputs: [Shared<u8>; 2],
+    results: Shared<u8>,
+    weight: &'a [T],
+    eps: T,
+    centred: bool,
+    halves: Option<Halves>,
+    isa: Isa,
+    streamed: bool,
+}
+
+impl<T: Float> Gradient<'_, T> {
+    /// Works on some rows and writes the sums of cotangents times normalised rows and, behind them,
+    /// of cotangents.
+    fn block(&self, first: usize, end: usize, sums: &mut [T]) {
+        let length = self.weight.len();
+        let mut group_sums = vec![T::ZERO; 2 * length];
+        for first in (first..end).step_by(GROUP) {
+            group_sums.fill(T::ZERO);
+            let end = end.min(first + GROUP);
+            match &self.halves {
+                Some(halves) => self.widened(halves, first, end, &mut group_sums),
+                None => {
+                    let (start, size) = (first * length, (end - first) * length);
+                    let inputs = self.inputs.each_ref().map(|input| {
+                        let from = input.element::<T>(start).cast_const();
+                        // SAFETY: operands have these rows
+                        unsafe { std::slice::from_raw_parts(from, size) }
+                    });
+                    let to = self.results.element::<MaybeUninit<T>>(start);
+                    // SAFETY: the output has them too, and they are only this task's
+                    let elements = unsafe { std::slice::from_raw_parts_mut(to, size) };
+                    self.rows(inputs, elements, self.streamed, &mut group_sums);
+                }
+            }
+            for (sum, group_sum) in sums.iter_mut().zip(&group_sums) {
+                *sum = *sum + *group_sum;
+            }
+        }
+    }
+
+    /// The same by way of rows in single precision.
+    fn widened(&self, halves: &Halves, first: usize, end: usize, sums: &mut [T]) {
+        let length = self.weight.len();
+        let together = (TOGETHER / length).max(1);
+        let room = together * length;
+        with_scratch(3 * room * size_of::<T>(), |scratch| {
+            for row in (first..end).step_by(together) {
+                let size = together.min(end - row) * length;
+                let part = |number: usize| {
+                    let from = scratch.cast::<MaybeUninit<T>>().wrapping_add(number * room);
+                    // SAFETY: the scratch memory has room for the three, aligned, and is this
+                    // task's own
+                    unsafe { std::slice::from_raw_parts_mut(from, size) }
+                };
+                let [rows, cotangents, elements] = [part(0), part(1), part(2)];
+                for (wide, input) in [&mut *rows, &mut *cotangents].into_iter().zip(&self.inputs) {
+                    let from = input.element::<u16>(row * length).cast_const().cast();
+                    let to = wide.as_mut_ptr().cast();
+                    // SAFETY: the loop is from 16-bit floats to as many values
+                    unsafe { (halves.widen)(to, from, from, from, size) };
+                }
+                // SAFETY: just written
+                let inputs = unsafe { [rows.assume_init_ref(), cotangents.assume_init_ref()] };
+                self.rows(inputs, elements, false, sums);
+                let (to, from) = (self.results.element::<u16>(row * length), elements.as_ptr());
+                // SAFETY: the loop is to as many 16-bit floats, rows of the output, only this
+                // task's
+                unsafe { (halves.narrow)(to.cast(), from.cast(), from.cast(), from.cast(), size) };
+            }
+        });
+    }
+
+    fn rows(
+        &self,
+        inputs: [&[T]; 2],
+        elements: &mut [MaybeUninit<T>],
+        streamed: bool,
+        sums: &mut [T],
+    ) {
+        let output = Output { elements, streamed };
+        match self.centred {
+            true => self.rows_of::<true>(inputs, output, sums),
+            false => self.rows_of::<false>(inputs, output, sums),
+        }
+    }
+
+    fn rows_of<const CENTRED: bool>(
+        &self,
+        [rows, cotangents]: [&[T]; 2],
+        output: Output<'_, T>,
+        sums: &mut [T],
+    ) {
+        let (weight, eps) = (self.weight, self.eps);
+        let (scaled, shifted) = sums.split_at_mut(weight.len());
+        let each = Rows::<'_, T, CENTRED> {
+            rows,
+            cotangents,
+            output,
+            weight,
+            eps,
+            scaled,
+            shifted,
+        };
+        vectorised(self.isa, each);
+    }
+}
+
+/// Rows one behind the other.
+struct Rows<'a, T, const CENTRED: bool> {
+    rows: &'a [T],
+    cotangents: &'a [T],
+    output: Output<'a, T>,
+    weight: &'a [T],
+    eps: T,
+    /// Sums of cotangents times normalised rows.
+    scaled: &'a mut [T],
+    /// Sums of cotangents.
+    shifted: &'a mut [T],
+}
+
+impl<T: Float, const CENTRED: bool> Kernel for Rows<'_, T, CENTRED> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let length = self.weight.len();
+        let count = T::from_double(length as f64);
+        let Output { elements, streamed } = self.output;
+        let inputs = self.rows.chunks_exact(length);
+        let inputs = inputs.zip(self.cotangents.chunks_exact(length));
+        for ((row, cotangents), elements) in inputs.zip(elements.chunks_exact_mut(length)) {
+            let centre = CENTRED.then(|| Centre::of(row));
+            let square = match &centre {
+                Some(centre) => centre.variance,
+                None => total(row, |x| x * x) / count,
+            };
+            let scale = T::ONE / (square + self.eps).sqrt();
+            let normal = |element: T| match &centre {
+                Some(centre) => centre.deviation(element) * scale,
+                None => element * scale,
+            };
+            let (mut level, mut along) = (T::ZERO, T::ZERO);
+            for first in (0..length).step_by(PIECE) {
+                let part = first..length.min(first + PIECE);
+                let sums = Sums::<T, CENTRED> {
+                    row: &row[part.clone()],
+                    cotangents: &cotangents[part.clone()],
+                    weight: &self.weight[part.clone()],
+                    scaled: &mut self.scaled[part.clone()],
+                    shifted: &mut self.shifted[part],
+                };
+                let (level_of_part, along_of_part) = sums.add(normal);
+                (level, along) = (level + level_of_part, along + along_of_part);
+            }
+            let (level, along) = (level / count, along / count);
+            let output = Output { elements, streamed };
+            output.fill(|part, first| {
+                fetch_behind(row, first, part.len());
+                fetch_behind(cotangents, first, part.len());
+                let values = row[first..].iter().zip(&cotangents[first..]);
+                let values = values.zip(&self.weight[first..]);
+                for (result, ((element, cotangent), weight)) in part.iter_mut().zip(values) {
+                    let direction = *cotangent * *weight - level;
+                    result.write(scale * (direction - normal(*element) * along));
+                }
+            });
+        }
+    }
+}
+
+/// A part of a row and what it adds to.
+struct Sums<'a, T, const CENTRED: bool> {
+    row: &'a [T],
+    cotangents: &'a [T],
+    weight: &'a [T],
+    scaled: &'a mut [T],
+    shifted: &'a mut [T],
+}
+
+impl<T: Float, const CENTRED: bool> Sums<'_, T, CENTRED> {
+    /// Adds to the gradients of the parameters; the sums of weighted cotangents, zero unless
+    /// centred, and of these times the normalised row.
+    #[inline(always)]
+    fn add(self, normal: impl Fn(T) -> T) -> (T, T) {
+        let (mut levels, mut alongs) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+        let mut add = |lane: usize, place: usize, scaled: &mut T, shifted: &mut T| {
+            let (value, cotangent) = (normal(self.row[place]), self.cotangents[place]);
+            let weighted = cotangent * self.weight[place];
+            alongs[lane] = alongs[lane] + weighted * value;
+            *scaled = *scaled + cotangent * value;
+            if CENTRED {
+                levels[lane] = levels[lane] + weighted;
+                *shifted = *shifted + cotangent;
+            }
+        };
+        let length = self.row.len();
+        let whole = length / LANES * LANES;
+        for first in (0..whole).step_by(LANES) {
+            let scaled = &mut self.scaled[first..first + LANES];
+            let shifted = &mut self.shifted[first..first + LANES];
+            for lane in 0..LANES {
+                add(lane, first + lane, &mut scaled[lane], &mut shifted[lane]);
+            }
+        }
+        for place in whole..length {
+            let (scaled, shifted) = (&mut self.scaled[place], &mut self.shifted[place]);
+            add(place - whole, place, scaled, shifted);
+        }
+        (joined(levels), joined(alongs))
+    }
+}
+
+/// The sum of all lanes, pair by pair.
+#[inline(always)]
+fn joined<T: Float>(mut lanes: [T; LANES]) -> T {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = lanes[lane] + lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Adds the sums of all blocks to those of the first.
+struct Join<'a, T> {
+    sums: &'a mut [T],
+    length: usize,
+}
+
+impl<T: Float> Kernel for Join<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        if self.length == 0 {
+            return;
+        }
+        let (first, others) = self.sums.split_at_mut(2 * self.length);
+        for sums in others.chunks_exact(2 * self.length) {
+            for (total, sum) in first.iter_mut().zip(sums) {
+                *total = *total + *sum;
+            }
+        }
+    }
+}
