@@ -4,6 +4,7 @@ use crate::allocator::{self, Block};
 use mlx_oxide_ir::{Error, Result};
 use parking_lot::Mutex;
 use std::any::Any;
+use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +29,28 @@ pub trait HostMemory: Send + Sync {
 enum Host {
     Block(Block),
     Foreign(Box<dyn HostMemory>),
+    /// Bytes of another buffer, from a place on.
+    Part(Buffer, usize),
+}
+
+thread_local! {
+    /// Memory for the next allocation of this thread that asks for exactly as many bytes.
+    static OFFERED: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+}
+
+/// Runs `work`, during which the first allocation of this thread that asks for exactly as many
+/// bytes as `place` has is given `place`.
+pub(crate) fn offering<R>(place: Buffer, work: impl FnOnce() -> R) -> R {
+    /// Takes the offer back, even if `work` panics.
+    struct Offer;
+    impl Drop for Offer {
+        fn drop(&mut self) {
+            OFFERED.take();
+        }
+    }
+    let _offer = Offer;
+    OFFERED.replace(Some(place));
+    work()
 }
 
 impl Host {
@@ -35,6 +58,11 @@ impl Host {
         match self {
             Host::Block(block) => block.as_ptr(),
             Host::Foreign(memory) => memory.as_bytes().as_ptr(),
+            // made of host memory
+            Host::Part(whole, start) => match whole.0.host.get() {
+                Some(host) => host.pointer().wrapping_add(*start),
+                None => std::ptr::null(),
+            },
         }
     }
 }
@@ -54,6 +82,10 @@ pub struct Buffer(Arc<Inner>);
 impl Buffer {
     /// Fresh host memory, not initialised: whoever asks for it writes all of it.
     pub fn allocate(op: &'static str, bytes: usize) -> Result<Self> {
+        let offered = OFFERED.with_borrow_mut(|offered| offered.take_if(|it| it.len() == bytes));
+        if let Some(place) = offered {
+            return Ok(place);
+        }
         Ok(Self::from_host(
             Host::Block(allocator::allocate(op, bytes)?),
             bytes,
@@ -90,6 +122,13 @@ impl Buffer {
     pub fn from_foreign(memory: Box<dyn HostMemory>) -> Self {
         let bytes = memory.as_bytes().len();
         Self::from_host(Host::Foreign(memory), bytes)
+    }
+
+    /// `bytes` of this buffer's host memory from `start` on, which lie in it. Nobody takes a part
+    /// over to write new elements.
+    pub(crate) fn part(&self, start: usize, bytes: usize) -> Self {
+        debug_assert!(self.is_on_host() && start + bytes <= self.len());
+        Self::from_host(Host::Part(self.clone(), start), bytes)
     }
 
     /// Device memory.

@@ -1,8 +1,8 @@
 //! Memory that several threads fill, a piece each.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, offering};
 use mlx_oxide_ir::{Error, Result};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Fresh memory cut into pieces of which each is written once, by whichever thread has it ready.
 pub struct Pieces {
@@ -10,8 +10,15 @@ pub struct Pieces {
     buffer: Buffer,
     /// Where the pieces start, and one past the end of the last.
     bounds: Vec<usize>,
-    written: Vec<AtomicBool>,
+    states: Vec<AtomicU8>,
 }
+
+/// Nobody has seen the piece.
+const UNTOUCHED: u8 = 0;
+/// The piece's memory was offered to an allocation.
+const OFFERED: u8 = 1;
+/// The piece is there.
+const WRITTEN: u8 = 2;
 
 impl Pieces {
     /// Memory in pieces between neighbouring `bounds`, in bytes, of which the first is 0 and none
@@ -23,39 +30,59 @@ impl Pieces {
         if bounds.first() != Some(&0) || !bounds.is_sorted() {
             return Err(out_of_step(op, "the bounds are out of order"));
         }
+        let pieces = 1..bounds.len();
         Ok(Pieces {
             op,
             buffer: Buffer::allocate(op, bounds[bounds.len() - 1])?,
-            written: bounds
-                .iter()
-                .skip(1)
-                .map(|_| AtomicBool::new(false))
-                .collect(),
+            states: pieces.map(|_| AtomicU8::new(UNTOUCHED)).collect(),
             bounds,
         })
     }
 
-    /// Writes a piece.
+    /// Runs a kernel, during which the first allocation of this thread of exactly the piece's bytes
+    /// is given the piece's memory: a result that is made there needs no copy in
+    /// [`Pieces::write`]. Nothing else that the kernel allocates may outlive it.
+    pub fn receive<R>(&self, piece: usize, work: impl FnOnce() -> R) -> R {
+        let Some(state) = self.states.get(piece) else {
+            return work();
+        };
+        let (from, to) = (Ordering::AcqRel, Ordering::Relaxed);
+        match state.compare_exchange(UNTOUCHED, OFFERED, from, to) {
+            Ok(_) => offering(self.part(piece), work),
+            Err(_) => work(),
+        }
+    }
+
+    /// Whether a buffer is the piece's memory.
+    pub fn holds(&self, piece: usize, buffer: &Buffer) -> Result<bool> {
+        Ok(piece < self.states.len() && buffer.host_ptr()? == self.part(piece).host_ptr()?)
+    }
+
+    fn part(&self, piece: usize) -> Buffer {
+        let bounds = (self.bounds[piece], self.bounds[piece + 1]);
+        self.buffer.part(bounds.0, bounds.1 - bounds.0)
+    }
+
+    /// Writes a piece, whose bytes may have been made where they belong.
     ///
     /// # Errors
     /// If it was written before or has another length.
     pub fn write(&self, piece: usize, bytes: &[u8]) -> Result<()> {
-        let fits = piece < self.written.len()
-            && self.bounds[piece + 1] - self.bounds[piece] == bytes.len();
-        if !fits || self.written[piece].swap(true, Ordering::AcqRel) {
+        let fits =
+            piece < self.states.len() && self.bounds[piece + 1] - self.bounds[piece] == bytes.len();
+        if !fits || self.states[piece].swap(WRITTEN, Ordering::AcqRel) == WRITTEN {
             return Err(out_of_step(
                 self.op,
                 "a piece does not fit or is written twice",
             ));
         }
-        let start = self
-            .buffer
-            .host_ptr()?
-            .as_ptr()
-            .wrapping_add(self.bounds[piece]);
-        // SAFETY: the piece lies in the buffer, which nobody reads before `finish` takes `self`,
-        // and no other thread writes it, since its flag was down
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        let start = self.part(piece).host_ptr()?.as_ptr();
+        if start.cast_const() != bytes.as_ptr() {
+            // SAFETY: the piece lies in the buffer, which nobody reads before `finish` takes
+            // `self`, and no other thread writes it, since its state was another; who was given
+            // its memory has made the bytes elsewhere and is done
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        }
         Ok(())
     }
 
@@ -64,11 +91,8 @@ impl Pieces {
     /// # Errors
     /// If one is not.
     pub fn finish(self) -> Result<Buffer> {
-        match self
-            .written
-            .iter()
-            .all(|written| written.load(Ordering::Acquire))
-        {
+        let written = |state: &AtomicU8| state.load(Ordering::Acquire) == WRITTEN;
+        match self.states.iter().all(written) {
             true => Ok(self.buffer),
             false => Err(out_of_step(self.op, "a piece is missing")),
         }
@@ -108,5 +132,36 @@ mod tests {
         assert!(pieces.finish().is_err());
         assert!(Pieces::new("test", vec![0, 2, 1]).is_err());
         assert!(Pieces::new("test", vec![]).is_err());
+    }
+
+    #[test]
+    fn a_piece_is_made_where_it_belongs() {
+        let pieces = Pieces::new("test", vec![0, 8, 16]).unwrap();
+        let made = pieces.receive(1, || {
+            let other = Buffer::allocate("test", 7).unwrap();
+            assert!(!pieces.holds(1, &other).unwrap(), "of another size");
+            let made = Buffer::allocate("test", 8).unwrap();
+            let third = Buffer::allocate("test", 8).unwrap();
+            assert!(!pieces.holds(1, &third).unwrap(), "offered once");
+            // SAFETY: it is fresh and has so many bytes
+            unsafe { made.host_ptr().unwrap().as_ptr().write_bytes(7, 8) };
+            made
+        });
+        assert!(pieces.holds(1, &made).unwrap());
+        assert!(made.reuse().is_none(), "nobody writes over it");
+        pieces.write(1, made.host_bytes().unwrap()).unwrap();
+        assert!(pieces.write(1, &[0; 8]).is_err(), "twice");
+        let later = pieces.receive(1, || Buffer::allocate("test", 8).unwrap());
+        assert!(
+            !pieces.holds(1, &later).unwrap(),
+            "offered after it was written"
+        );
+        // an offer that nobody takes ends with the work
+        pieces.receive(0, || ());
+        let after = Buffer::allocate("test", 8).unwrap();
+        assert!(!pieces.holds(0, &after).unwrap());
+        pieces.write(0, &[1; 8]).unwrap();
+        let bytes = pieces.finish().unwrap();
+        assert_eq!(bytes.host_bytes().unwrap(), [[1; 8], [7; 8]].concat());
     }
 }

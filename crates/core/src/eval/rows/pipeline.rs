@@ -8,7 +8,7 @@ use crate::eval::order::{Plan, Step};
 use crate::eval::run::{publish, run_guarded, run_step, show, view_layout};
 use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Shape, View};
 use mlx_oxide_runtime::{
-    Backend, Call, DeviceType, Operand, Pieces, Results, Stored, Stream, backend, parallel,
+    Backend, Buffer, Call, DeviceType, Operand, Pieces, Results, Stored, Stream, backend, parallel,
 };
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -420,16 +420,33 @@ impl Pipeline {
         let block = self.cut.block(number);
         let mut values: SmallVec<[Option<Stored>; 16]> = smallvec![None; self.values.len()];
         for (position, stage) in self.stages.iter().enumerate() {
-            let results = self.run_stage(stage, position, &block, &mut values)?;
-            for (&output, stored) in stage.outputs.iter().zip(results) {
+            let mut run = || self.run_stage(stage, position, &block, &mut values);
+            let results = match self.only_pieces(stage) {
+                Some(pieces) => pieces.receive(number, run),
+                None => run(),
+            }?;
+            for (&output, mut stored) in stage.outputs.iter().zip(results) {
                 let value = &self.values[output];
                 if let Whole::Pieces(pieces) = &value.whole {
-                    write(pieces, number, &stored, value, stage)?;
+                    write(pieces, number, &mut stored, value, stage)?;
                 }
                 values[output] = (value.last_use > position).then_some(stored);
             }
         }
         Ok(())
+    }
+
+    /// The whole that the blocks of a stage's result are pieces of, if it has one result: what is
+    /// offered to a kernel goes to whatever it allocates first.
+    fn only_pieces(&self, stage: &Stage) -> Option<&Pieces> {
+        match (stage.outputs.as_slice(), &stage.op) {
+            (_, Op::View(_)) => None,
+            ([output], _) => match &self.values[*output].whole {
+                Whole::Pieces(pieces) => Some(pieces),
+                Whole::Unneeded | Whole::View(..) => None,
+            },
+            _ => None,
+        }
     }
 
     fn run_stage(
@@ -445,6 +462,8 @@ impl Pipeline {
             .iter()
             .map(|output| self.cut.array_type(block, &self.values[*output].array_type))
             .collect();
+        // a result is rather made in its place than in an operand's memory
+        let in_place = self.only_pieces(stage).is_some();
         let mut operands: SmallVec<[Operand; 4]> = SmallVec::with_capacity(stage.inputs.len());
         for (place, origin) in stage.inputs.iter().enumerate() {
             operands.push(match *origin {
@@ -475,7 +494,7 @@ impl Pipeline {
                         buffer,
                         layout,
                         dtype: self.values[value].array_type.dtype,
-                        donatable: !read_again,
+                        donatable: !read_again && !in_place,
                     }
                 }
             });
@@ -527,7 +546,7 @@ fn contents(plan: &Plan, step: &Step) -> Result<(Op, SmallVec<[Array; 4]>, Small
 fn write(
     pieces: &Pieces,
     number: usize,
-    stored: &Stored,
+    stored: &mut Stored,
     value: &Value,
     stage: &Stage,
 ) -> Result<()> {
@@ -537,6 +556,10 @@ fn write(
         let start = stored.layout.offset * dtype.size();
         let bytes = stored.buffer.host_bytes()?;
         return pieces.write(number, &bytes[start..start + part.bytes()]);
+    }
+    if pieces.holds(number, &stored.buffer)? {
+        // made in its place, but in another order, in which later stages read it
+        stored.buffer = Buffer::from_bytes("eval", stored.buffer.host_bytes()?)?;
     }
     let op = Op::View(View::Contiguous);
     let backend = backend::find(DeviceType::Cpu, &op, &[&part]);
