@@ -47,7 +47,7 @@ def test_reduced_axes_can_be_kept(name):
         )
 
 
-@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "sum", "mean", "logsumexp"])
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "sum", "mean", "median", "logsumexp"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_reductions_of_special_values_agree(name, dtype):
     rows = [[1, np.nan, 2], [np.inf, 1, -np.inf], [np.inf, np.inf, 0], [-np.inf, -np.inf, -np.inf], [-0.0, 0.0, 0]]

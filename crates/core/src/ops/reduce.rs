@@ -1,6 +1,6 @@
 //! Reductions.
 
-use super::{binary, unary, view};
+use super::{binary, compare, unary, view};
 use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
 use crate::rules::decompose;
@@ -195,7 +195,8 @@ pub fn count_nonzero(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<
     sum(&unary::astype(&set, Dtype::Int32)?, axes, keepdims)
 }
 
-/// The median over axes: the middle element, or the mean of the two middle ones.
+/// The median over axes: the middle element, or the mean of the two middle ones; NaN if there is
+/// one.
 pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
     shapeless::call(
         || Call::Median(axes.map(<[i64]>::to_vec), keepdims),
@@ -217,7 +218,13 @@ pub fn median(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> 
             let axis = kept.len();
             let real = unary::astype(a, a.dtype().at_least_float())?;
             let rows = view::reshape_to(&view::permute(&real, order)?, flat)?;
-            let median = mean(&middle(&rows, axis)?, Some(&[axis as i64]), false)?;
+            let last = [axis as i64];
+            let median = mean(&middle(&rows, axis)?, Some(&last), false)?;
+            // NaN are last in every order, but whatever is among them has no middle
+            let greatest = max(&rows, Some(&last), false)?;
+            let is_nan = compare::isnan(&greatest)?;
+            let nan = unary::scalar_like(&median, f64::NAN)?;
+            let median = compare::select(&is_nan, &nan, &median)?;
             let shape: Shape = match keepdims {
                 true => (0..a.ndim())
                     .map(|axis| {
