@@ -8,7 +8,7 @@ use super::layer_norm::Centre;
 use super::rows::{self, LONG, Output, total};
 use crate::kernels::fused::scratch::with_scratch;
 use crate::kernels::rows::{TOGETHER, fetch_behind};
-use crate::kernels::shared::Shared;
+use crate::kernels::shared::{Aligned, Shared};
 use crate::kernels::{declined, fused};
 use crate::simd::float::{Float, Wide};
 use crate::simd::{Isa, Kernel, TileFn, stream, vectorised};
@@ -29,6 +29,8 @@ const LEAST_ELEMENTS: usize = 32 << 10;
 const LANES: usize = 16;
 /// Elements that are summed lane by lane.
 const PIECE: usize = 256 * LANES;
+/// Elements that are computed before they pass by the caches.
+const TILE: usize = 512;
 
 pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
     inputs[0].dtype.is_floating()
@@ -264,85 +266,147 @@ impl<T: Float, const CENTRED: bool> Kernel for Rows<'_, T, CENTRED> {
         let Output { elements, streamed } = self.output;
         let inputs = self.rows.chunks_exact(length);
         let inputs = inputs.zip(self.cotangents.chunks_exact(length));
+        let mut tile = Aligned([const { MaybeUninit::uninit() }; TILE]);
         for ((row, cotangents), elements) in inputs.zip(elements.chunks_exact_mut(length)) {
-            let centre = CENTRED.then(|| Centre::of(row));
-            let square = match &centre {
-                Some(centre) => centre.variance,
-                None => total(row, |x| x * x) / count,
-            };
-            let scale = T::ONE / (square + self.eps).sqrt();
-            let normal = |element: T| match &centre {
-                Some(centre) => centre.deviation(element) * scale,
-                None => element * scale,
-            };
+            let normal = Normal::<T, CENTRED>::of(row, self.eps);
             let (mut level, mut along) = (T::ZERO, T::ZERO);
             for first in (0..length).step_by(PIECE) {
                 let part = first..length.min(first + PIECE);
-                let sums = Sums::<T, CENTRED> {
+                let terms = Terms {
                     row: &row[part.clone()],
                     cotangents: &cotangents[part.clone()],
                     weight: &self.weight[part.clone()],
-                    scaled: &mut self.scaled[part.clone()],
-                    shifted: &mut self.shifted[part],
                 };
-                let (level_of_part, along_of_part) = sums.add(normal);
+                let (scaled, shifted) = (&mut self.scaled[part.clone()], &mut self.shifted[part]);
+                let (level_of_part, along_of_part) = terms.sum(&normal, scaled, shifted);
                 (level, along) = (level + level_of_part, along + along_of_part);
             }
             let (level, along) = (level / count, along / count);
-            let output = Output { elements, streamed };
-            output.fill(|part, first| {
+            for first in (0..length).step_by(TILE) {
+                let part = first..length.min(first + TILE);
                 fetch_behind(row, first, part.len());
                 fetch_behind(cotangents, first, part.len());
-                let values = row[first..].iter().zip(&cotangents[first..]);
-                let values = values.zip(&self.weight[first..]);
-                for (result, ((element, cotangent), weight)) in part.iter_mut().zip(values) {
-                    let direction = *cotangent * *weight - level;
-                    result.write(scale * (direction - normal(*element) * along));
+                let terms = Terms {
+                    row: &row[part.clone()],
+                    cotangents: &cotangents[part.clone()],
+                    weight: &self.weight[part.clone()],
+                };
+                let part = &mut elements[part];
+                if !streamed {
+                    terms.write(&normal, level, along, part);
+                    continue;
                 }
-            });
+                let (to, bytes) = (part.as_mut_ptr().cast(), size_of_val(part));
+                terms.write(&normal, level, along, &mut tile.0[..part.len()]);
+                // SAFETY: the tile holds as many elements as the part of the output
+                unsafe { stream::copy(to, tile.0.as_ptr().cast(), bytes) };
+            }
+        }
+        if streamed {
+            stream::settle();
         }
     }
 }
 
-/// A part of a row and what it adds to.
-struct Sums<'a, T, const CENTRED: bool> {
+/// How a row is normalised.
+struct Normal<T, const CENTRED: bool> {
+    centre: Option<Centre<T>>,
+    scale: T,
+}
+
+impl<T: Float, const CENTRED: bool> Normal<T, CENTRED> {
+    #[inline(always)]
+    fn of(row: &[T], eps: T) -> Self {
+        let centre = CENTRED.then(|| Centre::of(row));
+        let square = match &centre {
+            Some(centre) => centre.variance,
+            None => total(row, |x| x * x) / T::from_double(row.len() as f64),
+        };
+        let scale = T::ONE / (square + eps).sqrt();
+        Normal { centre, scale }
+    }
+
+    #[inline(always)]
+    fn element(&self, element: T) -> T {
+        match &self.centre {
+            Some(centre) if CENTRED => centre.deviation(element) * self.scale,
+            _ => element * self.scale,
+        }
+    }
+}
+
+/// A part of a row, of its cotangents and of the weight.
+struct Terms<'a, T> {
     row: &'a [T],
     cotangents: &'a [T],
     weight: &'a [T],
-    scaled: &'a mut [T],
-    shifted: &'a mut [T],
 }
 
-impl<T: Float, const CENTRED: bool> Sums<'_, T, CENTRED> {
+impl<T: Float> Terms<'_, T> {
     /// Adds to the gradients of the parameters; the sums of weighted cotangents, zero unless
     /// centred, and of these times the normalised row.
     #[inline(always)]
-    fn add(self, normal: impl Fn(T) -> T) -> (T, T) {
+    fn sum<const CENTRED: bool>(
+        &self,
+        normal: &Normal<T, CENTRED>,
+        scaled: &mut [T],
+        shifted: &mut [T],
+    ) -> (T, T) {
         let (mut levels, mut alongs) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-        let mut add = |lane: usize, place: usize, scaled: &mut T, shifted: &mut T| {
-            let (value, cotangent) = (normal(self.row[place]), self.cotangents[place]);
-            let weighted = cotangent * self.weight[place];
-            alongs[lane] = alongs[lane] + weighted * value;
+        let add = |element: T, cotangent: T, weight: T, totals: [&mut T; 4]| {
+            let [level, along, scaled, shifted] = totals;
+            let (value, weighted) = (normal.element(element), cotangent * weight);
+            *along = *along + weighted * value;
             *scaled = *scaled + cotangent * value;
             if CENTRED {
-                levels[lane] = levels[lane] + weighted;
+                *level = *level + weighted;
                 *shifted = *shifted + cotangent;
             }
         };
-        let length = self.row.len();
-        let whole = length / LANES * LANES;
-        for first in (0..whole).step_by(LANES) {
-            let scaled = &mut self.scaled[first..first + LANES];
-            let shifted = &mut self.shifted[first..first + LANES];
+        let (rows, row_end) = self.row.as_chunks::<LANES>();
+        let (cotangents, cotangent_end) = self.cotangents.as_chunks::<LANES>();
+        let (weights, weight_end) = self.weight.as_chunks::<LANES>();
+        let (scaled, scaled_end) = scaled.as_chunks_mut::<LANES>();
+        let (shifted, shifted_end) = shifted.as_chunks_mut::<LANES>();
+        let inputs = rows.iter().zip(cotangents).zip(weights);
+        for (((row, cotangent), weight), (scaled, shifted)) in
+            inputs.zip(scaled.iter_mut().zip(shifted))
+        {
             for lane in 0..LANES {
-                add(lane, first + lane, &mut scaled[lane], &mut shifted[lane]);
+                let totals = [
+                    &mut levels[lane],
+                    &mut alongs[lane],
+                    &mut scaled[lane],
+                    &mut shifted[lane],
+                ];
+                add(row[lane], cotangent[lane], weight[lane], totals);
             }
         }
-        for place in whole..length {
-            let (scaled, shifted) = (&mut self.scaled[place], &mut self.shifted[place]);
-            add(place - whole, place, scaled, shifted);
+        let (mut level, mut along) = (joined(levels), joined(alongs));
+        let inputs = row_end.iter().zip(cotangent_end).zip(weight_end);
+        for (((row, cotangent), weight), (scaled, shifted)) in
+            inputs.zip(scaled_end.iter_mut().zip(shifted_end))
+        {
+            let totals = [&mut level, &mut along, scaled, shifted];
+            add(*row, *cotangent, *weight, totals);
         }
-        (joined(levels), joined(alongs))
+        (level, along)
+    }
+
+    /// Writes the gradients of the row.
+    #[inline(always)]
+    fn write<const CENTRED: bool>(
+        &self,
+        normal: &Normal<T, CENTRED>,
+        level: T,
+        along: T,
+        to: &mut [MaybeUninit<T>],
+    ) {
+        let inputs = self.row.iter().zip(self.cotangents).zip(self.weight);
+        for (result, ((element, cotangent), weight)) in to.iter_mut().zip(inputs) {
+            let rest = *cotangent * *weight - level - normal.element(*element) * along;
+            result.write(normal.scale * rest);
+        }
     }
 }
 
