@@ -328,6 +328,17 @@ mod tests {
     }
 
     #[test]
+    fn zeros_in_quotients_have_the_signs_of_mlx() {
+        let negative = |re, im, divisor_im| {
+            let quotient = quotient(complex(re, im), complex(-1.0, divisor_im));
+            [quotient.re, quotient.im].map(f64::is_sign_negative)
+        };
+        assert_eq!(negative(-1.0, 0.0, 0.0), [false, false]);
+        assert_eq!(negative(-1.0, 0.0, -0.0), [false, true]);
+        assert_eq!(negative(1.0, 0.0, 0.0), [true, true]);
+    }
+
+    #[test]
     fn powers_of_zero_are_limits() {
         let zero = complex(0.0, 0.0);
         assert_eq!(power(zero, zero), complex(1.0, 0.0));
