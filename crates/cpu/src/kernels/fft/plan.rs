@@ -64,13 +64,29 @@ impl Complex {
     }
 }
 
+/// Whether lanes of a length are worth turning: those that are short, but for whose factors one
+/// lane's transform has no code that fills registers.
+fn turning_pays(length: usize) -> bool {
+    let filled = length >= 64 && length.is_multiple_of(8);
+    if !(10..=128).contains(&length) || filled {
+        return false;
+    }
+    let without = |length: usize, factor: usize| {
+        let powers = std::iter::successors(Some(length), |left| Some(left / factor));
+        let mut powers = powers.skip_while(|left| left.is_multiple_of(factor));
+        powers.next().unwrap_or(1)
+    };
+    [2, 3, 11].into_iter().fold(length, without) > 1
+}
+
 impl Transform for Complex {
     type Input = Complex32;
     type Output = Complex32;
 
     fn across(&self, inner: usize) -> Option<(&across::Plan, f32)> {
-        // lanes one behind the other would have to be turned, twice
-        let plan = self.across.as_ref().as_ref().filter(|_| inner > 1);
+        // lanes one behind the other have to be turned, twice
+        let pays = inner > 1 || turning_pays(self.plan.len());
+        let plan = self.across.as_ref().as_ref().filter(|_| pays);
         plan.map(|plan| (plan, self.scale))
     }
 

@@ -42,6 +42,17 @@ pub(super) fn divide(a: Complex64, b: Complex64) -> Complex64 {
     }
 }
 
+/// The quotient of finite numbers of single precision, whose squares neither overflow nor vanish in
+/// double precision, by a divisor that is not zero.
+#[inline(always)]
+pub(super) fn quotient(a: Complex64, b: Complex64) -> Complex64 {
+    let inverse = 1.0 / (b.re * b.re + b.im * b.im);
+    complex(
+        (a.re * b.re + a.im * b.im) * inverse,
+        (a.im * b.re - a.re * b.im) * inverse,
+    )
+}
+
 /// By the real part, then by the imaginary part; none if a part is NaN.
 pub(super) fn compare(a: Complex64, b: Complex64) -> Option<Ordering> {
     match a.re.partial_cmp(&b.re)? {
@@ -300,6 +311,31 @@ mod tests {
             near(function(complex(1e-20, -3e-20)), 1e-20, -3e-20);
         }
         near(log(complex(1.0, 1e-7)), 5e-15, 1e-7);
+    }
+
+    #[test]
+    fn quotients_of_finite_numbers_are_those_of_smith() {
+        let parts = [1e-45f32, 1.5e-30, -0.3, 7.0, -2e20, f32::MAX, 0.0].map(f64::from);
+        let numbers = parts.map(|re| parts.map(|im| complex(re, im)));
+        let numbers = numbers.as_flattened();
+        for &a in numbers {
+            for &b in numbers.iter().filter(|b| b.norm_sqr() > 0.0) {
+                let (found, expected) = (quotient(a, b), divide(a, b));
+                let error = (found - expected).norm();
+                assert!(error <= 1e-15 * expected.norm(), "{a} / {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_in_quotients_have_the_signs_of_mlx() {
+        let negative = |re, im, divisor_im| {
+            let quotient = quotient(complex(re, im), complex(-1.0, divisor_im));
+            [quotient.re, quotient.im].map(f64::is_sign_negative)
+        };
+        assert_eq!(negative(-1.0, 0.0, 0.0), [false, false]);
+        assert_eq!(negative(-1.0, 0.0, -0.0), [false, true]);
+        assert_eq!(negative(1.0, 0.0, 0.0), [true, true]);
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl<T: Element> Bidiagonal<T> {
         let mut squares: Vec<f64> = (0..size).map(square).collect();
         let products = self.diagonal.iter().zip(&self.behind);
         let mut beside: Vec<f64> = products.map(|(own, next)| (own * next).abs()).collect();
-        tridiagonal::eigenvalues(&mut squares, &mut beside).then(|| {
+        tridiagonal::eigenvalues(&mut squares, &mut beside, f64::EPSILON / 2.0).then(|| {
             let roots = squares.iter().map(|square| square.max(0.0).sqrt());
             roots.collect()
         })

@@ -4,6 +4,7 @@ use super::blocks::{self, for_each_block};
 use super::element::Element;
 use super::elimination;
 use super::matrices::{Output, copied, copy_into};
+use super::orthogonal;
 use super::small::{self, is_small};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -245,13 +246,11 @@ pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) 
     Ok(())
 }
 
-/// Writes the factors of a matrix that is not empty.
-fn reflect<T: Element>(a: MatRef<'_, T>, q: MatMut<'_, T>, mut r: MatMut<'_, T>) {
-    let (rows, columns) = (a.nrows(), a.ncols());
-    let least = rows.min(columns);
+/// As [`orthogonal::factor`], for complex matrices.
+fn reflect_complex<T: Element>(mut matrix: MatMut<'_, T>) -> Mat<T> {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let block = recommended_block_size::<T>(rows, columns);
-    let mut matrix = copied(a);
-    let mut factors = Mat::<T>::zeros(block, least);
+    let mut factors = Mat::<T>::zeros(block, rows.min(columns));
     let request = qr_in_place_scratch::<T>(rows, columns, block, Par::Seq, Default::default());
     qr_in_place(
         matrix.as_mut(),
@@ -260,6 +259,19 @@ fn reflect<T: Element>(a: MatRef<'_, T>, q: MatMut<'_, T>, mut r: MatMut<'_, T>)
         MemStack::new(&mut MemBuffer::new(request)),
         Default::default(),
     );
+    factors
+}
+
+/// Writes the factors of a matrix that is not empty.
+fn reflect<T: Element>(a: MatRef<'_, T>, q: MatMut<'_, T>, mut r: MatMut<'_, T>) {
+    let (rows, columns) = (a.nrows(), a.ncols());
+    let least = rows.min(columns);
+    let mut matrix = copied(a);
+    let factors = match T::IS_REAL {
+        true => orthogonal::factor(matrix.as_mut()),
+        false => reflect_complex(matrix.as_mut()),
+    };
+    let block = factors.nrows();
     for column in 0..columns {
         for row in 0..least {
             let value = match row <= column {

@@ -26,6 +26,9 @@ const SMALLEST_TWISTED: usize = 24;
 /// Rows of real matrices that are reduced panel by panel: with fewer there is little to gain, and
 /// with more the matrix leaves the second cache, where reading it is all that counts.
 const PANELS: std::ops::RangeInclusive<usize> = 64..=384;
+/// What counts as zero beside the diagonal of matrices in single precision: far below their rounding,
+/// and its square, by which most eigenvalues change, far below that of double precision.
+const SINGLE: f64 = 1e-10;
 /// Eigenvectors that one task finds.
 const COLUMNS: usize = 64;
 
@@ -146,7 +149,11 @@ impl<T: Element> Tridiagonal<T> {
 
     fn values(&self) -> Option<Vec<f64>> {
         let (mut values, mut beside) = (self.diagonal.clone(), self.beside.clone());
-        tridiagonal::eigenvalues(&mut values, &mut beside).then_some(values)
+        let precision = match size_of::<T::Part>() {
+            4 => SINGLE,
+            _ => f64::EPSILON / 2.0,
+        };
+        tridiagonal::eigenvalues(&mut values, &mut beside, precision).then_some(values)
     }
 
     /// Writes the eigenvectors, if they are found without division into halves.

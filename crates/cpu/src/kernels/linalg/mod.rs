@@ -10,6 +10,7 @@ mod elimination;
 mod factor;
 mod hermitian;
 mod matrices;
+mod orthogonal;
 mod reduction;
 mod singular;
 mod small;

@@ -238,7 +238,11 @@ mod tests {
     fn check(diagonal: &[f64], beside: &[f64]) -> Option<()> {
         let size = diagonal.len();
         let mut values = diagonal.to_vec();
-        assert!(tridiagonal::eigenvalues(&mut values, &mut beside.to_vec()));
+        assert!(tridiagonal::eigenvalues(
+            &mut values,
+            &mut beside.to_vec(),
+            1e-10
+        ));
         let matrix = Matrix::new(diagonal, beside, &values)?;
         let mut columns = Vec::new();
         for first in (0..size).step_by(LANES) {

@@ -57,6 +57,15 @@ pub(super) struct Rows {
     pub(super) pitch: usize,
 }
 
+/// Where squares begin that cover a number of rows: the last one overlaps the one before it if the
+/// number is not whole. None if there are too few rows for a square.
+#[inline(always)]
+fn squares(rows: usize) -> impl Iterator<Item = usize> {
+    let whole = (0..rows / EDGE).map(|square| square * EDGE);
+    let last = (rows > EDGE && !rows.is_multiple_of(EDGE)).then(|| rows - EDGE);
+    whole.chain(last)
+}
+
 /// Reads rows.
 ///
 /// # Safety
@@ -69,17 +78,22 @@ pub(super) unsafe fn gather<V: Register, S: Square<u32>>(
 ) {
     let Rows { parts, pitch, .. } = rows;
     let step = places.step();
-    let mut done = 0;
     match step {
         Some(step) if places.stride == parts as isize => {
-            let numbers = rows.elements * parts / EDGE * EDGE;
-            for number in (0..numbers).step_by(EDGE) {
+            let numbers = rows.elements * parts;
+            for number in squares(numbers) {
                 let from = places.starts[0].wrapping_add(number).cast_const();
                 let to = room.wrapping_add(number * pitch);
                 // SAFETY: eight numbers of each lane, as the caller promises
                 unsafe { S::turn(to.cast(), pitch, from.cast(), step) };
             }
-            done = numbers / parts;
+            if numbers >= EDGE {
+                return;
+            }
+            if step == numbers as isize {
+                // SAFETY: the caller's promise
+                return unsafe { gather_short::<V, S>(places.starts[0], numbers, room, pitch) };
+            }
         }
         Some(step) if step == parts as isize => {
             for element in 0..rows.elements {
@@ -92,7 +106,7 @@ pub(super) unsafe fn gather<V: Register, S: Square<u32>>(
         }
         _ => {}
     }
-    for element in done..rows.elements {
+    for element in 0..rows.elements {
         for (lane, start) in places.starts.iter().enumerate() {
             for part in 0..parts {
                 let from = start.wrapping_offset(element as isize * places.stride + part as isize);
@@ -103,6 +117,37 @@ pub(super) unsafe fn gather<V: Register, S: Square<u32>>(
                 unsafe { to.write(value) };
             }
         }
+    }
+}
+
+/// Reads fewer rows than a square has of lanes without gaps.
+///
+/// # Safety
+/// As [`gather`].
+#[inline(always)]
+unsafe fn gather_short<V: Register, S: Square<u32>>(
+    from: *const f32,
+    numbers: usize,
+    room: *mut f32,
+    pitch: usize,
+) {
+    debug_assert!(numbers < EDGE);
+    let mut lanes = [0.0f32; EDGE * EDGE];
+    let mut square = [0.0f32; EDGE * EDGE];
+    // SAFETY: so many numbers have eight lanes, and they are no more than a square's
+    unsafe {
+        lanes
+            .as_mut_ptr()
+            .copy_from_nonoverlapping(from, EDGE * numbers)
+    };
+    let (to, from) = (square.as_mut_ptr().cast(), lanes.as_ptr().cast());
+    // SAFETY: the last lane begins at least a row's length before the end of the copy
+    unsafe { S::turn(to, EDGE, from, numbers as isize) };
+    for number in 0..numbers {
+        // SAFETY: a row of the square
+        let row = unsafe { V::load(square.as_ptr().wrapping_add(number * EDGE)) };
+        // SAFETY: the caller's promise
+        unsafe { row.store(room.wrapping_add(number * pitch)) };
     }
 }
 
@@ -142,17 +187,18 @@ pub(super) unsafe fn scatter<V: Register, S: Square<u32>>(
 ) {
     let Rows { parts, pitch, .. } = rows;
     let step = places.step();
-    let mut done = 0;
     match step {
         Some(step) if places.stride == parts as isize && step > 0 => {
-            let numbers = rows.elements * parts / EDGE * EDGE;
-            for number in (0..numbers).step_by(EDGE) {
+            let numbers = rows.elements * parts;
+            for number in squares(numbers) {
                 let from = room.wrapping_add(number * pitch);
                 let to = places.starts[0].wrapping_add(number);
                 // SAFETY: eight numbers of each lane, as the caller promises
                 unsafe { S::turn(to.cast(), step as usize, from.cast(), pitch as isize) };
             }
-            done = numbers / parts;
+            if numbers >= EDGE {
+                return;
+            }
         }
         Some(step) if step == parts as isize => {
             for element in 0..rows.elements {
@@ -165,7 +211,7 @@ pub(super) unsafe fn scatter<V: Register, S: Square<u32>>(
         }
         _ => {}
     }
-    for element in done..rows.elements {
+    for element in 0..rows.elements {
         for (lane, start) in places.starts[..places.count].iter().enumerate() {
             for part in 0..parts {
                 let to = start.wrapping_offset(element as isize * places.stride + part as isize);

@@ -47,8 +47,8 @@ fn by_definition(kind: Kind, lane: &[f32], length: usize) -> Vec<f64> {
 fn check(kind: Kind, length: usize) {
     let plan = Plan::new(kind, length).unwrap();
     let (from, to) = plan.rows();
-    let (outer, tolerance) = (3, 1e-6 * length as f64);
-    for inner in [1, 2, 11] {
+    let tolerance = 1e-6 * length as f64;
+    for (outer, inner) in [(9, 1), (3, 2), (3, 11)] {
         let count = outer * inner;
         let input = numbers(count * from.elements * from.parts);
         let offset = |lane: usize| lane / inner * inner * from.elements + lane % inner;

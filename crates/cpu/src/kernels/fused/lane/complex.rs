@@ -56,7 +56,7 @@ fn of_two(op: Binary, a: Complex64, b: Complex64) -> Complex64 {
         Binary::Add => a + b,
         Binary::Subtract => a - b,
         Binary::Multiply => a * b,
-        Binary::Divide => complex::divide(a, b),
+        Binary::Divide => complex::quotient(a, b),
         Binary::Power => complex::power(a, b),
         Binary::Maximum => complex::maximum(a, b),
         Binary::Minimum => complex::minimum(a, b),
@@ -130,6 +130,8 @@ struct BinaryOf<const OP: u8>;
 impl<const OP: u8> Map2 for BinaryOf<OP> {
     type In = Complex32;
     type Out = Complex32;
+    const RARE: bool = matches!(Binary::ALL[OP as usize], Binary::Divide);
+
     #[inline(always)]
     fn apply(lhs: Complex32, rhs: Complex32) -> Complex32 {
         narrow(of_two(
@@ -137,6 +139,18 @@ impl<const OP: u8> Map2 for BinaryOf<OP> {
             wide(lhs),
             wide(rhs),
         ))
+    }
+
+    /// Of division: where products are infinite or the divisor is zero.
+    #[inline(always)]
+    fn is_rare(lhs: Complex32, rhs: Complex32) -> bool {
+        let finite =
+            lhs.re.is_finite() & lhs.im.is_finite() & rhs.re.is_finite() & rhs.im.is_finite();
+        !finite | ((rhs.re == 0.0) & (rhs.im == 0.0))
+    }
+
+    fn slow(lhs: Complex32, rhs: Complex32) -> Complex32 {
+        narrow(complex::divide(wide(lhs), wide(rhs)))
     }
 }
 
@@ -150,6 +164,15 @@ impl<const OP: u8> Map2 for Compare<OP> {
     fn apply(lhs: Complex32, rhs: Complex32) -> u8 {
         u8::from(truth(const { Binary::ALL[OP as usize] }, lhs, rhs))
     }
+}
+
+/// The loop of a product.
+fn multiply(isa: Isa) -> TileFn {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(run) = super::product::product(isa) {
+        return run;
+    }
+    map2::<BinaryOf<{ Binary::Multiply as u8 }>>(isa)
 }
 
 /// One row of the table by domain and output: the loop, or none outside the domain.
@@ -175,8 +198,14 @@ macro_rules! binary_row {
     (Any Same Power $isa:ident) => {
         Some(map2_portable::<BinaryOf<{ Binary::Power as u8 }>>())
     };
+    (Any Same Multiply $isa:ident) => {
+        Some(multiply($isa))
+    };
     (Any Same $op:ident $isa:ident) => {
         Some(map2::<BinaryOf<{ Binary::$op as u8 }>>($isa))
+    };
+    (Inexact Same Divide $isa:ident) => {
+        Some(map2::<BinaryOf<{ Binary::Divide as u8 }>>($isa))
     };
     (Inexact Same $op:ident $isa:ident) => {
         Some(map2_portable::<BinaryOf<{ Binary::$op as u8 }>>())

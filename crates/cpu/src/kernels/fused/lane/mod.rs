@@ -9,6 +9,7 @@ mod complex;
 mod half;
 mod integer;
 mod joined;
+mod product;
 mod real;
 
 pub(super) use cast::{cast, copy};
