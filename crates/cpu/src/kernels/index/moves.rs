@@ -34,6 +34,14 @@ impl Place {
         Place::new(&operand.buffer, operand.layout.offset, operand.dtype.size())
     }
 
+    /// As [`Place::element`], to begin at.
+    pub(super) fn moved(self, offset: isize) -> Self {
+        Place {
+            start: self.element(offset),
+            ..self
+        }
+    }
+
     /// The element `offset` elements further.
     pub(super) fn element(&self, offset: isize) -> *mut u8 {
         self.start.wrapping_offset(offset * self.width as isize)

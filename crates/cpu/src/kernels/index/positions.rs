@@ -139,6 +139,11 @@ impl FirstError {
         }
     }
 
+    /// Whether there is one.
+    pub(super) fn is_some(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
     pub(super) fn into_result(self) -> Result<()> {
         match self.0.into_inner() {
             Some((_, error)) => Err(error),
