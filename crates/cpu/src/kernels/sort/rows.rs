@@ -94,15 +94,15 @@ pub(super) unsafe fn sort<E: Element>(
         }
     });
     // SAFETY: keys are written; the scratch memory has room for them
-    unsafe { radix::sort(keys, scratch, length, chunks) };
+    let sorted = unsafe { radix::sort(keys, scratch, length, chunks) };
     // SAFETY: as above
-    let sorted = unsafe { std::slice::from_raw_parts(keys, length) };
-    let shared = shared::<E>(sorted);
+    let shared = shared::<E>(unsafe { std::slice::from_raw_parts(sorted, length) });
+    let sorted = Shared(sorted.cast());
     parallel::for_each_range(length, share, |start, end| {
         for place in start..end {
             // SAFETY: keys and elements are equally wide
             unsafe {
-                let key = to.element::<E::Key>(place).read();
+                let key = sorted.element::<E::Key>(place).read();
                 to.element::<E>(place).write(E::from_key(key));
             }
         }
@@ -151,11 +151,12 @@ fn ordered<E: Copy + Send + Sync, K: Key>(
             }
         });
         // SAFETY: pairs are written; the second half of the memory is free
-        unsafe { radix::sort(from, memory.element(length), length, chunks) };
+        let sorted = unsafe { radix::sort(from, memory.element(length), length, chunks) };
+        let sorted = Shared(sorted.cast());
         parallel::for_each_range(length, share, |start, end| {
             for place in start..end {
                 // SAFETY: as above
-                let pair = unsafe { memory.element::<Pair<K>>(place).read() };
+                let pair = unsafe { sorted.element::<Pair<K>>(place).read() };
                 write(row, place, pair.index as usize);
             }
         });
