@@ -1,6 +1,6 @@
 //! Elements of strided layouts brought together. Strides are in elements, widths in bytes.
 
-use super::{Isa, Kernel, vectorised};
+use super::{Isa, Kernel, stream, vectorised};
 
 /// Bytes that are moved as one.
 pub trait Unit: Copy {}
@@ -105,6 +105,8 @@ pub struct ByteRows {
     pub count: usize,
     /// How many such groups of rows there are, and how far apart they are in both places.
     pub groups: (usize, isize, isize),
+    /// Whether long rows had better pass by the caches.
+    pub streamed: bool,
 }
 
 /// Copies rows of bytes.
@@ -126,6 +128,9 @@ impl Kernel for ByteRows {
             let from = self.source.wrapping_offset(group * stride);
             self.group(to, from);
         }
+        if self.streamed {
+            stream::settle();
+        }
     }
 }
 
@@ -142,7 +147,9 @@ impl ByteRows {
             // SAFETY: as above
             256 => self.each(to, from, |to, from| unsafe { copy_array::<256>(to, from) }),
             // SAFETY: as above
-            bytes => self.each(to, from, |to, from| unsafe { copy_bytes(to, from, bytes) }),
+            bytes => self.each(to, from, |to, from| unsafe {
+                copy_bytes(to, from, bytes, self.streamed)
+            }),
         }
     }
 
@@ -174,61 +181,65 @@ const PART: usize = 32;
 
 /// Copies bytes by vectors where they are few, or where the destination is hardly ahead of the source
 /// modulo a page: some processors then take what is read next for what was just written, which makes
-/// the system's function ten times as slow.
+/// the system's function ten times as slow, so the last go first.
 ///
 /// # Safety
-/// Both are valid for so many bytes and do not overlap.
+/// Both are valid for so many bytes and do not overlap. [`stream::settle`] follows if `streamed`.
 #[inline(always)]
-unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize) {
-    let ahead = (to.addr() % 4096).wrapping_sub(from.addr() % 4096) % 4096;
-    if bytes >= MANY && !(1..PART).contains(&ahead) {
-        // SAFETY: the caller's promise
-        return unsafe { to.copy_from_nonoverlapping(from, bytes) };
-    }
-    let part = |place: usize| {
-        // SAFETY: the part lies within the bytes
-        unsafe {
-            from.wrapping_add(place)
-                .cast::<[u8; PART]>()
-                .read_unaligned()
-        }
-    };
-    let write = |place: usize, part: [u8; PART]| {
-        // SAFETY: as above
-        unsafe {
-            to.wrapping_add(place)
-                .cast::<[u8; PART]>()
-                .write_unaligned(part)
-        };
-    };
+unsafe fn copy_bytes(to: *mut u8, from: *const u8, bytes: usize, streamed: bool) {
     if bytes < PART {
         // SAFETY: the caller's promise
         return unsafe { copy_few(to, from, bytes) };
     }
-    let mut place = 0;
     if bytes >= MANY {
-        // vectors across two lines take twice as long to write
-        write(0, part(0));
-        write(PART, part(PART));
-        place = to.addr().next_multiple_of(2 * PART) - to.addr();
+        let ahead = (to.addr() % 4096).wrapping_sub(from.addr() % 4096) % 4096;
+        // SAFETY: the caller's promise
+        return unsafe {
+            match (1..PART).contains(&ahead) {
+                true if streamed => stream::copy_backwards(to, from, bytes),
+                true => copy_backwards(to, from, bytes),
+                false => to.copy_from_nonoverlapping(from, bytes),
+            }
+        };
     }
+    let mut place = 0;
     while place + 4 * PART <= bytes {
-        // all read before the first is written, which may look like the next read's place
-        let parts = [0, 1, 2, 3].map(|number| part(place + number * PART));
-        for (number, part) in parts.into_iter().enumerate() {
-            write(place + number * PART, part);
-        }
+        // SAFETY: the parts lie within the bytes
+        unsafe { copy_array::<{ 4 * PART }>(to.add(place), from.add(place)) };
         place += 4 * PART;
     }
     while place + PART <= bytes {
-        let end = place + PART;
-        write(place, part(place));
-        place = end;
+        // SAFETY: as above
+        unsafe { copy_array::<PART>(to.add(place), from.add(place)) };
+        place += PART;
     }
     if place < bytes {
-        // the last part overlaps the one before
-        write(bytes - PART, part(bytes - PART));
+        let last = bytes - PART;
+        // SAFETY: as above; it overlaps the part before
+        unsafe { copy_array::<PART>(to.add(last), from.add(last)) };
     }
+}
+
+/// Copies many bytes by vectors, the last first.
+///
+/// # Safety
+/// As [`copy_bytes`].
+#[inline(always)]
+unsafe fn copy_backwards(to: *mut u8, from: *const u8, bytes: usize) {
+    // vectors across two lines take twice as long to write
+    let beyond = to.addr().wrapping_add(bytes) % (2 * PART);
+    for last in [bytes - PART, bytes - 2 * PART] {
+        // SAFETY: there are that many bytes
+        unsafe { copy_array::<PART>(to.add(last), from.add(last)) };
+    }
+    let mut place = bytes - beyond;
+    while place >= 4 * PART {
+        place -= 4 * PART;
+        // SAFETY: the parts lie within the bytes
+        unsafe { copy_array::<{ 4 * PART }>(to.add(place), from.add(place)) };
+    }
+    // SAFETY: as above; parts overlap those after
+    unsafe { copy_array::<{ 4 * PART }>(to, from) };
 }
 
 /// Copies fewer than 32 bytes by two parts that overlap.
@@ -386,7 +397,7 @@ mod tests {
     #[test]
     fn rows_of_every_length_are_copied_and_the_rest_is_left_alone() {
         let source: Vec<u8> = (0..9000).map(|number| (number % 251) as u8).collect();
-        for isa in Isa::ALL {
+        for (isa, streamed) in Isa::ALL.map(|isa| [(isa, false), (isa, true)]).concat() {
             for bytes in (0..300).chain([2047, 2048, 2049]) {
                 let (pitch, stride) = (bytes + 3, bytes + 5);
                 let mut found = vec![0xff; 4 + 6 * pitch];
@@ -398,6 +409,7 @@ mod tests {
                     bytes,
                     count: 3,
                     groups: (2, 3 * pitch as isize, 11),
+                    streamed,
                 };
                 let mut expected = vec![0xff; 4 + 6 * pitch];
                 for row in 0..6 {
@@ -414,7 +426,7 @@ mod tests {
     #[test]
     fn long_rows_hardly_ahead_of_their_source_modulo_a_page_are_copied() {
         let source: Vec<u8> = (0..4096).map(|number| (number % 251) as u8).collect();
-        for isa in Isa::ALL {
+        for (isa, streamed) in Isa::ALL.map(|isa| [(isa, false), (isa, true)]).concat() {
             for bytes in [2048, 2049, 2079, 2176, 4000] {
                 for ahead in 0..40 {
                     let mut found = vec![0xff; 3 * 4096];
@@ -428,6 +440,7 @@ mod tests {
                         bytes,
                         count: 1,
                         groups: (1, 0, 0),
+                        streamed,
                     };
                     // SAFETY: the row lies in both vectors
                     unsafe { copy_rows(rows, isa) };

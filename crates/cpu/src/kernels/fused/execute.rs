@@ -26,6 +26,17 @@ struct Site {
     width: usize,
 }
 
+/// A part of a row of a block.
+struct Part<'a> {
+    /// The loop that the block's rows follow each other along.
+    axis: usize,
+    /// Where the block starts, for all strides.
+    starts: &'a [isize],
+    row: usize,
+    column: usize,
+    count: usize,
+}
+
 /// A call that is under way.
 pub(super) struct Run<'a> {
     lowered: &'a Lowered,
@@ -143,15 +154,10 @@ impl<'a> Run<'a> {
     pub(super) fn lay_out(&mut self, count: usize) {
         let sites: usize = self.sites.iter().map(|site| site.width).sum();
         let bytes = self.lowered.registers * self.lowered.register_width + sites;
-        let across = self
-            .nest
-            .access
-            .iter()
-            .any(|access| matches!(access, Access::Across(_)));
         // Short tiles of several steps: steps that compute and steps that wait for memory then
         // alternate so fast that the processor fetches ahead for one while it works at another.
         // Where computing takes longer than memory does, the ends of loops cost more than that.
-        let most = if across {
+        let most = if self.lies_across() {
             256
         } else if self.lowered.steps.len() > 1 || self.streamed {
             if self.lowered.weight < lane::HEAVY {
@@ -317,26 +323,37 @@ impl<'a> Run<'a> {
         let inner = self.nest.inner();
         let mut filled: SmallVec<[*mut u8; 4]> =
             SmallVec::from_elem(std::ptr::null_mut(), self.inputs);
+        let mut part = |starts: &[isize], row: usize, column: usize| {
+            let part = Part {
+                axis,
+                starts,
+                row,
+                column,
+                count: self.tile.min(inner - column),
+            };
+            let position = self.locate(scratch, &part, &mut slots, &mut filled);
+            self.steps(&slots, position, part.count);
+        };
         for number in start..end {
             let (index, rows) = self.nest.block(axis, number);
-            let mut column = 0;
-            while column < inner {
+            let strides = 0..self.nest.loops.strides.len();
+            let starts: SmallVec<[isize; 4]> =
+                strides.map(|it| self.place(it, &index, 0)).collect();
+            if !self.lies_across() {
+                // memory is read and written in order
+                for row in 0..rows {
+                    for column in (0..inner).step_by(self.tile) {
+                        part(&starts, row, column);
+                    }
+                }
+                continue;
+            }
+            for column in (0..inner).step_by(self.tile) {
                 let count = self.tile.min(inner - column);
                 self.transpose(scratch, axis, &index, rows, column, count);
                 for row in 0..rows {
-                    let position = self.locate(
-                        scratch,
-                        axis,
-                        &index,
-                        row,
-                        column,
-                        count,
-                        &mut slots,
-                        &mut filled,
-                    );
-                    self.steps(&slots, position, count);
+                    part(&starts, row, column);
                 }
-                column += count;
             }
         }
         if self.streamed {
@@ -391,17 +408,15 @@ impl<'a> Run<'a> {
     fn locate(
         &self,
         scratch: *mut u8,
-        axis: usize,
-        index: &[usize],
-        row: usize,
-        column: usize,
-        count: usize,
+        part: &Part<'_>,
         slots: &mut [*mut u8],
         filled: &mut [*mut u8],
     ) -> usize {
+        let along = |strides: usize| self.nest.loops.strides[strides].last().copied();
         let start = |strides: usize| {
-            self.place(strides, index, column)
-                + row as isize * self.nest.loops.strides[strides][axis]
+            part.starts[strides]
+                + part.row as isize * self.nest.loops.strides[strides][part.axis]
+                + part.column as isize * along(strides).unwrap_or(0)
         };
         let order = start(0);
         for (number, site) in self.sites.iter().enumerate() {
@@ -413,13 +428,10 @@ impl<'a> Run<'a> {
                 Access::Uniform | Access::Repeated => {} // rows are repeated in linear nests alone
                 Access::Across(_) => {
                     let load = scratch.wrapping_add(self.loads[number]);
-                    slots[number] = load.wrapping_add(row * self.tile * site.width);
+                    slots[number] = load.wrapping_add(part.row * self.tile * site.width);
                 }
                 Access::Strided(strides) => {
-                    let (source, stride) = (
-                        at(start(strides)),
-                        self.nest.loops.strides[strides][index.len()],
-                    );
+                    let (source, stride) = (at(start(strides)), along(strides).unwrap_or(0));
                     let tile = scratch.wrapping_add(self.loads[number]);
                     if stride == 1 && (source as usize).is_multiple_of(site.width) {
                         slots[number] = source;
@@ -434,7 +446,7 @@ impl<'a> Run<'a> {
                         }
                     } else {
                         // SAFETY: the part lies in the input's row; the load has room for it
-                        unsafe { strided::row(tile, source, stride, site.width, count) };
+                        unsafe { strided::row(tile, source, stride, site.width, part.count) };
                     }
                 }
             }

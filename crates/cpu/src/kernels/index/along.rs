@@ -5,11 +5,16 @@ use super::gather::scattered;
 use super::moves::Place;
 use super::positions::{BLOCK, Bounds, FirstError, Positions};
 use super::{PIECE, contiguous, writable};
-use crate::simd::{Isa, Kernel, vectorised};
+use crate::simd::{Isa, Kernel, stream, vectorised};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Combine, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
 use smallvec::smallvec;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+/// The most bytes that are fetched ahead: half of a first cache.
+const FETCHED: usize = 16 << 10;
 
 /// The lines that an index array of some shape runs over: element `j` of a line belongs to the
 /// place `base + j·step + index·stride` of the indexed array.
@@ -45,6 +50,19 @@ impl Lines<'_> {
             rest /= self.shape[axis];
         }
         base
+    }
+
+    /// Bytes of the indexed array, of elements of that width, that are fetched for the next line
+    /// while one is taken; zero where it does not touch nearly all of them.
+    fn fetched(&self, width: usize) -> usize {
+        let bytes = self.bounds.size * width;
+        let dense = self.step() == 0 && self.strides[self.axis] == 1;
+        let touched = self.length() * LINE >= 2 * bytes;
+        if dense && touched && bytes <= FETCHED {
+            bytes
+        } else {
+            0
+        }
     }
 
     /// Runs `each(position, places)` over the elements of lines, some neighbours at a time; stops
@@ -145,9 +163,14 @@ pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
     };
     let (source, target) = (Place::of(operand)?, Place::new(&buffer, 0, width)?);
     let errors = FirstError::default();
-    let grain = (PIECE / 4 / (lines.length() * width)).max(1);
-    parallel::for_each_range(output.size() / lines.length(), grain, |start, end| {
+    let (length, fetched) = (lines.length(), lines.fetched(width));
+    let grain = (PIECE / 4 / (length * width)).max(1);
+    parallel::for_each_range(output.size() / length, grain, |start, end| {
         lines.walk(start, end, &errors, |position, places| {
+            let next = position / length + 1;
+            if fetched > 0 && position % length == 0 && next < end {
+                stream::fetch(source.element(lines.base(next)), fetched);
+            }
             let (to, from) = (target.element(position as isize), source.element(0));
             // SAFETY: places are checked and lie in the operand; positions lie in the output
             unsafe { scattered(to, from, width, places) };

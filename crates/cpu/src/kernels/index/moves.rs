@@ -34,6 +34,14 @@ impl Place {
         Place::new(&operand.buffer, operand.layout.offset, operand.dtype.size())
     }
 
+    /// As [`Place::element`], to begin at.
+    pub(super) fn moved(self, offset: isize) -> Self {
+        Place {
+            start: self.element(offset),
+            ..self
+        }
+    }
+
     /// The element `offset` elements further.
     pub(super) fn element(&self, offset: isize) -> *mut u8 {
         self.start.wrapping_offset(offset * self.width as isize)
@@ -158,7 +166,8 @@ impl Grid {
         if bytes == 0 {
             return;
         }
-        let isa = Isa::best();
+        let (isa, total) = (Isa::best(), self.count() * bytes);
+        let streamed = stream::pays(total, total);
         if self.is_row() {
             parallel::for_each_range(bytes, PIECE, |start, end| {
                 let piece = ByteRows {
@@ -169,6 +178,7 @@ impl Grid {
                     bytes: end - start,
                     count: 1,
                     groups: (1, 0, 0),
+                    streamed,
                 };
                 // SAFETY: the piece lies in the row
                 unsafe { strided::copy_rows(piece, isa) };
@@ -211,6 +221,7 @@ impl Grid {
                     bytes,
                     count,
                     groups: (groups, group_pitch, group_stride),
+                    streamed,
                 };
                 // SAFETY: the rows lie in both layouts
                 unsafe { strided::copy_rows(rows, isa) };

@@ -107,11 +107,11 @@ impl Bounds {
         let size = self.size as i64;
         let last = size - self.extent as i64;
         let mut wrong = 0;
-        for ((number, &index), result) in (0..).zip(indices).zip(places) {
+        for (number, (&index, result)) in indices.iter().zip(places).enumerate() {
             let along = index + if index < 0 { size } else { 0 };
             // negative where either is
             wrong |= along | last.wrapping_sub(along);
-            *result = place(number, along as isize);
+            *result = place(number as isize, along as isize);
         }
         wrong >= 0
     }
@@ -137,6 +137,11 @@ impl FirstError {
         if first.as_ref().is_none_or(|(other, _)| position < *other) {
             *first = Some((position, error));
         }
+    }
+
+    /// Whether there is one.
+    pub(super) fn is_some(&self) -> bool {
+        self.0.lock().is_some()
     }
 
     pub(super) fn into_result(self) -> Result<()> {

@@ -11,7 +11,8 @@ pub(super) trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     /// No key is greater.
     const GREATEST: Self;
 
-    /// A key and the number of its element, ordered by the key first.
+    /// A key and the number of its element, ordered by the key first: signed where vectors compare
+    /// such numbers alone.
     type Numbered: Copy + Ord + Send + Sync;
 
     /// Bits from `shift` on, as many as the mask has.
@@ -39,9 +40,13 @@ pub(super) trait Element: Copy + Send + Sync {
 
     /// The element that a key stands for, any one of them if it is shared.
     fn from_key(key: Self::Key) -> Self;
+
+    fn bits(self) -> Self::Key;
+
+    fn of_bits(bits: Self::Key) -> Self;
 }
 
-/// `impl Key for u8 { const BITS: u32 = u8::BITS; type Numbered = u64; … }`
+/// `impl Key for u8 { const BITS: u32 = u8::BITS; type Numbered = i64; … }`
 macro_rules! keys {
     ($($key:ty, $numbered:ty;)*) => {$(
         impl Key for $key {
@@ -61,7 +66,8 @@ macro_rules! keys {
 
             #[inline(always)]
             fn numbered(self, number: u32) -> $numbered {
-                <$numbered>::from(self) << 32 | <$numbered>::from(number)
+                let numbered = <$numbered>::from(self) << 32 | <$numbered>::from(number);
+                numbered ^ <$numbered>::MIN // the sign turned round, if there is one
             }
 
             #[inline(always)]
@@ -71,7 +77,7 @@ macro_rules! keys {
         }
     )*};
 }
-keys! { u8, u64; u16, u64; u32, u64; u64, u128; }
+keys! { u8, i64; u16, i64; u32, i64; u64, u128; }
 
 /// `impl Element for i8`, whose key is the number with its sign bit turned: `i8 as u8 ^ 0x80`.
 macro_rules! integers {
@@ -89,6 +95,16 @@ macro_rules! integers {
             #[inline(always)]
             fn from_key(key: $key) -> Self {
                 (key ^ $flip) as $element
+            }
+
+            #[inline(always)]
+            fn bits(self) -> $key {
+                self as $key
+            }
+
+            #[inline(always)]
+            fn of_bits(bits: $key) -> Self {
+                bits as $element
             }
         }
     )*};
@@ -126,6 +142,16 @@ macro_rules! floats {
             fn from_key(key: $key) -> Self {
                 const SIGN: $key = 1 << (<$key>::BITS - 1);
                 <$element>::from_bits(if key < SIGN { !key } else { key ^ SIGN })
+            }
+
+            #[inline(always)]
+            fn bits(self) -> $key {
+                self.to_bits()
+            }
+
+            #[inline(always)]
+            fn of_bits(bits: $key) -> Self {
+                <$element>::from_bits(bits)
             }
         }
     )*};

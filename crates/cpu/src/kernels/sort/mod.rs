@@ -6,6 +6,7 @@ mod radix;
 mod rows;
 mod search;
 mod select;
+mod short;
 
 use super::fused;
 use half::{bf16, f16};
@@ -126,8 +127,8 @@ fn sorted(dtype: Dtype, rows: Rows, source: *mut u8, target: *mut u8) -> Result<
 fn argsorted(dtype: Dtype, rows: Rows, source: *mut u8, target: *mut u8) -> Result<()> {
     by_dtype!(
         dtype,
-        E => rows::positions::<E, _>(rows, source, target, E::key),
-        rows::positions::<Complex, _>(rows, source, target, complex_key)
+        E => rows::positions::<E>(rows, source, target),
+        rows::positions_by::<Complex, _>(rows, source, target, complex_key)
     )
 }
 

@@ -2,6 +2,7 @@
 
 use super::key::{Element, Key};
 use super::radix::{self, Pair};
+use super::short;
 use crate::kernels::shared::Shared;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -57,6 +58,10 @@ impl Rows {
 
 /// Writes the elements of each row in order.
 pub(super) fn values<E: Element>(rows: Rows, source: *mut u8, target: *mut u8) -> Result<()> {
+    if short::pays(rows, size_of::<E>()) {
+        short::values::<E>(rows, source, target);
+        return Ok(());
+    }
     let (source, target) = (Shared(source), Shared(target));
     let length = rows.length;
     rows.each(length * size_of::<E::Key>(), |row, scratch, chunks| {
@@ -64,36 +69,51 @@ pub(super) fn values<E: Element>(rows: Rows, source: *mut u8, target: *mut u8) -
         // SAFETY: the row lies in the operand, which nobody writes
         let elements = unsafe { std::slice::from_raw_parts(from, length) };
         let keys = target.element::<E::Key>(row * length);
-        let to = Shared(keys.cast());
-        let share = length.div_ceil(chunks);
-        parallel::for_each_range(length, share, |start, end| {
-            for (place, element) in (start..end).zip(&elements[start..end]) {
-                // SAFETY: the row of the output has room for as many keys as elements
-                unsafe { to.element::<E::Key>(place).write(element.key()) };
-            }
-        });
-        // SAFETY: keys are written; the scratch memory has room for them
-        unsafe { radix::sort(keys, scratch.cast(), length, chunks) };
-        // SAFETY: as above
-        let sorted = unsafe { std::slice::from_raw_parts(keys, length) };
-        let shared = shared::<E>(sorted);
-        parallel::for_each_range(length, share, |start, end| {
-            for place in start..end {
-                // SAFETY: keys and elements are equally wide
-                unsafe {
-                    let key = to.element::<E::Key>(place).read();
-                    to.element::<E>(place).write(E::from_key(key));
-                }
-            }
-        });
-        for (key, mut place) in shared {
-            for &element in elements.iter().filter(|element| element.key() == key) {
-                // SAFETY: as many elements have the key as lie from its first place on
-                unsafe { to.element::<E>(place).write(element) };
-                place += 1;
+        // SAFETY: the row lies in the output; the scratch memory has room for its keys
+        unsafe { sort::<E>(elements, keys, scratch.cast(), chunks) };
+    })
+}
+
+/// Writes elements in order to a place that has room for as many keys.
+///
+/// # Safety
+/// There is such room at `keys` and in the scratch memory, apart from each other and the elements.
+pub(super) unsafe fn sort<E: Element>(
+    elements: &[E],
+    keys: *mut E::Key,
+    scratch: *mut E::Key,
+    chunks: usize,
+) {
+    let length = elements.len();
+    let to = Shared(keys.cast());
+    let share = length.div_ceil(chunks);
+    parallel::for_each_range(length, share, |start, end| {
+        for (place, element) in (start..end).zip(&elements[start..end]) {
+            // SAFETY: the caller's promise
+            unsafe { to.element::<E::Key>(place).write(element.key()) };
+        }
+    });
+    // SAFETY: keys are written; the scratch memory has room for them
+    let sorted = unsafe { radix::sort(keys, scratch, length, chunks) };
+    // SAFETY: as above
+    let shared = shared::<E>(unsafe { std::slice::from_raw_parts(sorted, length) });
+    let sorted = Shared(sorted.cast());
+    parallel::for_each_range(length, share, |start, end| {
+        for place in start..end {
+            // SAFETY: keys and elements are equally wide
+            unsafe {
+                let key = sorted.element::<E::Key>(place).read();
+                to.element::<E>(place).write(E::from_key(key));
             }
         }
-    })
+    });
+    for (key, mut place) in shared {
+        for &element in elements.iter().filter(|element| element.key() == key) {
+            // SAFETY: as many elements have the key as lie from its first place on
+            unsafe { to.element::<E>(place).write(element) };
+            place += 1;
+        }
+    }
 }
 
 /// Keys that occur, and the first place of each.
@@ -131,11 +151,12 @@ fn ordered<E: Copy + Send + Sync, K: Key>(
             }
         });
         // SAFETY: pairs are written; the second half of the memory is free
-        unsafe { radix::sort(from, memory.element(length), length, chunks) };
+        let sorted = unsafe { radix::sort(from, memory.element(length), length, chunks) };
+        let sorted = Shared(sorted.cast());
         parallel::for_each_range(length, share, |start, end| {
             for place in start..end {
                 // SAFETY: as above
-                let pair = unsafe { memory.element::<Pair<K>>(place).read() };
+                let pair = unsafe { sorted.element::<Pair<K>>(place).read() };
                 write(row, place, pair.index as usize);
             }
         });
@@ -143,7 +164,16 @@ fn ordered<E: Copy + Send + Sync, K: Key>(
 }
 
 /// Writes the positions that sort each row.
-pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
+pub(super) fn positions<E: Element>(rows: Rows, source: *mut u8, target: *mut u8) -> Result<()> {
+    if short::pays_for_positions::<E::Key>(rows) {
+        short::positions::<E>(rows, source, target);
+        return Ok(());
+    }
+    positions_by(rows, source, target, E::key)
+}
+
+/// Writes the positions that sort each row by keys.
+pub(super) fn positions_by<E: Copy + Send + Sync, K: Key>(
     rows: Rows,
     source: *mut u8,
     target: *mut u8,
