@@ -1,25 +1,28 @@
 //! Many elements folded into one, in an order that the number of elements alone decides.
 //!
-//! Elements go to `LANES` accumulators in turn, those of a block of `BLOCK` are joined to the
-//! block before, and pieces of [`PIECE`] are joined in pairs, so that the error of a sum grows
-//! with the logarithm of the number of terms.
+//! Four vectors of elements are joined in pairs before they go to accumulators, these are joined to
+//! those of the block before after sixteen times, and pieces of [`PIECE`] are joined in pairs, so
+//! that the error of a sum grows with the logarithm of the number of terms. Few elements go to
+//! accumulators one vector at a time.
+//!
+//! The compiler keeps an array of lanes in registers only where loops over it are plain and nothing
+//! else is done with a part of it: hence the small functions of whole arrays, and the walls
+//! (`black_box`) between the phases, across which it would move lanes one by one.
 
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-/// Accumulators of four bytes: four registers of AVX-512. There are half as many of eight.
-const LANES: usize = 64;
-/// Accumulators for short rows, whose lanes take as long to join as the elements to accumulate.
+/// Lanes of short rows, and elements from which on there are lanes.
 const FEW: usize = 8;
-/// Elements from which on rows are worth twice as many accumulators as [`FEW`].
-const SOME: usize = 4 * FEW;
-/// Elements from which on all accumulators are worth joining.
-const MANY: usize = 8 * LANES;
-/// Elements that are accumulated before their lanes are joined to the rest.
-const BLOCK: usize = 16 * LANES;
+/// Elements from which on rows are folded by four vectors at a time.
+const MANY: usize = 512;
+/// Bytes that the values of a block's elements would take: each accumulator takes sixteen times
+/// four of them before it is joined to the rest.
+const BLOCK: usize = 16 * 4 * 64;
 /// Elements that are folded without pairing.
-pub const PIECE: usize = 16 * BLOCK;
+pub const PIECE: usize = 16 << 10;
 /// The most elements of a part of what is folded: some blocks.
-pub const RUN: usize = 4 * BLOCK;
+pub const RUN: usize = 4 << 10;
 /// Rows that are folded at once into accumulators.
 pub const GROUP: usize = 8;
 
@@ -87,6 +90,19 @@ impl<F: Fold> Cascade<F> {
     }
 }
 
+/// Calls `$function::<F, N>` with the number of lanes that suits the accumulators: two registers of
+/// AVX2, or one of AVX-512.
+macro_rules! by_lanes {
+    ($function:ident::<F>($($argument:expr),*)) => {
+        match size_of::<F::Acc>() {
+            1 => $function::<F, 64>($($argument),*),
+            2 => $function::<F, 32>($($argument),*),
+            3..=4 => $function::<F, 16>($($argument),*),
+            _ => $function::<F, 8>($($argument),*),
+        }
+    };
+}
+
 /// The value of all elements.
 #[inline(always)]
 pub fn fold_slice<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
@@ -106,71 +122,13 @@ pub fn fold_parts<'a, F: Fold>(
 where
     F::In: 'a,
 {
+    if count < FEW {
+        return fold_in_turn(fold, part(0, count));
+    }
     if count < MANY {
-        return fold_few(fold, part(0, count));
+        return fold_short(fold, part(0, count));
     }
-    // more bytes of accumulators than registers have would go to memory and back
-    if size_of::<F::Acc>() <= size_of::<f32>() {
-        fold_blocks::<F, LANES>(fold, count, part)
-    } else {
-        fold_blocks::<F, { LANES / 2 }>(fold, count, part)
-    }
-}
-
-/// As [`fold_parts`], of at least [`MANY`] elements.
-#[inline(always)]
-fn fold_blocks<'a, F: Fold, const N: usize>(
-    fold: F,
-    count: usize,
-    mut part: impl FnMut(usize, usize) -> &'a [F::In],
-) -> F::Acc
-where
-    F::In: 'a,
-{
-    let mut cascade = Cascade::new(fold);
-    let mut start = 0;
-    while start < count {
-        let piece = (PIECE / LANES * N).min(count - start);
-        let mut total = [fold.identity(); N];
-        let mut taken = 0;
-        while taken < piece {
-            let length = RUN.min(piece - taken);
-            let run = part(start + taken, length);
-            let mut add = |lanes: [F::Acc; N]| {
-                for (total, lane) in total.iter_mut().zip(&lanes) {
-                    *total = fold.combine(*total, *lane);
-                }
-            };
-            if run.len() == RUN {
-                for number in 0..RUN / BLOCK {
-                    add(accumulate_apart(fold, run, number));
-                }
-            } else {
-                for block in run.chunks(BLOCK / LANES * N) {
-                    add(accumulate(fold, [fold.identity(); N], block));
-                }
-            }
-            taken += length;
-        }
-        let value = join(fold, &mut total);
-        if piece == count {
-            return value;
-        }
-        cascade.push(value);
-        start += piece;
-    }
-    cascade.finish()
-}
-
-#[inline(always)]
-fn fold_few<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
-    if elements.len() < FEW {
-        return fold_in_turn(fold, elements);
-    }
-    if elements.len() < SOME {
-        return fold_lanes::<F, FEW>(fold, elements);
-    }
-    fold_lanes::<F, { 2 * FEW }>(fold, elements)
+    by_lanes!(fold_pieces::<F>(fold, count, part))
 }
 
 #[inline(always)]
@@ -182,159 +140,216 @@ fn fold_in_turn<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     value
 }
 
-/// The last elements, too few for all accumulators, follow one by one: a vector that waits for them
-/// to be written singly takes longer.
+/// The value of at least [`FEW`] and less than [`MANY`] elements.
 #[inline(always)]
-fn fold_lanes<F: Fold, const N: usize>(fold: F, elements: &[F::In]) -> F::Acc {
-    let (whole, rest) = elements.as_chunks::<N>();
-    let mut lanes = accumulate_whole(fold, [fold.identity(); N], whole);
-    let mut value = join(fold, &mut lanes);
-    for element in rest {
-        value = fold.combine(value, fold.lift(*element));
-    }
-    value
+fn fold_short<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
+    let (lanes, rest) = accumulate_short(fold, elements);
+    fold.combine(join_four(fold, &lanes), rest)
 }
 
-/// Elements to accumulators in turn.
-///
-/// No accumulator is chosen by a number that only the running program knows: then all of them
-/// stay in registers.
+/// The value of four accumulators.
 #[inline(always)]
-fn accumulate<F: Fold, const N: usize>(
+fn join_four<F: Fold>(fold: F, lanes: &[F::Acc; 4]) -> F::Acc {
+    let low = fold.combine(lanes[0], lanes[2]);
+    fold.combine(low, fold.combine(lanes[1], lanes[3]))
+}
+
+/// At least [`FEW`] and less than [`MANY`] elements to accumulators, and the value of the last few.
+#[inline(always)]
+fn accumulate_short<F: Fold>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Acc) {
+    let (whole, mut rest) = elements.as_chunks::<{ 2 * FEW }>();
+    let mut lanes = [fold.identity(); FEW];
+    if let [first, others @ ..] = whole {
+        let mut wide = lifted(fold, first);
+        for vector in others {
+            wide = pair(fold, wide, lifted(fold, vector));
+        }
+        for (place, lane) in lanes.iter_mut().enumerate() {
+            *lane = fold.combine(wide[place], wide[place + FEW]);
+        }
+        if let Some((vector, others)) = rest.split_first_chunk() {
+            lanes = pair(fold, lanes, lifted(fold, vector));
+            rest = others;
+        }
+    } else if let Some((vector, others)) = rest.split_first_chunk() {
+        (lanes, rest) = (lifted(fold, vector), others);
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    let lanes = pair(fold, [a, b, c, d], [e, f, g, h]);
+    (lanes, fold_in_turn(fold, rest))
+}
+
+/// Elements as values.
+#[inline(always)]
+fn lifted<F: Fold, const N: usize>(fold: F, elements: &[F::In; N]) -> [F::Acc; N] {
+    let mut values = [fold.identity(); N];
+    for (value, element) in values.iter_mut().zip(elements) {
+        *value = fold.lift(*element);
+    }
+    values
+}
+
+/// As many elements to the first accumulators.
+#[inline(always)]
+fn some<F: Fold>(fold: F, lanes: &mut [F::Acc], elements: &[F::In]) {
+    for (lane, element) in lanes.iter_mut().zip(elements) {
+        *lane = fold.combine(*lane, fold.lift(*element));
+    }
+}
+
+/// As [`fold_parts`], of at least [`MANY`] elements.
+#[inline(always)]
+fn fold_pieces<'a, F: Fold, const N: usize>(
     fold: F,
-    mut lanes: [F::Acc; N],
-    elements: &[F::In],
-) -> [F::Acc; N] {
-    let (whole, rest) = elements.as_chunks::<N>();
-    lanes = accumulate_whole(fold, lanes, whole);
-    if !rest.is_empty() {
-        let mut last = [fold.identity(); N];
-        for (lane, element) in last.iter_mut().zip(rest) {
-            *lane = fold.lift(*element);
-        }
-        for (lane, last) in lanes.iter_mut().zip(&last) {
-            *lane = fold.combine(*lane, *last);
-        }
-    }
-    lanes
-}
-
-/// Places of a whole run that are read side by side: each is a page of the memory away from the
-/// next, and the processor fetches ahead for all.
-const PLACES: usize = 4;
-
-/// One of the [`RUN`]`/`[`BLOCK`] blocks of a whole run to accumulators, each of which takes
-/// elements from one place alone.
-#[inline(always)]
-fn accumulate_apart<F: Fold, const N: usize>(fold: F, run: &[F::In], number: usize) -> [F::Acc; N] {
-    let mut lanes = [fold.identity(); N];
-    let (distance, length) = (RUN / PLACES, BLOCK / PLACES);
-    let places: [&[F::In]; PLACES] =
-        std::array::from_fn(|place| &run[place * distance + number * length..][..length]);
-    let width = N / PLACES;
-    for first in (0..length).step_by(width) {
-        for (lanes, place) in lanes.chunks_exact_mut(width).zip(places) {
-            for (lane, element) in lanes.iter_mut().zip(&place[first..first + width]) {
-                *lane = fold.combine(*lane, fold.lift(*element));
-            }
-        }
-    }
-    lanes
-}
-
-/// As many elements as there are accumulators at a time.
-#[inline(always)]
-fn accumulate_whole<F: Fold, const N: usize>(
-    fold: F,
-    mut lanes: [F::Acc; N],
-    chunks: &[[F::In; N]],
-) -> [F::Acc; N] {
-    for chunk in chunks {
-        for (lane, element) in lanes.iter_mut().zip(chunk) {
-            *lane = fold.combine(*lane, fold.lift(*element));
-        }
-    }
-    lanes
-}
-
-/// Of a power of two of lanes one value, by halves.
-#[inline(always)]
-fn join<F: Fold, const N: usize>(fold: F, lanes: &mut [F::Acc; N]) -> F::Acc {
-    let mut width = N / 2;
-    while width > 0 {
-        let (low, high) = lanes.split_at_mut(width);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low = fold.combine(*low, *high);
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// Rows that are folded side by side.
-const ROWS: usize = 8;
-
-/// Calls `put(number, value)` for `count` rows of `length` elements, which `row` gives by number.
-/// The values are those of [`fold_slice`]. Rows of some length are folded side by side if that is
-/// worth the code.
-#[inline(always)]
-pub fn fold_rows<'a, F: Fold>(
-    fold: F,
-    (length, worth): (usize, bool),
     count: usize,
-    row: impl Fn(usize) -> &'a [F::In],
-    mut put: impl FnMut(usize, F::Acc),
-) where
-    F::In: 'a,
-{
-    if length < FEW {
-        // a loop of its own: a row takes less time than the choice among the others
-        for number in 0..count {
-            put(number, fold_in_turn(fold, &row(number)[..length]));
-        }
-        return;
-    }
-    let mut first = 0;
-    if worth && (SOME..MANY).contains(&length) {
-        while first + ROWS <= count {
-            let values = fold_side_by_side(fold, length, |number| row(first + number));
-            for (number, value) in values.into_iter().enumerate() {
-                put(first + number, value);
-            }
-            first += ROWS;
-        }
-    }
-    for number in first..count {
-        put(number, fold_slice(fold, row(number)));
-    }
-}
-
-/// As [`fold_lanes`] for several rows, whose lanes are joined together: no register is half empty.
-#[inline(always)]
-fn fold_side_by_side<'a, F: Fold>(
-    fold: F,
-    length: usize,
-    row: impl Fn(usize) -> &'a [F::In],
-) -> [F::Acc; ROWS]
+    mut part: impl FnMut(usize, usize) -> &'a [F::In],
+) -> F::Acc
 where
     F::In: 'a,
 {
-    let mut lanes = [[fold.identity(); FEW]; ROWS];
-    for (number, lanes) in lanes.iter_mut().enumerate() {
-        let (whole, _) = row(number)[..length].as_chunks();
-        let wide: [F::Acc; 2 * FEW] = accumulate_whole(fold, [fold.identity(); 2 * FEW], whole);
-        for (lane, value) in lanes.iter_mut().enumerate() {
-            *value = fold.combine(wide[lane], wide[lane + FEW]);
+    let mut cascade = Cascade::new(fold);
+    let mut start = 0;
+    loop {
+        let piece = PIECE.min(count - start);
+        let [value] =
+            fold_piece::<F, N, 1>(fold, piece, |first, count| [part(start + first, count)]);
+        if piece == count {
+            return value;
+        }
+        cascade.push(value);
+        start += piece;
+        if start == count {
+            return cascade.finish();
         }
     }
-    let [a, b, c, d, e, f, g, h] = &lanes;
-    let fours = [(a, e), (b, f), (c, g), (d, h)].map(|(a, b)| join_halves::<F, 4>(fold, a, b));
-    let [a, b, c, d] = &fours;
-    let pairs = [(a, c), (b, d)].map(|(a, b)| join_halves::<F, 2>(fold, a, b));
-    let mut values = join_halves::<F, 1>(fold, &pairs[0], &pairs[1]);
-    for column in length / (2 * FEW) * (2 * FEW)..length {
-        for (number, value) in values.iter_mut().enumerate() {
-            *value = fold.combine(*value, fold.lift(row(number)[column]));
+}
+
+/// The values of `R` times at most [`PIECE`] elements, of which `part` gives so many
+/// from a place on, at most [`RUN`] at a time.
+#[inline(always)]
+fn fold_piece<'a, F: Fold, const N: usize, const R: usize>(
+    fold: F,
+    count: usize,
+    mut part: impl FnMut(usize, usize) -> [&'a [F::In]; R],
+) -> [F::Acc; R]
+where
+    F::In: 'a,
+{
+    let block = BLOCK / size_of::<F::Acc>().max(1);
+    let mut total = [[fold.identity(); N]; R];
+    let mut rest = [fold.identity(); R];
+    for start in (0..count).step_by(RUN) {
+        let length = RUN.min(count - start);
+        let runs = part(start, length);
+        let mut first = 0;
+        while first + N <= length {
+            let end = (first + block).min(length / N * N);
+            let lanes = accumulate::<F, N, R>(fold, parts(runs, first, end));
+            for (total, lanes) in total.iter_mut().zip(lanes) {
+                *total = pair(fold, *total, lanes);
+            }
+            first = end;
+        }
+        if first < length {
+            for (rest, run) in rest.iter_mut().zip(runs) {
+                *rest = fold.combine(*rest, fold_in_turn(fold, &run[first..length]));
+            }
+        }
+    }
+    pair(fold, join(fold, black_box(total)), rest)
+}
+
+/// Elements of `R` slices of one length, a multiple of `N`, to as many times `N` accumulators: four
+/// times as many at a time, which are joined in pairs before.
+#[inline(always)]
+fn accumulate<F: Fold, const N: usize, const R: usize>(
+    fold: F,
+    slices: [&[F::In]; R],
+) -> [[F::Acc; N]; R] {
+    let mut lanes = [[fold.identity(); N]; R];
+    let length = slices[0].len();
+    let mut first = 0;
+    while first + 4 * N <= length {
+        for (lanes, slice) in lanes.iter_mut().zip(slices) {
+            let vectors = slice[first..first + 4 * N].as_chunks::<N>().0;
+            let low = lifted_pair(fold, &vectors[0], &vectors[1]);
+            let high = lifted_pair(fold, &vectors[2], &vectors[3]);
+            *lanes = pair(fold, *lanes, pair(fold, low, high));
+        }
+        first += 4 * N;
+    }
+    let mut lanes = black_box(lanes);
+    while first < length {
+        for (lanes, slice) in lanes.iter_mut().zip(slices) {
+            some(fold, lanes, &slice[first..first + N]);
+        }
+        first += N;
+    }
+    black_box(lanes)
+}
+
+/// Values joined one by one.
+#[inline(always)]
+fn pair<F: Fold, const N: usize>(fold: F, mut lhs: [F::Acc; N], rhs: [F::Acc; N]) -> [F::Acc; N] {
+    for (lhs, rhs) in lhs.iter_mut().zip(&rhs) {
+        *lhs = fold.combine(*lhs, *rhs);
+    }
+    lhs
+}
+
+/// As [`pair`], of elements.
+#[inline(always)]
+fn lifted_pair<F: Fold, const N: usize>(
+    fold: F,
+    lhs: &[F::In; N],
+    rhs: &[F::In; N],
+) -> [F::Acc; N] {
+    let mut values = [fold.identity(); N];
+    for ((value, lhs), rhs) in values.iter_mut().zip(lhs).zip(rhs) {
+        *value = fold.combine(fold.lift(*lhs), fold.lift(*rhs));
+    }
+    values
+}
+
+/// A part of each slice.
+#[inline(always)]
+fn parts<T, const R: usize>(mut slices: [&[T]; R], start: usize, end: usize) -> [&[T]; R] {
+    for slice in &mut slices {
+        *slice = &slice[start..end];
+    }
+    slices
+}
+
+/// Of each power of two of lanes one value, by halves.
+#[inline(always)]
+fn join<F: Fold, const N: usize, const R: usize>(
+    fold: F,
+    mut lanes: [[F::Acc; N]; R],
+) -> [F::Acc; R] {
+    let mut width = N / 2;
+    // vectors of a few bytes are not worth putting together
+    let alone = R == 1 || size_of::<F::Acc>() < size_of::<f32>();
+    while width >= FEW || (width > 0 && alone) {
+        for lanes in &mut lanes {
+            let (low, high) = lanes.split_at_mut(width);
+            fold_columns(fold, low, &high[..width]);
+        }
+        width /= 2;
+    }
+    let mut values = [fold.identity(); R];
+    if alone {
+        for (value, lanes) in values.iter_mut().zip(&lanes) {
+            *value = lanes[0];
+        }
+        return values;
+    }
+    // of four rows no register is half empty
+    for (values, lanes) in values.chunks_exact_mut(4).zip(lanes.chunks_exact(4)) {
+        let first = join_halves::<F, 4>(fold, &lanes[0], &lanes[2]);
+        let second = join_halves::<F, 4>(fold, &lanes[1], &lanes[3]);
+        let pairs = join_halves::<F, 2>(fold, &first, &second);
+        for (row, value) in values.iter_mut().enumerate() {
+            *value = fold.combine(pairs[2 * row], pairs[2 * row + 1]);
         }
     }
     values
@@ -344,20 +359,127 @@ where
 #[inline(always)]
 fn join_halves<F: Fold, const H: usize>(
     fold: F,
-    first: &[F::Acc; FEW],
-    second: &[F::Acc; FEW],
+    first: &[F::Acc],
+    second: &[F::Acc],
 ) -> [F::Acc; FEW] {
-    let half = |later: usize| -> [F::Acc; FEW] {
-        std::array::from_fn(|lane| {
-            let (group, place) = (lane / (2 * H) * (2 * H), lane % (2 * H));
-            match place < H {
-                true => first[group + later * H + place],
-                false => second[group + later * H + place - H],
+    let (first, second) = (&first[..FEW], &second[..FEW]);
+    let mut joined = [fold.identity(); FEW];
+    for (lane, value) in joined.iter_mut().enumerate() {
+        let (group, place) = (lane / (2 * H) * (2 * H), lane % (2 * H));
+        let (from, place) = match place < H {
+            true => (first, group + place),
+            false => (second, group + place - H),
+        };
+        *value = fold.combine(from[place], from[place + H]);
+    }
+    joined
+}
+
+/// Rows that are folded side by side. They are far apart, because the processor fetches ahead of
+/// several places faster than of one.
+const ABREAST: usize = 4;
+/// Rows that are taken together.
+const ROWS: usize = 16 * ABREAST;
+
+/// Calls `put(number, value)` for `count` rows of `length` elements, at most [`PIECE`], which `row`
+/// gives by number, in order. The values are those of [`fold_slice`]. If any order of combining
+/// gives the same bits (`exact`), the compiler chooses that of short rows.
+#[inline(always)]
+pub fn fold_rows<'a, F: Fold>(
+    fold: F,
+    (length, exact): (usize, bool),
+    count: usize,
+    row: impl Fn(usize) -> &'a [F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) where
+    F::In: 'a,
+{
+    debug_assert!(length <= PIECE);
+    if length < FEW || (exact && length < MANY) {
+        // a loop of its own: a row takes less time than the choice among the others
+        for number in 0..count {
+            put(number, fold_in_turn(fold, &row(number)[..length]));
+        }
+        return;
+    }
+    if length < MANY {
+        return fold_short_rows(fold, (length, count), row, put);
+    }
+    by_lanes!(fold_long_rows::<F>(fold, (length, count), row, put))
+}
+
+/// As [`fold_rows`], of less than [`MANY`] elements.
+#[inline(always)]
+fn fold_short_rows<'a, F: Fold>(
+    fold: F,
+    (length, count): (usize, usize),
+    row: impl Fn(usize) -> &'a [F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) where
+    F::In: 'a,
+{
+    let mut lanes = [[fold.identity(); 4]; ROWS];
+    let mut values = [fold.identity(); ROWS];
+    let mut rests = [fold.identity(); ROWS];
+    for start in (0..count).step_by(ROWS) {
+        let taken = ROWS.min(count - start);
+        for number in 0..taken {
+            let row = &row(start + number)[..length];
+            (lanes[number], rests[number]) = accumulate_short(fold, row);
+        }
+        // all in one loop, and no register is half empty
+        for ((value, lanes), rest) in values.iter_mut().zip(&lanes).zip(&rests).take(taken) {
+            *value = fold.combine(join_four(fold, lanes), *rest);
+        }
+        for (number, value) in values[..taken].iter().enumerate() {
+            put(start + number, *value);
+        }
+    }
+}
+
+/// As [`fold_rows`], of at least [`MANY`] elements.
+#[inline(always)]
+fn fold_long_rows<'a, F: Fold, const N: usize>(
+    fold: F,
+    (length, count): (usize, usize),
+    row: impl Fn(usize) -> &'a [F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) where
+    F::In: 'a,
+{
+    let mut values = [fold.identity(); ROWS];
+    for start in (0..count).step_by(ROWS) {
+        let taken = ROWS.min(count - start);
+        let apart = taken / ABREAST;
+        let mut first = 0;
+        while first < taken {
+            let abreast = if first < apart { ABREAST } else { 1 };
+            let mut rows = [&[][..]; ABREAST];
+            for (place, from) in rows[..abreast].iter_mut().enumerate() {
+                *from = &row(start + first + place * apart)[..length];
             }
-        })
-    };
-    let (low, high) = (half(0), half(1));
-    std::array::from_fn(|lane| fold.combine(low[lane], high[lane]))
+            if abreast == 1 {
+                [values[first]] = fold_piece::<F, N, 1>(fold, length, |start, count| {
+                    [&rows[0][start..start + count]]
+                });
+                first += 1;
+                continue;
+            }
+            let four = fold_piece::<F, N, ABREAST>(fold, length, |start, count| {
+                parts(rows, start, start + count)
+            });
+            for (place, value) in four.into_iter().enumerate() {
+                values[first + place * apart] = value;
+            }
+            first += 1;
+            if first == apart {
+                first = apart * ABREAST;
+            }
+        }
+        for (place, value) in values[..taken].iter().enumerate() {
+            put(start + place, *value);
+        }
+    }
 }
 
 /// Folds one row into an accumulator for each column.
@@ -369,17 +491,17 @@ pub fn fold_row<F: Fold>(fold: F, columns: &mut [F::Acc], row: &[F::In]) {
 }
 
 /// Columns whose accumulators stay in registers while rows are folded into them.
-const ABREAST: usize = 32;
+const COLUMNS: usize = 32;
 
 /// Folds rows one after the other, each as long as there are columns.
 #[inline(always)]
 pub fn fold_few_rows<F: Fold>(fold: F, columns: &mut [F::Acc], rows: &[&[F::In]]) {
-    let (whole, rest) = columns.as_chunks_mut::<ABREAST>();
-    let done = whole.len() * ABREAST;
+    let (whole, rest) = columns.as_chunks_mut::<COLUMNS>();
+    let done = whole.len() * COLUMNS;
     for (number, chunk) in whole.iter_mut().enumerate() {
         let mut values = *chunk;
         for row in rows {
-            fold_row(fold, &mut values, &row[number * ABREAST..][..ABREAST]);
+            fold_row(fold, &mut values, &row[number * COLUMNS..][..COLUMNS]);
         }
         *chunk = values;
     }
@@ -392,14 +514,30 @@ pub fn fold_few_rows<F: Fold>(fold: F, columns: &mut [F::Acc], rows: &[&[F::In]]
 #[inline(always)]
 pub fn fold_group<F: Fold>(fold: F, columns: &mut [F::Acc], rows: [&[F::In]; GROUP]) {
     let count = columns.len();
-    let [a, b, c, d, e, f, g, h] = rows.map(|row| &row[..count]);
-    for index in 0..count {
+    let rows = rows.map(|row| &row[..count]);
+    let (whole, rest) = columns.as_chunks_mut::<COLUMNS>();
+    let done = whole.len() * COLUMNS;
+    for (number, chunk) in whole.iter_mut().enumerate() {
+        // of its own: what may lie in the rows themselves the compiler reads one by one
+        let mut values = *chunk;
+        let rows = parts(rows, number * COLUMNS, (number + 1) * COLUMNS);
+        fold_group_columns(fold, &mut values, rows);
+        *chunk = values;
+    }
+    fold_group_columns(fold, rest, parts(rows, done, count));
+}
+
+/// As [`fold_group`], of some columns.
+#[inline(always)]
+fn fold_group_columns<F: Fold>(fold: F, columns: &mut [F::Acc], rows: [&[F::In]; GROUP]) {
+    let [a, b, c, d, e, f, g, h] = rows;
+    for (index, column) in columns.iter_mut().enumerate() {
         let pair = |lhs: &[F::In], rhs: &[F::In]| {
             fold.combine(fold.lift(lhs[index]), fold.lift(rhs[index]))
         };
         let low = fold.combine(pair(a, b), pair(c, d));
         let high = fold.combine(pair(e, f), pair(g, h));
-        columns[index] = fold.combine(columns[index], fold.combine(low, high));
+        *column = fold.combine(*column, fold.combine(low, high));
     }
 }
 

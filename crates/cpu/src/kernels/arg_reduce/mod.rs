@@ -15,6 +15,8 @@ use smallvec::smallvec;
 const PART: usize = 256 << 10;
 /// Elements that are compared before a place is looked for among them.
 const CHUNK: usize = 64;
+/// Elements of a row from which on the extreme is worth finding before its place.
+const LONG: usize = 16;
 
 pub(crate) fn supports(_op: &ArgReduce, _inputs: &[&ArrayType]) -> bool {
     true
@@ -74,11 +76,19 @@ where
             };
         }
     });
-    let later = |best: (T::Wide, usize), next: &(T::Wide, usize)| {
-        let stays = best.0.is_no_number() || fold.combine(best.0, next.0).equals(best.0);
-        if stays { best } else { *next }
-    };
-    found[1..].iter().fold(found[0], later).1
+    let best = |best, next: &(T::Wide, usize)| better(fold, best, *next);
+    found[1..].iter().fold(found[0], best).1
+}
+
+/// Of two values with their places the extreme; the first if they are equal or it is NaN.
+#[inline(always)]
+fn better<T, F>(fold: F, best: (T::Wide, usize), next: (T::Wide, usize)) -> (T::Wide, usize)
+where
+    T: Element,
+    F: Reduction<In = T, Acc = T::Wide>,
+{
+    let stays = best.0.is_no_number() | fold.combine(best.0, next.0).equals(best.0);
+    if stays { best } else { next }
 }
 
 /// The first place of each row's extreme.
@@ -91,7 +101,16 @@ impl<T: Element, F: Reduction<In = T, Acc = T::Wide>> EachRow<T> for Places<F> {
     #[inline(always)]
     fn row(&self, number: usize, row: &[T], _scratch: *mut u8) {
         let fold = self.fold;
-        let (_, place) = First { fold, row }.run();
+        let place = match row {
+            [first, others @ ..] if row.len() < LONG => {
+                let mut best = (first.wide(), 0);
+                for (place, element) in others.iter().enumerate() {
+                    best = better(fold, best, (element.wide(), place + 1));
+                }
+                best.1
+            }
+            _ => First { fold, row }.run().1,
+        };
         // SAFETY: there is one result a row
         unsafe { self.results.pointer().add(number).write(place as u32) };
     }
@@ -135,4 +154,59 @@ fn first<T: Copy>(row: &[T], holds: impl Fn(T) -> bool) -> usize {
     }
     let rest = row[start..].iter().position(|element| holds(*element));
     start + rest.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mlx_oxide_ir::{Layout, Op};
+    use mlx_oxide_runtime::{Device, Operand, Stream};
+
+    fn found(extreme: Extreme, values: &[f32], length: usize, isa: Isa) -> Vec<u32> {
+        let (op, count) = (ArgReduce { extreme, axis: 1 }, values.len() / length);
+        let operand = Operand {
+            buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+            layout: Layout::contiguous([count, length]),
+            dtype: Dtype::Float32,
+            donatable: false,
+        };
+        let call = Call {
+            op: &Op::ArgReduce(op),
+            inputs: &[operand],
+            outputs: &[ArrayType::new([count, 1], Dtype::Uint32)],
+            stream: Stream::default_of(Device::CPU),
+        };
+        let results = of::<f32>(&op, &call, isa).unwrap();
+        bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
+    }
+
+    #[test]
+    fn rows_of_every_length_have_the_first_of_equal_extremes_and_the_first_nan() {
+        for length in (1..=70).chain([500, 513]) {
+            let value = |number: usize| match number % 61 {
+                17 | 18 => f32::NAN,
+                place => ((place * 7) % 5) as f32,
+            };
+            let values: Vec<f32> = (0..length * 40).map(value).collect();
+            for extreme in [Extreme::Max, Extreme::Min] {
+                let expected = values.chunks(length).map(|row| {
+                    let best = |best: usize, place: usize| {
+                        let (old, new) = (row[best], row[place]);
+                        let exceeds = match extreme {
+                            Extreme::Max => new > old,
+                            Extreme::Min => new < old,
+                        };
+                        let later = !old.is_nan() && (new.is_nan() || exceeds);
+                        if later { place } else { best }
+                    };
+                    (0..length).fold(0, best) as u32
+                });
+                let expected: Vec<u32> = expected.collect();
+                for isa in Isa::ALL {
+                    let found = found(extreme, &values, length, isa);
+                    assert_eq!(found, expected, "{extreme:?} {length} {isa:?}");
+                }
+            }
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl<F: Reduction> Reducer<'_, F> {
         let whole = |term: usize| term.is_multiple_of(inner);
         let runs = match self.loops.reduced.len() {
             1 => true,
-            2 => whole(rows.terms.start) && whole(rows.terms.end),
+            2 => inner <= PIECE && whole(rows.terms.start) && whole(rows.terms.end),
             _ => false,
         };
         if runs && is_in_place(self.loops) && self.source.aligned && self.source.is_plain() {
@@ -189,26 +189,62 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
 /// Rows that lie in order, or in runs at even distances. Alone in their loop, they stay in registers.
 struct InPlace<'a, F: Reduction>(Rows<'a, F>);
 
-/// Runs of neighbours that are folded one by one.
+/// Runs of neighbours, each as long as a piece at most.
 struct Runs {
     /// Place of the first.
     place: isize,
     stride: isize,
     count: usize,
+    length: usize,
 }
 
 impl<F: Reduction> InPlace<'_, F> {
-    /// Of the row that a walk has come to: all of its runs.
+    /// Whether a row is a batch of runs; else neighbouring rows are one.
     #[inline(always)]
-    fn of_row(&self, place: isize) -> Runs {
-        let loops = self.0.reducer.loops;
-        let (inner, terms) = (loops.reduced[1], &self.0.terms);
-        let stride = loops.reduced_strides[0];
-        Runs {
-            place: place + (terms.start / inner) as isize * stride,
+    fn several(&self) -> bool {
+        self.0.reducer.loops.reduced.len() > 1 || self.0.terms.len() > PIECE
+    }
+
+    /// Of the row that a walk has come to: all of its runs, the last of which may be shorter.
+    #[inline(always)]
+    fn of_row(&self, place: isize) -> [Runs; 2] {
+        let (loops, terms) = (self.0.reducer.loops, &self.0.terms);
+        let (place, stride, length) = match loops.reduced.len() {
+            1 => (place + terms.start as isize, PIECE as isize, PIECE),
+            _ => {
+                let (inner, stride) = (loops.reduced[1], loops.reduced_strides[0]);
+                (
+                    place + (terms.start / inner) as isize * stride,
+                    stride,
+                    inner,
+                )
+            }
+        };
+        let (count, rest) = (terms.len() / length, terms.len() % length);
+        let runs = |place, count, length| Runs {
+            place,
             stride,
-            count: terms.len() / inner,
-        }
+            count,
+            length,
+        };
+        let last = place + count as isize * stride;
+        [
+            runs(place, count, length),
+            runs(last, usize::from(rest > 0), rest),
+        ]
+    }
+
+    /// Of as many neighbouring rows as lie at even distances, each one run.
+    #[inline(always)]
+    fn of_rows(&self, place: isize, stride: isize, count: usize) -> [Runs; 2] {
+        let (terms, length) = (&self.0.terms, self.0.terms.len());
+        let runs = |count| Runs {
+            place: place + terms.start as isize,
+            stride,
+            count,
+            length,
+        };
+        [runs(count), runs(0)]
     }
 }
 
@@ -219,15 +255,9 @@ impl<F: Reduction> Kernel for InPlace<'_, F> {
 
     #[inline(always)]
     fn run(self) {
-        let (reducer, terms) = (self.0.reducer, &self.0.terms);
+        let (reducer, several) = (self.0.reducer, self.several());
         let loops = reducer.loops;
         let operand = reducer.source.pointer.cast::<F::In>();
-        // with two reduced loops a row is a batch of runs, else neighbouring rows are one
-        let several = loops.reduced.len() > 1;
-        let length = match several {
-            true => loops.reduced[1],
-            false => terms.len(),
-        };
         let outer = loops.kept.len() - usize::from(!several);
         let (outer, inner) = loops.kept.split_at(outer);
         let inner = inner.first().copied();
@@ -237,29 +267,28 @@ impl<F: Reduction> Kernel for InPlace<'_, F> {
         let mut walk = Walk::new(outer, first, place, loops.result_start);
         while start < end {
             let column = (start % size) as isize;
-            let runs = match several {
+            let count = (size - column as usize).min(end - start);
+            let batches = match several {
                 true => self.of_row(walk.place),
-                false => Runs {
-                    place: walk.place + column * stride + terms.start as isize,
-                    stride,
-                    count: (size - column as usize).min(end - start),
-                },
-            };
-            let row = |number: usize| {
-                let place = runs.place + number as isize * runs.stride;
-                let from = operand.wrapping_offset(place);
-                // SAFETY: so many neighbours in the operand, aligned
-                unsafe { std::slice::from_raw_parts(from, length) }
+                false => self.of_rows(walk.place + column * stride, stride, count),
             };
             let mut cascade = Cascade::new(F::default());
-            let (fold, count) = (F::default(), runs.count);
-            fold_rows(fold, (length, F::WIDE), count, row, |number, value| {
-                if several {
-                    return cascade.push(value);
-                }
-                let place = walk.result + (column + number as isize) * step;
-                self.0.write(place, value);
-            });
+            for runs in batches {
+                let row = |number: usize| {
+                    let place = runs.place + number as isize * runs.stride;
+                    let from = operand.wrapping_offset(place);
+                    // SAFETY: so many neighbours in the operand, aligned
+                    unsafe { std::slice::from_raw_parts(from, runs.length) }
+                };
+                let (fold, length) = (F::default(), (runs.length, !F::WIDE));
+                fold_rows(fold, length, runs.count, row, |number, value| {
+                    if several {
+                        return cascade.push(value);
+                    }
+                    let place = walk.result + (column + number as isize) * step;
+                    self.0.write(place, value);
+                });
+            }
             if several {
                 self.0.write(walk.result, cascade.finish());
             }

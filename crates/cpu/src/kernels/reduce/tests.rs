@@ -150,9 +150,13 @@ fn few_terms_of_many_results_fold_as_one_by_one_on_every_instruction_set() {
 fn rows_have_the_same_bits_alone_and_among_others() {
     for isa in Isa::ALL {
         for kind in [ReduceKind::Sum, ReduceKind::Prod, ReduceKind::Max] {
-            for length in (1..=66).chain([100, 255, 511, 512, 513]) {
-                let values: Vec<f32> = (0..19 * length).map(|i| (i as f32).sin() + 1.1).collect();
-                let found = reduced(kind, &values, &[19, length], &[1], 0, isa);
+            let long = [511, 512, 513, 1000, 4095, 4099, 16_384, 17_000, 33_000];
+            for length in (1..=66).chain([100, 255]).chain(long) {
+                // more than are folded together, or a few of which some are side by side
+                let count = if length < 300 { 70 } else { 7 };
+                let values = (0..count * length).map(|i| (i as f32).sin() + 1.1);
+                let values: Vec<f32> = values.collect();
+                let found = reduced(kind, &values, &[count, length], &[1], 0, isa);
                 for (row, found) in values.chunks(length).zip(found) {
                     let alone = reduced(kind, row, &[length], &[0], 0, isa);
                     assert_eq!(found.to_bits(), alone[0].to_bits(), "{isa:?} {length}");

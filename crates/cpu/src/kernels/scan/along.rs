@@ -4,9 +4,10 @@
 //! side and then joined.
 
 use super::kinds::Running;
-use crate::kernels::rows::{EachRow, Rows};
+use crate::kernels::fused;
+use crate::kernels::rows::{EachRow, Rows, TOGETHER};
 use crate::kernels::shared::Shared;
-use crate::simd::{Isa, stream};
+use crate::simd::{Isa, TileFn, stream};
 use mlx_oxide_ir::{Result, Scan};
 use mlx_oxide_runtime::Operand;
 use std::mem::MaybeUninit;
@@ -29,9 +30,14 @@ pub(super) fn run<F: Running>(
     let rows = Rows::new(operand, &[op.axis])?;
     let length = rows.length;
     let written = rows.count * length * size_of::<F::Out>();
+    let single = size_of::<F::Acc>() == size_of::<f32>();
     let scanned = Scanned::<F> {
         results: Shared(results.cast()),
-        room: CHUNK.min(length),
+        halves: (single && fused::is_half(operand.dtype)).then(|| Halves {
+            widen: fused::widen(operand.dtype, isa),
+            narrow: fused::narrow(operand.dtype, isa),
+        }),
+        room: length.clamp(TOGETHER, CHUNK),
         streamed: length * size_of::<F::Out>() >= LONG && stream::pays(written, written),
         reverse: op.reverse,
         inclusive: op.inclusive,
@@ -41,9 +47,17 @@ pub(super) fn run<F: Running>(
     Ok(())
 }
 
+/// The loops that convert 16-bit floats, of which accumulators are of single precision.
+struct Halves {
+    widen: TileFn,
+    narrow: TileFn,
+}
+
 /// How rows are scanned, and where to.
 struct Scanned<F: Running> {
     results: Shared<MaybeUninit<F::Out>>,
+    /// How elements become accumulators and these results, if they are 16-bit floats.
+    halves: Option<Halves>,
     /// Elements of scratch memory of each kind.
     room: usize,
     streamed: bool,
@@ -54,12 +68,14 @@ struct Scanned<F: Running> {
 impl<F: Running> EachRow<F::In> for Scanned<F> {
     #[inline(always)]
     fn row(&self, number: usize, row: &[F::In], scratch: *mut u8) {
-        let from = self.results.pointer().wrapping_add(number * row.len());
-        // SAFETY: the output has as many rows of this length, this one only this task's
-        let output = unsafe { std::slice::from_raw_parts_mut(from, row.len()) };
-        if row.len() < SEGMENTS * LEAST {
-            return self.short(row, output);
-        }
+        self.rows(number, row, row.len(), scratch);
+    }
+
+    #[inline(always)]
+    fn rows(&self, first: usize, rows: &[F::In], length: usize, scratch: *mut u8) {
+        let from = self.results.pointer().wrapping_add(first * length);
+        // SAFETY: the output has as many rows of this length, these only this task's
+        let output = unsafe { std::slice::from_raw_parts_mut(from, rows.len()) };
         let room = self.room;
         let values = scratch.cast::<MaybeUninit<F::Acc>>();
         let tile = values.wrapping_add(room).cast();
@@ -68,8 +84,15 @@ impl<F: Running> EachRow<F::In> for Scanned<F> {
         let tile = unsafe { std::slice::from_raw_parts_mut(tile, room) };
         // SAFETY: as above
         let values = unsafe { std::slice::from_raw_parts_mut(values, room) };
+        if length < SEGMENTS * LEAST {
+            return self.short((rows, length), output, values);
+        }
         let tile = self.streamed.then_some(tile);
-        self.long(row, output, Scratch { values, tile });
+        let mut scratch = Scratch { values, tile };
+        let outputs = output.chunks_mut(length);
+        for (row, output) in rows.chunks(length).zip(outputs) {
+            self.long(row, output, &mut scratch);
+        }
     }
 }
 
@@ -81,27 +104,56 @@ struct Scratch<'a, F: Running> {
 }
 
 impl<F: Running> Scanned<F> {
-    /// A row that is not worth cutting.
+    /// Rows that are not worth cutting.
     #[inline(always)]
-    fn short(&self, row: &[F::In], output: &mut [MaybeUninit<F::Out>]) {
-        let fold = F::default();
-        let mut total = fold.identity();
-        let mut step = |element: &F::In, result: &mut MaybeUninit<F::Out>| {
-            let next = fold.combine(total, fold.lift(*element));
-            result.write(F::store(if self.inclusive { next } else { total }));
-            total = next;
-        };
-        let pairs = row.iter().zip(output);
-        match self.reverse {
-            true => pairs
-                .rev()
-                .for_each(|(element, result)| step(element, result)),
-            false => pairs.for_each(|(element, result)| step(element, result)),
+    fn short(
+        &self,
+        (rows, length): (&[F::In], usize),
+        output: &mut [MaybeUninit<F::Out>],
+        values: &mut [MaybeUninit<F::Acc>],
+    ) {
+        let (fold, length) = (F::default(), length.max(1));
+        if let Some(halves) = &self.halves
+            && !self.reverse
+            && self.inclusive
+        {
+            let values = widened(halves.widen, &mut values[..rows.len()], rows);
+            for row in values.chunks_mut(length) {
+                in_turn(fold, row, fold.identity());
+            }
+            return narrowed(halves.narrow, output, values);
+        }
+        let rows = rows.chunks(length).zip(output.chunks_mut(length));
+        if !self.reverse && self.inclusive {
+            // most are so, and a choice for each element would take a quarter of the time
+            for (row, output) in rows {
+                let mut total = fold.identity();
+                for (element, result) in row.iter().zip(output) {
+                    total = fold.combine(total, fold.lift(*element));
+                    result.write(F::store(total));
+                }
+            }
+            return;
+        }
+        for (row, output) in rows {
+            let mut total = fold.identity();
+            let mut step = |element: &F::In, result: &mut MaybeUninit<F::Out>| {
+                let next = fold.combine(total, fold.lift(*element));
+                result.write(F::store(if self.inclusive { next } else { total }));
+                total = next;
+            };
+            let pairs = row.iter().zip(output);
+            match self.reverse {
+                true => pairs
+                    .rev()
+                    .for_each(|(element, result)| step(element, result)),
+                false => pairs.for_each(|(element, result)| step(element, result)),
+            }
         }
     }
 
     #[inline(always)]
-    fn long(&self, row: &[F::In], whole: &mut [MaybeUninit<F::Out>], mut scratch: Scratch<'_, F>) {
+    fn long(&self, row: &[F::In], whole: &mut [MaybeUninit<F::Out>], scratch: &mut Scratch<'_, F>) {
         let fold = F::default();
         let length = row.len();
         let mut before = fold.identity();
@@ -119,16 +171,20 @@ impl<F: Running> Scanned<F> {
                 Some(tile) => &mut tile[..count],
                 None => &mut whole[start..start + count],
             };
-            let values = if self.reverse {
-                lifted(fold, values, source.iter().rev())
-            } else {
-                lifted(fold, values, source.iter())
+            let values = match &self.halves {
+                Some(halves) if !self.reverse => widened(halves.widen, values, source),
+                _ if self.reverse => lifted(fold, values, source.iter().rev()),
+                _ => lifted(fold, values, source.iter()),
             };
             let last = accumulate(fold, values, before);
-            if self.reverse {
-                store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
-            } else {
-                store::<F>(output.iter_mut(), values, before, self.inclusive);
+            match &self.halves {
+                Some(halves) if !self.reverse && self.inclusive => {
+                    narrowed(halves.narrow, output, values);
+                }
+                _ if self.reverse => {
+                    store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
+                }
+                _ => store::<F>(output.iter_mut(), values, before, self.inclusive),
             }
             before = last;
             done += count;
@@ -158,6 +214,30 @@ fn lifted<'v, 'e, F: Running<In: 'e>>(
     }
     // SAFETY: there are as many elements as values, and so all have been written
     unsafe { values.assume_init_mut() }
+}
+
+/// As [`lifted`], by a loop from 16-bit floats to single precision.
+#[inline(always)]
+fn widened<'v, E, A>(
+    widen: TileFn,
+    values: &'v mut [MaybeUninit<A>],
+    elements: &[E],
+) -> &'v mut [A] {
+    debug_assert!(values.len() == elements.len() && size_of::<A>() == size_of::<f32>());
+    let (to, from) = (values.as_mut_ptr().cast(), elements.as_ptr().cast());
+    // SAFETY: there are as many 16-bit floats as values
+    unsafe { widen(to, from, from, from, elements.len()) };
+    // SAFETY: just written
+    unsafe { values.assume_init_mut() }
+}
+
+/// Stores each value, by a loop from single precision to 16-bit floats.
+#[inline(always)]
+fn narrowed<E, A>(narrow: TileFn, output: &mut [MaybeUninit<E>], values: &[A]) {
+    debug_assert!(values.len() == output.len() && size_of::<A>() == size_of::<f32>());
+    let (to, from) = (output.as_mut_ptr().cast(), values.as_ptr().cast());
+    // SAFETY: there are as many values as 16-bit floats
+    unsafe { narrow(to, from, from, from, values.len()) };
 }
 
 /// Stores each value, or each but the last behind the one `before`.
