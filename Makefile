@@ -17,7 +17,7 @@ else
   LIBRARY := $(TARGET)/release/libcore.so
 endif
 
-.PHONY: demo test test-rust test-python deny bench accuracy lint generate module clean
+.PHONY: demo test test-rust test-python test-arm64 deny bench accuracy lint generate module clean
 
 demo: $(BIN)/.demo module ## train on scikit-learn's digits; writes demo-output/
 	PYTHONPATH=python $(BIN)/python examples/digits.py --out demo-output
@@ -29,6 +29,31 @@ test-rust:
 
 test-python: $(BIN)/.test module
 	PYTHONPATH=python $(BIN)/python -m pytest -q -p no:cacheprovider python/tests
+
+# Once on a processor without the optional instructions, once on one with all that the emulator
+# knows. A Rust without a library for the target takes ARM64_FLAGS="-Zbuild-std=...".
+ARM64 := aarch64-unknown-linux-gnu
+ARM64_LINKER ?= aarch64-linux-gnu-gcc
+ARM64_ROOT ?= /usr/aarch64-linux-gnu
+ARM64_PROCESSORS ?= cortex-a53 max
+ARM64_CRATES ?= mlx-oxide-cpu
+ARM64_FLAGS ?=
+
+test-arm64: ## the tests of CPU kernels on emulated 64-bit ARM processors; TESTS=... passes arguments on
+	@command -v qemu-aarch64 > /dev/null || \
+		{ echo "test-arm64 needs qemu-aarch64 (Debian: qemu-user)"; exit 1; }
+	@command -v $(ARM64_LINKER) > /dev/null || \
+		{ echo "test-arm64 needs $(ARM64_LINKER) (Debian: gcc-aarch64-linux-gnu)"; exit 1; }
+	@test -d "$(ARM64_ROOT)/lib" || \
+		{ echo "test-arm64 needs a C library in $(ARM64_ROOT) (Debian: libc6-dev-arm64-cross)"; exit 1; }
+	@test -n "$(ARM64_FLAGS)" || test -d "$$(rustc --print target-libdir --target $(ARM64))" || \
+		{ echo "test-arm64 needs Rust's library for ARM: rustup target add $(ARM64)"; exit 1; }
+	failed=0; for processor in $(ARM64_PROCESSORS); do echo "== $$processor"; \
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$(ARM64_LINKER) \
+		CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $$processor -L $(ARM64_ROOT)" \
+		cargo test $(ARM64_FLAGS) --target $(ARM64) --no-fail-fast \
+			$(addprefix -p ,$(ARM64_CRATES)) --lib --tests -- $(TESTS) || failed=1; \
+	done; exit $$failed
 
 lint: ## format and lints, warnings denied
 	cargo fmt --all --check

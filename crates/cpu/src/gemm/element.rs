@@ -12,7 +12,8 @@ pub(crate) trait Scalar:
 {
     /// The nearest value.
     fn of(value: f64) -> Self;
-    /// The value in single precision.
+    /// The value in single precision, for the matrix unit.
+    #[cfg(target_arch = "x86_64")]
     fn to_single(self) -> f32;
     /// The kernels of an instruction set, which this machine has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
@@ -24,7 +25,8 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     type Sum: Scalar;
     /// Whether sums are elements as they are.
     const WIDE: bool;
-    /// Whether it is `bf16`.
+    /// Whether it is `bf16`, which the matrix unit multiplies.
+    #[cfg(target_arch = "x86_64")]
     const BRAIN: bool = false;
     /// The kernels of an instruction set, which this machine has, and how many terms a packed
     /// element holds for them: one, as a sum's type, or a pair of 16-bit elements as they are.
@@ -82,6 +84,7 @@ macro_rules! scalar {
             fn of(value: f64) -> Self {
                 value as $type
             }
+            #[cfg(target_arch = "x86_64")]
             #[inline(always)]
             fn to_single(self) -> f32 {
                 self as f32
@@ -220,6 +223,7 @@ impl Element for bf16 {
     type Sum = f32;
     type Converted = bf16;
     const WIDE: bool = false;
+    #[cfg(target_arch = "x86_64")]
     const BRAIN: bool = true;
     fn packed_kernels(isa: Isa) -> (&'static Kernels<f32>, usize) {
         #[cfg(target_arch = "x86_64")]

@@ -8,12 +8,14 @@ mod avx512;
 mod neon;
 #[cfg(target_arch = "x86_64")]
 mod pairs;
+#[cfg(not(target_arch = "aarch64"))]
 mod portable;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{F32x4, F64x2};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use pairs::Pairs;
+#[cfg(not(target_arch = "aarch64"))]
 pub(crate) use portable::Portable;
 
 /// A register of elements.
