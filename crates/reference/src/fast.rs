@@ -57,7 +57,7 @@ pub(crate) fn run(fast: &Fast, call: &Call<'_>) -> Result<Results> {
                 eps: eps.get(),
                 centred: *centred,
             };
-            let outputs = gradient.outputs(&inputs, &call.outputs).into_iter();
+            let outputs = gradient.outputs(&inputs, call.outputs).into_iter();
             return outputs.map(|output| output.store(fast.name())).collect();
         }
     };
