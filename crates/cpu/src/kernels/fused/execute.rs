@@ -26,15 +26,29 @@ struct Site {
     width: usize,
 }
 
-/// A part of a row of a block.
-struct Part<'a> {
-    /// The loop that the block's rows follow each other along.
-    axis: usize,
-    /// Where the block starts, for all strides.
-    starts: &'a [isize],
-    row: usize,
-    column: usize,
-    count: usize,
+/// Where a site's elements lie in the rows of a block.
+struct Line {
+    slot: usize,
+    /// The strides that they follow; none if they were turned in the scratch memory.
+    strides: Option<usize>,
+    site: Site,
+    /// The first element of the block.
+    start: *mut u8,
+    /// Bytes from a row to the next.
+    row: isize,
+    /// Bytes from an element to the next.
+    column: isize,
+    made: Made,
+}
+
+/// How a tile of a part of a row comes about.
+enum Made {
+    /// It is where the elements lie.
+    InPlace,
+    /// At a place, filled with the one element, which was read there.
+    Filled(*mut u8, *mut u8),
+    /// At a place, from elements so far apart.
+    Gathered(*mut u8, isize),
 }
 
 /// A call that is under way.
@@ -320,30 +334,30 @@ impl<'a> Run<'a> {
     /// Blocks `start..end` of neighbouring rows along the loop `axis`.
     fn blocks(&self, scratch: *mut u8, axis: usize, start: usize, end: usize) {
         let mut slots = self.slots(scratch);
+        let mut lines = self.lines(scratch, axis);
         let inner = self.nest.inner();
-        let mut filled: SmallVec<[*mut u8; 4]> =
-            SmallVec::from_elem(std::ptr::null_mut(), self.inputs);
-        let mut part = |starts: &[isize], row: usize, column: usize| {
-            let part = Part {
-                axis,
-                starts,
-                row,
-                column,
-                count: self.tile.min(inner - column),
-            };
-            let position = self.locate(scratch, &part, &mut slots, &mut filled);
-            self.steps(&slots, position, part.count);
-        };
+        let last = self.nest.loops.shape.len() - 1;
+        let [row_step, column_step] = [axis, last].map(|it| self.nest.loops.strides[0][it]);
         for number in start..end {
             let (index, rows) = self.nest.block(axis, number);
-            let strides = 0..self.nest.loops.strides.len();
-            let starts: SmallVec<[isize; 4]> =
-                strides.map(|it| self.place(it, &index, 0)).collect();
+            let first = self.place(0, &index, 0);
+            for line in &mut lines {
+                let place = line.strides.map_or(0, |it| self.place(it, &index, 0));
+                line.start = line.site.at(place);
+            }
+            let mut part = |row: usize, column: usize| {
+                let count = self.tile.min(inner - column);
+                for line in &mut lines {
+                    slots[line.slot] = line.tile(row, column, count, self.tile);
+                }
+                let order = first + row as isize * row_step + column as isize * column_step;
+                self.steps(&slots, order as usize, count);
+            };
             if !self.lies_across() {
                 // memory is read and written in order
                 for row in 0..rows {
                     for column in (0..inner).step_by(self.tile) {
-                        part(&starts, row, column);
+                        part(row, column);
                     }
                 }
                 continue;
@@ -352,13 +366,62 @@ impl<'a> Run<'a> {
                 let count = self.tile.min(inner - column);
                 self.transpose(scratch, axis, &index, rows, column, count);
                 for row in 0..rows {
-                    part(&starts, row, column);
+                    part(row, column);
                 }
             }
         }
         if self.streamed {
             stream::settle();
         }
+    }
+
+    /// The lines of all sites that differ from part to part, along the loop `axis`.
+    fn lines(&self, scratch: *mut u8, axis: usize) -> SmallVec<[Line; 8]> {
+        let last = self.nest.loops.shape.len() - 1;
+        let mut lines = SmallVec::new();
+        for (slot, &site) in self.sites.iter().enumerate() {
+            let width = site.width as isize;
+            let line = |strides: usize, made: Made| {
+                let steps = &self.nest.loops.strides[strides];
+                Line {
+                    slot,
+                    strides: Some(strides),
+                    site,
+                    start: site.base,
+                    row: steps[axis] * width,
+                    column: steps[last] * width,
+                    made,
+                }
+            };
+            let access = self.nest.access.get(slot).unwrap_or(&Access::Whole);
+            match *access {
+                Access::Whole if self.streamed && slot >= self.inputs => {}
+                Access::Whole => lines.push(line(0, Made::InPlace)),
+                Access::Uniform | Access::Repeated => {} // rows are repeated in linear nests alone
+                Access::Across(_) => {
+                    let base = scratch.wrapping_add(self.loads[slot]);
+                    lines.push(Line {
+                        slot,
+                        strides: None,
+                        site: Site { base, ..site },
+                        start: base,
+                        row: self.tile as isize * width,
+                        column: 0,
+                        made: Made::InPlace,
+                    });
+                }
+                Access::Strided(strides) => {
+                    let tile = scratch.wrapping_add(self.loads[slot]);
+                    let made = match self.nest.loops.strides[strides][last] {
+                        1 if (site.base as usize).is_multiple_of(site.width) => Made::InPlace,
+                        0 => Made::Filled(tile, std::ptr::null_mut()),
+                        stride => Made::Gathered(tile, stride),
+                    };
+                    lines.push(line(strides, made));
+                }
+            }
+        }
+        lines
     }
 
     /// The place of a row's element by strides with a number.
@@ -394,7 +457,7 @@ impl<'a> Run<'a> {
                 row_stride: strides[axis],
                 column_stride: strides[index.len()],
             };
-            let source = site.base.wrapping_offset(place * site.width as isize);
+            let source = site.at(place);
             let target = Target {
                 start: scratch.wrapping_add(self.loads[input]),
                 pitch: self.tile,
@@ -403,55 +466,37 @@ impl<'a> Run<'a> {
             unsafe { turn::transpose(target, source, site.width, block, self.lowered.isa) };
         }
     }
+}
 
-    /// Finds or loads the tiles of a part of a row; the position of its first element.
-    fn locate(
-        &self,
-        scratch: *mut u8,
-        part: &Part<'_>,
-        slots: &mut [*mut u8],
-        filled: &mut [*mut u8],
-    ) -> usize {
-        let along = |strides: usize| self.nest.loops.strides[strides].last().copied();
-        let start = |strides: usize| {
-            part.starts[strides]
-                + part.row as isize * self.nest.loops.strides[strides][part.axis]
-                + part.column as isize * along(strides).unwrap_or(0)
-        };
-        let order = start(0);
-        for (number, site) in self.sites.iter().enumerate() {
-            let at = |place: isize| site.base.wrapping_offset(place * site.width as isize);
-            let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
-            match *access {
-                Access::Whole if self.streamed && number >= self.inputs => {}
-                Access::Whole => slots[number] = at(order),
-                Access::Uniform | Access::Repeated => {} // rows are repeated in linear nests alone
-                Access::Across(_) => {
-                    let load = scratch.wrapping_add(self.loads[number]);
-                    slots[number] = load.wrapping_add(part.row * self.tile * site.width);
+impl Site {
+    /// The element at a place.
+    fn at(&self, place: isize) -> *mut u8 {
+        self.base.wrapping_offset(place * self.width as isize)
+    }
+}
+
+impl Line {
+    /// Finds or loads `count` elements of a row of the block, from a column on, in a tile of `room`.
+    #[inline(always)]
+    fn tile(&mut self, row: usize, column: usize, count: usize, room: usize) -> *mut u8 {
+        let steps = row as isize * self.row + column as isize * self.column;
+        let (place, width) = (self.start.wrapping_offset(steps), self.site.width);
+        match &mut self.made {
+            Made::InPlace => place,
+            Made::Filled(tile, source) => {
+                if *source != place {
+                    // SAFETY: the load has room for a tile; the place is the input's
+                    unsafe { strided::fill(*tile, place, width, room) };
+                    *source = place;
                 }
-                Access::Strided(strides) => {
-                    let (source, stride) = (at(start(strides)), along(strides).unwrap_or(0));
-                    let tile = scratch.wrapping_add(self.loads[number]);
-                    if stride == 1 && (source as usize).is_multiple_of(site.width) {
-                        slots[number] = source;
-                        continue;
-                    }
-                    slots[number] = tile;
-                    if stride == 0 {
-                        if filled[number] != source {
-                            // SAFETY: the load has room for a tile; the place is the input's
-                            unsafe { strided::fill(tile, source, site.width, self.tile) };
-                            filled[number] = source;
-                        }
-                    } else {
-                        // SAFETY: the part lies in the input's row; the load has room for it
-                        unsafe { strided::row(tile, source, stride, site.width, part.count) };
-                    }
-                }
+                *tile
+            }
+            Made::Gathered(tile, stride) => {
+                // SAFETY: the part lies in the input's row; the load has room for it
+                unsafe { strided::row(*tile, place, *stride, width, count) };
+                *tile
             }
         }
-        order as usize
     }
 }
 
