@@ -184,17 +184,21 @@ impl<W: Float> Lanes<W> {
     }
 
     #[inline(always)]
-    fn finish(mut self) -> (W, W) {
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lanes in [&mut self.sums, &mut self.squares] {
-                let (low, high) = lanes.split_at_mut(width);
-                for (low, high) in low.iter_mut().zip(high) {
-                    *low = *low + *high;
-                }
-            }
-            width /= 2;
-        }
-        (self.sums[0], self.squares[0])
+    fn finish(self) -> (W, W) {
+        (joined(self.sums), joined(self.squares))
     }
+}
+
+/// The sum of as many lanes as a power of two, by halves.
+#[inline(always)]
+pub(super) fn joined<W: Float, const N: usize>(mut lanes: [W; N]) -> W {
+    let mut width = N / 2;
+    while width > 0 {
+        let (low, high) = lanes.split_at_mut(width);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low = *low + *high;
+        }
+        width /= 2;
+    }
+    lanes[0]
 }

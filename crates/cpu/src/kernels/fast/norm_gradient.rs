@@ -4,16 +4,17 @@
 //! Those of the parameters are sums over rows: of [`GROUP`] rows, then of a block's groups, then of
 //! blocks, whose number depends on the shape alone.
 
-use super::layer_norm::Centre;
+use super::layer_norm::{Centre, joined};
 use super::rows::{self, LONG, Output, total};
+use crate::kernels::declined;
 use crate::kernels::fused::scratch::with_scratch;
+use crate::kernels::fused::{self, Halves};
 use crate::kernels::rows::{TOGETHER, fetch_behind};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::kernels::{declined, fused};
 use crate::simd::float::{Float, Wide};
-use crate::simd::{Isa, Kernel, TileFn, stream, vectorised};
+use crate::simd::{Isa, Kernel, stream, vectorised};
 use crate::with_float;
-use mlx_oxide_ir::{ArrayType, Dtype, Layout, Result};
+use mlx_oxide_ir::{ArrayType, Dtype, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
 use std::mem::MaybeUninit;
 
@@ -62,7 +63,10 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, centred: bool, isa: Isa) -
     let blocks = count.div_ceil(block);
     let mut sums = vec![T::ZERO; blocks.max(1) * 2 * length];
     let (inputs, results) = (
-        [in_order(call, operand)?, in_order(call, cotangent)?],
+        [
+            fused::contiguous(call, operand)?,
+            fused::contiguous(call, cotangent)?,
+        ],
         Shared(buffers[0].host_ptr()?.as_ptr()),
     );
     let gradient = Gradient {
@@ -71,10 +75,7 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, centred: bool, isa: Isa) -
         weight,
         eps: T::from_double(eps),
         centred,
-        halves: fused::is_half(operand.dtype).then(|| Halves {
-            widen: fused::widen(operand.dtype, isa),
-            narrow: fused::narrow(operand.dtype, isa),
-        }),
+        halves: Halves::of(operand.dtype, isa),
         isa,
         streamed: length * size_of::<T>() >= LONG
             && stream::pays(call.outputs[0].bytes(), operand.buffer.len()),
@@ -94,13 +95,18 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, centred: bool, isa: Isa) -
         },
     );
     for (buffer, sums) in buffers[1..].iter().zip(sums.chunks(length.max(1))) {
-        let (to, from) = (buffer.host_ptr()?.as_ptr(), sums.as_ptr().cast::<u8>());
-        // SAFETY: outputs have a row of elements, of 16 bits if sums are narrowed
-        unsafe {
-            match &gradient.halves {
-                Some(halves) => (halves.narrow)(to, from, from, from, length),
-                None => std::ptr::copy_nonoverlapping(from, to, size_of_val(sums)),
+        let to = buffer.host_ptr()?.as_ptr();
+        match &gradient.halves {
+            Some(halves) => {
+                // SAFETY: the output has a row of 16-bit floats
+                let to = unsafe { std::slice::from_raw_parts_mut(to.cast(), length) };
+                halves.narrowed::<u16, T>(to, sums);
             }
+            // SAFETY: the output has a row of elements
+            None => unsafe {
+                to.cast::<T>()
+                    .copy_from_nonoverlapping(sums.as_ptr(), length)
+            },
         }
     }
     let pairs = buffers.into_iter().zip(call.outputs);
@@ -109,29 +115,11 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, centred: bool, isa: Isa) -
         .collect())
 }
 
-/// The elements of an operand in row-major order.
-fn in_order(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
-    if operand.layout.is_contiguous() {
-        return Ok(operand.clone());
-    }
-    Ok(Operand {
-        buffer: fused::copy(call, operand)?,
-        layout: Layout::contiguous(operand.layout.shape.clone()),
-        ..operand.clone()
-    })
-}
-
 fn start(operand: &Operand) -> Result<Shared<u8>> {
     let offset = operand.layout.offset * operand.dtype.size();
     Ok(Shared(
         operand.buffer.host_ptr()?.as_ptr().wrapping_add(offset),
     ))
-}
-
-/// How 16-bit floats are read and written.
-struct Halves {
-    widen: TileFn,
-    narrow: TileFn,
 }
 
 /// Rows, their cotangents and where their gradients go, all in row-major order.
@@ -191,19 +179,20 @@ impl<T: Float> Gradient<'_, T> {
                     unsafe { std::slice::from_raw_parts_mut(from, size) }
                 };
                 let [rows, cotangents, elements] = [part(0), part(1), part(2)];
-                for (wide, input) in [&mut *rows, &mut *cotangents].into_iter().zip(&self.inputs) {
-                    let from = input.element::<u16>(row * length).cast_const().cast();
-                    let to = wide.as_mut_ptr().cast();
-                    // SAFETY: the loop is from 16-bit floats to as many values
-                    unsafe { (halves.widen)(to, from, from, from, size) };
-                }
-                // SAFETY: just written
-                let inputs = unsafe { [rows.assume_init_ref(), cotangents.assume_init_ref()] };
-                self.rows(inputs, elements, false, sums);
-                let (to, from) = (self.results.element::<u16>(row * length), elements.as_ptr());
-                // SAFETY: the loop is to as many 16-bit floats, rows of the output, only this
-                // task's
-                unsafe { (halves.narrow)(to.cast(), from.cast(), from.cast(), from.cast(), size) };
+                let inputs = self.inputs.each_ref().map(|input| {
+                    let from = input.element::<u16>(row * length).cast_const();
+                    // SAFETY: operands have these rows
+                    unsafe { std::slice::from_raw_parts(from, size) }
+                });
+                let rows = halves.widened::<u16, T>(rows, inputs[0]);
+                let cotangents = halves.widened::<u16, T>(cotangents, inputs[1]);
+                self.rows([rows, cotangents], elements, false, sums);
+                // SAFETY: the rows above have filled them
+                let elements = unsafe { elements.assume_init_ref() };
+                let to = self.results.element::<MaybeUninit<u16>>(row * length);
+                // SAFETY: rows of the output, only this task's
+                let to = unsafe { std::slice::from_raw_parts_mut(to, size) };
+                halves.narrowed(to, elements);
             }
         });
     }
@@ -408,19 +397,6 @@ impl<T: Float> Terms<'_, T> {
             result.write(normal.scale * rest);
         }
     }
-}
-
-/// The sum of all lanes, pair by pair.
-#[inline(always)]
-fn joined<T: Float>(mut lanes: [T; LANES]) -> T {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = lanes[lane] + lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 /// Adds the sums of all blocks to those of the first.

@@ -1,13 +1,13 @@
 //! Functions of rows along the last axis: a row is read, and written once, while it is in the
 //! cache, and the next one is fetched meanwhile.
 
-use crate::kernels::fused;
+use crate::kernels::fused::{self, Halves};
 use crate::kernels::rows::{EachRow, Rows, TOGETHER, fetch_behind};
 use crate::kernels::shared::Shared;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
 use crate::simd::fold::{Fold, fold_slice};
-use crate::simd::{Isa, TileFn, stream};
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::smallvec;
@@ -104,12 +104,11 @@ pub(super) fn for_each<T: Float, F: Function<T>>(
     let operand = &call.inputs[0];
     let rows = Rows::new(operand, &[operand.layout.shape.ndim() - 1])?;
     let length = rows.length;
-    if T::SERVES_HALVES && fused::is_half(operand.dtype) {
+    if let Some(halves) = Halves::of(operand.dtype, isa).filter(|_| T::SERVES_HALVES) {
         let applied = Widened::<T, _> {
             function,
             results: Shared(buffer.host_ptr()?.as_ptr().cast()),
-            widen: fused::widen(operand.dtype, isa),
-            narrow: fused::narrow(operand.dtype, isa),
+            halves,
             kind: PhantomData,
         };
         let extra = room::<T, F>(length) + 2 * length.max(TOGETHER);
@@ -157,9 +156,8 @@ impl<T: Element, F: Function<T>> EachRow<T> for Applied<T, F> {
 /// between two vectors in the cache.
 struct Widened<T, F> {
     function: F,
-    results: Shared<u16>,
-    widen: TileFn,
-    narrow: TileFn,
+    results: Shared<MaybeUninit<u16>>,
+    halves: Halves,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -179,20 +177,19 @@ impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
         };
         let (values, elements) = (part(0, count), part(count, count));
         let wide = part(2 * count, room::<T, F>(length));
-        let (from, to) = (rows.as_ptr().cast(), values.as_mut_ptr().cast());
         fetch_behind(rows, 0, count);
-        // SAFETY: the loop is from 16-bit floats to as many values
-        unsafe { (self.widen)(to, from, from, from, count) };
-        // SAFETY: just written
-        let values = unsafe { values.assume_init_ref() };
+        let values = self.halves.widened(values, rows);
         let from = elements.as_ptr().cast();
         let streamed = false;
         let output = Output { elements, streamed };
         self.function
             .apply_all(first, (values, length), wide, output);
-        let to = self.results.pointer().wrapping_add(first * length).cast();
-        // SAFETY: the loop is to as many 16-bit floats, rows of the output, only this task's
-        unsafe { (self.narrow)(to, from, from, from, count) };
+        // SAFETY: the function has filled them
+        let results = unsafe { std::slice::from_raw_parts::<T>(from, count) };
+        let to = self.results.pointer().wrapping_add(first * length);
+        // SAFETY: rows of the output, only this task's
+        let to = unsafe { std::slice::from_raw_parts_mut(to, count) };
+        self.halves.narrowed(to, results);
     }
 }
 

@@ -20,13 +20,13 @@ mod turned;
 #[cfg(test)]
 mod tests;
 
-pub(super) use lane::{is_half, narrow, widen};
+pub(super) use lane::{Halves, is_half, widen};
 
 use super::index::moves::{Grid, Place};
 use crate::simd::Isa;
 use lower::{Lowered, Program, lower, lower_copy};
 use mlx_oxide_ir::layout::contiguous_strides;
-use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Op, Result, ScalarOp};
+use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Layout, Op, Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::{SmallVec, smallvec};
 
@@ -96,6 +96,23 @@ fn run_by_rows(call: &Call<'_>, isa: Isa) -> Result<Results> {
 
 /// Bytes of neighbours that are worth moving together.
 const LONG: usize = 32;
+
+/// An operand in row-major order: itself, or a copy.
+pub(crate) fn contiguous(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
+    match operand.layout.is_contiguous() {
+        true => Ok(operand.clone()),
+        false => copied(call, operand),
+    }
+}
+
+/// An operand in row-major order, in fresh memory.
+pub(crate) fn copied(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
+    Ok(Operand {
+        buffer: copy(call, operand)?,
+        layout: Layout::contiguous(operand.layout.shape.clone()),
+        ..operand.clone()
+    })
+}
 
 /// The elements of an operand in row-major order, in fresh memory.
 pub(crate) fn copy(call: &Call<'_>, operand: &Operand) -> Result<Buffer> {

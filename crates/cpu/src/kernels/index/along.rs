@@ -4,7 +4,8 @@ use super::combine::{RowFn, row};
 use super::gather::scattered;
 use super::moves::Place;
 use super::positions::{BLOCK, Bounds, FirstError, Positions};
-use super::{PIECE, contiguous, writable};
+use super::{PIECE, writable};
+use crate::kernels::fused;
 use crate::simd::{Isa, Kernel, stream, vectorised};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Combine, Result};
@@ -183,7 +184,7 @@ pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
 pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<Results> {
     let (indices, output) = (&call.inputs[1], &call.outputs[0]);
     let width = output.dtype.size();
-    let update = contiguous(call, &call.inputs[2])?;
+    let update = fused::contiguous(call, &call.inputs[2])?;
     let shape = &update.layout.shape;
     let strides = contiguous_strides(&output.shape);
     let lines = Lines {

@@ -3,7 +3,6 @@
 use super::PIECE;
 use super::moves::{Grid, Place};
 use super::positions::{BLOCK, Corners, FirstError};
-use crate::kernels::shared::Shared;
 use crate::simd::{stream, strided};
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Axes, Layout, Result, Shape};
@@ -128,21 +127,11 @@ impl Gather {
 
     /// Reads all indices, then copies their slices of one plane after the other.
     fn in_planes(&self, planes: usize, corners: &Corners<'_>, errors: &FirstError) -> Result<()> {
-        let memory = Buffer::allocate("gather", self.count * size_of::<isize>())?;
-        let offsets = Shared(memory.host_ptr()?.as_ptr());
-        parallel::for_each_range(self.count, PIECE / size_of::<isize>(), |start, end| {
-            let place = offsets.element::<isize>(start);
-            // SAFETY: the memory has room for all offsets; zeros are offsets
-            unsafe { place.write_bytes(0, end - start) };
-            // SAFETY: just written; these offsets are this task's own
-            let offsets = unsafe { std::slice::from_raw_parts_mut(place, end - start) };
-            corners.read(start, offsets, errors);
-        });
+        let offsets = corners.read_all("gather", self.count, errors)?;
         if errors.is_some() {
             return Ok(()); // which the caller reports
         }
-        // SAFETY: just written, and by nobody from now on
-        let offsets = unsafe { std::slice::from_raw_parts(offsets.element(0), self.count) };
+        let offsets = offsets.get()?;
         let (row, _, step) = self.planes.row();
         parallel::for_each_range(planes * self.count, self.grain(), |start, end| {
             let mut first = start;

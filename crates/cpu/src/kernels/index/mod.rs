@@ -66,19 +66,7 @@ fn in_rows(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
     if last.is_none_or(|(&size, &stride)| size <= 1 || stride == 1) {
         return Ok(operand.clone());
     }
-    contiguous(call, operand)
-}
-
-/// An operand in row-major order: itself, or a copy.
-fn contiguous(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
-    if operand.layout.is_contiguous() {
-        return Ok(operand.clone());
-    }
-    Ok(Operand {
-        buffer: fused::copy(call, operand)?,
-        layout: Layout::contiguous(operand.layout.shape.clone()),
-        ..operand.clone()
-    })
+    fused::contiguous(call, operand)
 }
 
 /// The elements of an operand in memory that may be written: its own if nobody else needs it,

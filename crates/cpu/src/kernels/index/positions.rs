@@ -1,13 +1,16 @@
 //! Indices, checked against the sizes of the axes that they index.
 
 use super::moves::Place;
+use crate::kernels::shared::Shared;
 use crate::simd::strided;
 use mlx_oxide_ir::{Axes, Dtype, Error, Result};
-use mlx_oxide_runtime::Operand;
+use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use parking_lot::Mutex;
 
 /// Indices that are read at once.
 pub(super) const BLOCK: usize = 512;
+/// Indices that are worth a task.
+const TOGETHER: usize = 16 << 10;
 
 /// An index array.
 pub(super) struct Positions<'a> {
@@ -205,6 +208,26 @@ impl<'a> Corners<'a> {
         })
     }
 
+    /// The offsets of the first `count` slices, unless an index is wrong, which is reported.
+    pub(super) fn read_all(
+        &self,
+        op: &'static str,
+        count: usize,
+        errors: &FirstError,
+    ) -> Result<Offsets> {
+        let memory = Buffer::allocate(op, count * size_of::<isize>())?;
+        let places = Shared(memory.host_ptr()?.as_ptr());
+        parallel::for_each_range(count, TOGETHER, |start, end| {
+            let place = places.element::<isize>(start);
+            // SAFETY: the memory has room for all offsets; zeros are offsets
+            unsafe { place.write_bytes(0, end - start) };
+            // SAFETY: just written; these offsets are this task's own
+            let offsets = unsafe { std::slice::from_raw_parts_mut(place, end - start) };
+            self.read(start, offsets, errors);
+        });
+        Ok(Offsets { memory, count })
+    }
+
     /// The offsets of the slices `start..start + offsets.len()`; false after a wrong index, which
     /// is reported.
     pub(super) fn read(&self, start: usize, offsets: &mut [isize], errors: &FirstError) -> bool {
@@ -225,5 +248,19 @@ impl<'a> Corners<'a> {
             }
         }
         true
+    }
+}
+
+/// Offsets of slices.
+pub(super) struct Offsets {
+    memory: Buffer,
+    count: usize,
+}
+
+impl Offsets {
+    pub(super) fn get(&self) -> Result<&[isize]> {
+        let start = self.memory.host_ptr()?.as_ptr().cast::<isize>();
+        // SAFETY: so many were written when they were read, aligned
+        Ok(unsafe { std::slice::from_raw_parts(start, self.count) })
     }
 }

@@ -3,16 +3,13 @@
 use super::combine::{PlacesFn, RowFn, functions};
 use super::moves::{Grid, Place};
 use super::positions::{Corners, FirstError};
-use super::{PIECE, contiguous, writable};
-use crate::kernels::shared::Shared;
+use super::{PIECE, writable};
+use crate::kernels::fused;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Axes, Combine, Result};
 use mlx_oxide_runtime::{Call, Results, Stored, parallel};
 use smallvec::smallvec;
 use std::ops::Range;
-
-/// Indices that are worth a task.
-const READ_TOGETHER: usize = 16 << 10;
 
 /// Where updates come from and go.
 struct Scatter {
@@ -30,7 +27,7 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
     let output = &call.outputs[0];
     let arrays = &call.inputs[2..];
     let strides = contiguous_strides(&output.shape);
-    let update = contiguous(call, &call.inputs[1])?;
+    let update = fused::contiguous(call, &call.inputs[1])?;
     let leading = arrays.first().map_or(0, |array| array.layout.shape.len());
     let slice = &update.layout.shape[leading..];
     let count = arrays.first().map_or(1, |array| array.layout.size());
@@ -38,15 +35,9 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
     // all indices are checked before anything is written
     let corners = Corners::new("scatter", axes, arrays, &output.shape, &strides, slice)?;
     let errors = FirstError::default();
-    let mut offsets = vec![0isize; count];
-    let places = Shared(offsets.as_mut_ptr());
-    parallel::for_each_range(count, READ_TOGETHER, |start, end| {
-        let from = places.pointer().wrapping_add(start);
-        // SAFETY: the range lies in the offsets, and is this task's own
-        let offsets = unsafe { std::slice::from_raw_parts_mut(from, end - start) };
-        corners.read(start, offsets, &errors);
-    });
+    let offsets = corners.read_all("scatter", count, &errors)?;
     errors.into_result()?;
+    let offsets = offsets.get()?;
 
     let buffer = writable(call, &call.inputs[0])?;
     let width = output.dtype.size();
@@ -75,7 +66,7 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
         } else {
             0..isize::MAX
         };
-        scatter.slices(&offsets, range);
+        scatter.slices(offsets, range);
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }

@@ -1,12 +1,13 @@
 //! `max + ln Σ e^(x - max)`, in single precision for 16-bit floats.
 
 use super::kinds::{Max, Sum};
+use crate::kernels::declined;
+use crate::kernels::fused::Halves;
 use crate::kernels::rows::{EachRow, Rows, SHORT, TOGETHER, fetching};
 use crate::kernels::shared::Shared;
-use crate::kernels::{declined, fused};
+use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
 use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
-use crate::simd::{Isa, TileFn};
 use crate::with_float;
 use mlx_oxide_ir::{Dtype, Reduce, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
@@ -25,11 +26,10 @@ fn of<T: Float>(op: &Reduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
     let rows = Rows::new(&call.inputs[0], &op.axes)?;
     let room = rows.length.clamp(TOGETHER, PIECE);
     let results = Shared(buffer.host_ptr()?.as_ptr());
-    if T::SERVES_HALVES && fused::is_half(dtype) {
+    if let Some(halves) = Halves::of(dtype, isa).filter(|_| T::SERVES_HALVES) {
         let each = Widened {
             results,
-            widen: fused::widen(dtype, isa),
-            narrow: fused::narrow(dtype, isa),
+            halves,
             kind: PhantomData::<T>,
         };
         rows.vectorised::<u16>(isa, (room + RUN) * size_of::<T>(), &each);
@@ -71,8 +71,7 @@ impl<T: Float> EachRow<T> for LogSumExp<T> {
 /// Rows of 16-bit floats, a part of which at a time becomes a vector in the cache.
 struct Widened<T> {
     results: Shared<u8>,
-    widen: TileFn,
-    narrow: TileFn,
+    halves: Halves,
     kind: PhantomData<T>,
 }
 
@@ -89,11 +88,9 @@ impl<T: Float> EachRow<u16> for Widened<T> {
         // SAFETY: the scratch memory has that room, aligned, and is this task's own
         let powers = unsafe { room(values.wrapping_add(RUN), size) };
         let part = |start: usize, count: usize| {
-            let from = rows[start..start + count].as_ptr().cast();
-            // SAFETY: the loop is from 16-bit floats; there is room for `RUN` values
-            unsafe { (self.widen)(values.cast(), from, from, from, count) };
-            // SAFETY: just written
-            unsafe { std::slice::from_raw_parts(values.cast_const(), count) }
+            // SAFETY: there is room for `RUN` values, and those of the part before are done with
+            let values = unsafe { room(values, count) };
+            &*self.halves.widened(values, &rows[start..start + count])
         };
         let count = rows.len().checked_div(length).unwrap_or(1);
         let mut results = [MaybeUninit::uninit(); TOGETHER];
@@ -102,10 +99,11 @@ impl<T: Float> EachRow<u16> for Widened<T> {
         } else {
             results[0].write(log_sum_exp(length, powers, part));
         }
-        let to = self.results.element::<u16>(first).cast();
-        let from = results.as_ptr().cast();
-        // SAFETY: the loop is to 16-bit floats, of which there is one a row
-        unsafe { (self.narrow)(to, from, from, from, count) };
+        // SAFETY: there is one result a row, just written
+        let values = unsafe { results[..count].assume_init_ref() };
+        // SAFETY: there is one result a row, those of these rows only this task's
+        let to = unsafe { room(self.results.element::<u16>(first), count) };
+        self.halves.narrowed(to, values);
     }
 }
 

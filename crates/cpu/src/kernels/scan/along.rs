@@ -4,10 +4,10 @@
 //! side and then joined.
 
 use super::kinds::Running;
-use crate::kernels::fused;
+use crate::kernels::fused::Halves;
 use crate::kernels::rows::{EachRow, Rows, TOGETHER};
 use crate::kernels::shared::Shared;
-use crate::simd::{Isa, TileFn, stream};
+use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{Result, Scan};
 use mlx_oxide_runtime::Operand;
 use std::mem::MaybeUninit;
@@ -33,10 +33,7 @@ pub(super) fn run<F: Running>(
     let single = size_of::<F::Acc>() == size_of::<f32>();
     let scanned = Scanned::<F> {
         results: Shared(results.cast()),
-        halves: (single && fused::is_half(operand.dtype)).then(|| Halves {
-            widen: fused::widen(operand.dtype, isa),
-            narrow: fused::narrow(operand.dtype, isa),
-        }),
+        halves: Halves::of(operand.dtype, isa).filter(|_| single),
         room: length.clamp(TOGETHER, CHUNK),
         streamed: length * size_of::<F::Out>() >= LONG && stream::pays(written, written),
         reverse: op.reverse,
@@ -47,16 +44,11 @@ pub(super) fn run<F: Running>(
     Ok(())
 }
 
-/// The loops that convert 16-bit floats, of which accumulators are of single precision.
-struct Halves {
-    widen: TileFn,
-    narrow: TileFn,
-}
-
 /// How rows are scanned, and where to.
 struct Scanned<F: Running> {
     results: Shared<MaybeUninit<F::Out>>,
-    /// How elements become accumulators and these results, if they are 16-bit floats.
+    /// How elements become accumulators and these results, if those are 16-bit floats and these of
+    /// single precision.
     halves: Option<Halves>,
     /// Elements of scratch memory of each kind.
     room: usize,
@@ -117,11 +109,11 @@ impl<F: Running> Scanned<F> {
             && !self.reverse
             && self.inclusive
         {
-            let values = widened(halves.widen, &mut values[..rows.len()], rows);
+            let values = halves.widened(&mut values[..rows.len()], rows);
             for row in values.chunks_mut(length) {
                 in_turn(fold, row, fold.identity());
             }
-            return narrowed(halves.narrow, output, values);
+            return halves.narrowed(output, values);
         }
         let rows = rows.chunks(length).zip(output.chunks_mut(length));
         if !self.reverse && self.inclusive {
@@ -172,14 +164,14 @@ impl<F: Running> Scanned<F> {
                 None => &mut whole[start..start + count],
             };
             let values = match &self.halves {
-                Some(halves) if !self.reverse => widened(halves.widen, values, source),
+                Some(halves) if !self.reverse => halves.widened(values, source),
                 _ if self.reverse => lifted(fold, values, source.iter().rev()),
                 _ => lifted(fold, values, source.iter()),
             };
             let last = accumulate(fold, values, before);
             match &self.halves {
                 Some(halves) if !self.reverse && self.inclusive => {
-                    narrowed(halves.narrow, output, values);
+                    halves.narrowed(output, values);
                 }
                 _ if self.reverse => {
                     store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
@@ -214,30 +206,6 @@ fn lifted<'v, 'e, F: Running<In: 'e>>(
     }
     // SAFETY: there are as many elements as values, and so all have been written
     unsafe { values.assume_init_mut() }
-}
-
-/// As [`lifted`], by a loop from 16-bit floats to single precision.
-#[inline(always)]
-fn widened<'v, E, A>(
-    widen: TileFn,
-    values: &'v mut [MaybeUninit<A>],
-    elements: &[E],
-) -> &'v mut [A] {
-    debug_assert!(values.len() == elements.len() && size_of::<A>() == size_of::<f32>());
-    let (to, from) = (values.as_mut_ptr().cast(), elements.as_ptr().cast());
-    // SAFETY: there are as many 16-bit floats as values
-    unsafe { widen(to, from, from, from, elements.len()) };
-    // SAFETY: just written
-    unsafe { values.assume_init_mut() }
-}
-
-/// Stores each value, by a loop from single precision to 16-bit floats.
-#[inline(always)]
-fn narrowed<E, A>(narrow: TileFn, output: &mut [MaybeUninit<E>], values: &[A]) {
-    debug_assert!(values.len() == output.len() && size_of::<A>() == size_of::<f32>());
-    let (to, from) = (output.as_mut_ptr().cast(), values.as_ptr().cast());
-    // SAFETY: there are as many values as 16-bit floats
-    unsafe { narrow(to, from, from, from, values.len()) };
 }
 
 /// Stores each value, or each but the last behind the one `before`.

@@ -41,8 +41,10 @@ pub(super) trait Element: Copy + Send + Sync {
     /// The element that a key stands for, any one of them if it is shared.
     fn from_key(key: Self::Key) -> Self;
 
+    /// The element's bits.
     fn bits(self) -> Self::Key;
 
+    /// The element of such bits.
     fn of_bits(bits: Self::Key) -> Self;
 }
 

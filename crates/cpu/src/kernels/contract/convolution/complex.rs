@@ -1,7 +1,7 @@
 //! Complex convolutions as real ones: a channel is a real and an imaginary one, and the weight of
 //! two features by two channels is the matrix `[[re, -im], [im, re]]`.
 
-use super::contiguous;
+use crate::kernels::fused;
 use crate::simd::Isa;
 use mlx_oxide_ir::{ArrayType, Convolution, Dtype, Layout, Result, Shape};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
@@ -39,7 +39,7 @@ fn parts(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
     let layout = &operand.layout;
     let last = layout.shape.ndim() - 1;
     if layout.shape[last] > 1 && layout.strides[last] != 1 {
-        return parts(call, &contiguous(call, operand)?);
+        return parts(call, &fused::copied(call, operand)?);
     }
     let mut strides = layout.strides.clone();
     strides.iter_mut().for_each(|stride| *stride *= 2);

@@ -33,7 +33,7 @@ use crate::kernels::fused;
 use crate::simd::Isa;
 use geometry::{Axis, Geometry};
 use kernel::Number;
-use mlx_oxide_ir::{Convolution, Dtype, Layout, Result};
+use mlx_oxide_ir::{Convolution, Dtype, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use problem::{Problem, Target, Tensor};
 use smallvec::smallvec;
@@ -70,22 +70,13 @@ fn real<T: Number>(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Resu
             problem.flip();
         }
         let copy = || -> Result<(Buffer, Tensor<T>)> {
-            let copy = contiguous(call, input)?;
+            let copy = fused::copied(call, input)?;
             Ok((copy.buffer.clone(), Tensor::new(&copy, start(&copy)?)))
         };
         // SAFETY: layouts were checked to fit their buffers, and the output is new
         unsafe { convolve(problem, copy) }?;
     }
     Ok(smallvec![Stored::contiguous(buffer, output_type)])
-}
-
-/// An operand in row-major order, in fresh memory.
-fn contiguous(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
-    Ok(Operand {
-        buffer: fused::copy(call, operand)?,
-        layout: Layout::contiguous(operand.layout.shape.clone()),
-        ..operand.clone()
-    })
 }
 
 /// `copy` gives the input in row-major order.

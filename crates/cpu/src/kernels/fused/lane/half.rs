@@ -1,10 +1,12 @@
 //! 16-bit floats: between elements and lanes, and the loops that need no lanes in memory.
 
+use super::is_half;
 use super::real::Real;
 use crate::simd::half::{Bfloat16, Float16, Half, Narrow, Round, Widen};
 use crate::simd::{Isa, Map1, Map2, Map3, TileFn, map1, map2, map3};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// Loops of `f16` by the processor's own conversions.
 #[cfg(target_arch = "x86_64")]
@@ -53,6 +55,52 @@ mod native {
     pub(super) fn clamp(_maximum_first: bool, _isa: Isa) -> Option<TileFn> {
         None
     }
+}
+
+/// The loops between elements of a 16-bit float and single precision.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Halves {
+    widen: TileFn,
+    narrow: TileFn,
+}
+
+impl Halves {
+    /// Those of a dtype, if it is a 16-bit float.
+    pub(in crate::kernels) fn of(dtype: Dtype, isa: Isa) -> Option<Self> {
+        is_half(dtype).then(|| Halves {
+            widen: widen(dtype, isa),
+            narrow: narrow(dtype, isa),
+        })
+    }
+
+    /// Elements, given as they lie in memory, as values in single precision.
+    #[inline(always)]
+    pub(in crate::kernels) fn widened<'v, E, W>(
+        &self,
+        values: &'v mut [MaybeUninit<W>],
+        elements: &[E],
+    ) -> &'v mut [W] {
+        assert!(values.len() == elements.len() && are_halves_and_singles::<E, W>());
+        let (to, from) = (values.as_mut_ptr().cast(), elements.as_ptr().cast());
+        // SAFETY: there are as many 16-bit floats as values
+        unsafe { (self.widen)(to, from, from, from, elements.len()) };
+        // SAFETY: just written
+        unsafe { values.assume_init_mut() }
+    }
+
+    /// Rounds values in single precision to as many elements.
+    #[inline(always)]
+    pub(in crate::kernels) fn narrowed<E, W>(&self, elements: &mut [MaybeUninit<E>], values: &[W]) {
+        assert!(values.len() == elements.len() && are_halves_and_singles::<E, W>());
+        let (to, from) = (elements.as_mut_ptr().cast(), values.as_ptr().cast());
+        // SAFETY: there are as many values as 16-bit floats
+        unsafe { (self.narrow)(to, from, from, from, values.len()) };
+    }
+}
+
+/// Whether elements have 16 bits, and values those of single precision.
+const fn are_halves_and_singles<E, W>() -> bool {
+    size_of::<E>() == size_of::<u16>() && size_of::<W>() == size_of::<f32>()
 }
 
 /// The loop that reads elements of a 16-bit float into lanes.

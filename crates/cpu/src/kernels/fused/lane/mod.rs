@@ -13,8 +13,8 @@ mod product;
 mod real;
 
 pub(super) use cast::{cast, copy};
+pub(in crate::kernels) use half::{Halves, narrow, widen};
 pub(super) use half::{half_binary, half_clamp, half_unary, round};
-pub(in crate::kernels) use half::{narrow, widen};
 pub(super) use joined::{After, applied, chain};
 
 use crate::simd::{Isa, Map3, TileFn, map3};
