@@ -82,8 +82,12 @@ pub struct Buffer(Arc<Inner>);
 impl Buffer {
     /// Fresh host memory, not initialised: whoever asks for it writes all of it.
     pub fn allocate(op: &'static str, bytes: usize) -> Result<Self> {
-        let offered = OFFERED.with_borrow_mut(|offered| offered.take_if(|it| it.len() == bytes));
-        if let Some(place) = offered {
+        // a thread that ends has nothing offered any more
+        let offered = OFFERED.try_with(|offered| {
+            let mut offered = offered.borrow_mut();
+            offered.take_if(|it| it.len() == bytes)
+        });
+        if let Ok(Some(place)) = offered {
             return Ok(place);
         }
         Ok(Self::from_host(

@@ -2,7 +2,8 @@
 
 use crate::buffer::{Buffer, offering};
 use mlx_oxide_ir::{Error, Result};
-use std::sync::atomic::{AtomicU8, Ordering};
+use parking_lot::Mutex;
+use std::mem::replace;
 
 /// Fresh memory cut into pieces of which each is written once, by whichever thread has it ready.
 pub struct Pieces {
@@ -10,15 +11,16 @@ pub struct Pieces {
     buffer: Buffer,
     /// Where the pieces start, and one past the end of the last.
     bounds: Vec<usize>,
-    states: Vec<AtomicU8>,
+    states: Vec<Mutex<State>>,
 }
 
-/// Nobody has seen the piece.
-const UNTOUCHED: u8 = 0;
-/// The piece's memory was offered to an allocation.
-const OFFERED: u8 = 1;
-/// The piece is there.
-const WRITTEN: u8 = 2;
+/// What has become of a piece.
+enum State {
+    Untouched,
+    /// Its memory, which this is, was offered to an allocation.
+    Offered(Buffer),
+    Written,
+}
 
 impl Pieces {
     /// Memory in pieces between neighbouring `bounds`, in bytes, of which the first is 0 and none
@@ -34,23 +36,27 @@ impl Pieces {
         Ok(Pieces {
             op,
             buffer: Buffer::allocate(op, bounds[bounds.len() - 1])?,
-            states: pieces.map(|_| AtomicU8::new(UNTOUCHED)).collect(),
+            states: pieces.map(|_| Mutex::new(State::Untouched)).collect(),
             bounds,
         })
     }
 
     /// Runs a kernel, during which the first allocation of this thread of exactly the piece's bytes
     /// is given the piece's memory: a result that is made there needs no copy in
-    /// [`Pieces::write`]. Nothing else that the kernel allocates may outlive it.
+    /// [`Pieces::write`]. What else is made there must be gone by then.
     pub fn receive<R>(&self, piece: usize, work: impl FnOnce() -> R) -> R {
         let Some(state) = self.states.get(piece) else {
             return work();
         };
-        let (from, to) = (Ordering::AcqRel, Ordering::Relaxed);
-        match state.compare_exchange(UNTOUCHED, OFFERED, from, to) {
-            Ok(_) => offering(self.part(piece), work),
-            Err(_) => work(),
+        let mut state = state.lock();
+        if !matches!(*state, State::Untouched) {
+            drop(state);
+            return work();
         }
+        let place = self.part(piece);
+        *state = State::Offered(place.clone());
+        drop(state);
+        offering(place, work)
     }
 
     /// Whether a buffer is the piece's memory.
@@ -66,23 +72,27 @@ impl Pieces {
     /// Writes a piece, whose bytes may have been made where they belong.
     ///
     /// # Errors
-    /// If it was written before or has another length.
+    /// If it was written before or has another length, or if something else has its memory.
     pub fn write(&self, piece: usize, bytes: &[u8]) -> Result<()> {
-        let fits =
-            piece < self.states.len() && self.bounds[piece + 1] - self.bounds[piece] == bytes.len();
-        if !fits || self.states[piece].swap(WRITTEN, Ordering::AcqRel) == WRITTEN {
-            return Err(out_of_step(
-                self.op,
-                "a piece does not fit or is written twice",
-            ));
+        let wrong = |detail| Err(out_of_step(self.op, detail));
+        let Some(state) = self.states.get(piece) else {
+            return wrong("there is no such piece");
+        };
+        if self.bounds[piece + 1] - self.bounds[piece] != bytes.len() {
+            return wrong("a piece does not fit");
         }
         let start = self.part(piece).host_ptr()?.as_ptr();
-        if start.cast_const() != bytes.as_ptr() {
-            // SAFETY: the piece lies in the buffer, which nobody reads before `finish` takes
-            // `self`, and no other thread writes it, since its state was another; who was given
-            // its memory has made the bytes elsewhere and is done
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        match replace(&mut *state.lock(), State::Written) {
+            State::Written => return wrong("a piece is written twice"),
+            State::Offered(_) if start.cast_const() == bytes.as_ptr() => return Ok(()),
+            State::Offered(place) if !place.is_exclusive() => {
+                return wrong("something else has the memory of a piece");
+            }
+            State::Offered(_) | State::Untouched => {}
         }
+        // SAFETY: the piece lies in the buffer, which nobody reads before `finish` takes `self`; no
+        // other thread writes it, since it was not written; nobody else has its memory any more
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
         Ok(())
     }
 
@@ -91,7 +101,7 @@ impl Pieces {
     /// # Errors
     /// If one is not.
     pub fn finish(self) -> Result<Buffer> {
-        let written = |state: &AtomicU8| state.load(Ordering::Acquire) == WRITTEN;
+        let written = |state: &Mutex<State>| matches!(*state.lock(), State::Written);
         match self.states.iter().all(written) {
             true => Ok(self.buffer),
             false => Err(out_of_step(self.op, "a piece is missing")),
@@ -156,6 +166,7 @@ mod tests {
             !pieces.holds(1, &later).unwrap(),
             "offered after it was written"
         );
+        drop(made);
         // an offer that nobody takes ends with the work
         pieces.receive(0, || ());
         let after = Buffer::allocate("test", 8).unwrap();
@@ -163,5 +174,16 @@ mod tests {
         pieces.write(0, &[1; 8]).unwrap();
         let bytes = pieces.finish().unwrap();
         assert_eq!(bytes.host_bytes().unwrap(), [[1; 8], [7; 8]].concat());
+    }
+
+    #[test]
+    fn memory_that_something_else_has_is_not_written() {
+        let pieces = Pieces::new("test", vec![0, 8, 16]).unwrap();
+        let kept = pieces.receive(0, || Buffer::allocate("test", 8).unwrap());
+        assert!(pieces.write(0, &[1; 8]).is_err(), "somebody may read it");
+        drop(kept);
+        // what was gone by then does not matter
+        pieces.receive(1, || drop(Buffer::allocate("test", 8).unwrap()));
+        pieces.write(1, &[1; 8]).unwrap();
     }
 }

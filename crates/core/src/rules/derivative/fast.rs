@@ -16,7 +16,7 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             vjp: rope_vjp,
         },
         Fast::RmsNorm { .. } | Fast::LayerNorm { .. } => Derivative::General {
-            jvp: norm_jvp,
+            jvp: pushed,
             vjp: norm_vjp,
         },
         Fast::Attention { .. } | Fast::NormGradient { .. } => Derivative::Decomposed,
@@ -43,26 +43,17 @@ fn softmax_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     Ok(vec![Some(softmax_product(&y, cotangent)?)])
 }
 
-fn norm_jvp(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Array> {
-    pushed(site, tangents)
-}
-
-/// All at once; without that of the rows by the decomposition, of which then little is left.
+/// All at once; without that of the rows, little is left to do, and the decomposition does it.
 fn norm_vjp(site: &Site<'_>, cotangent: &Array) -> Result<Optional> {
     let (eps, centred) = match site.op {
-        Op::Fast(Fast::RmsNorm { eps }) => (*eps, false),
-        Op::Fast(Fast::LayerNorm { eps }) => (*eps, true),
-        _ => return Ok(vec![None; site.inputs.len()]),
+        Op::Fast(Fast::RmsNorm { eps }) if site.wanted[0] => (*eps, false),
+        Op::Fast(Fast::LayerNorm { eps }) if site.wanted[0] => (*eps, true),
+        _ => return super::pull_decomposed(site, &[Some(cotangent.clone())]),
     };
-    if !site.wanted[0] {
-        return super::pull_decomposed(site, &[Some(cotangent.clone())]);
-    }
     let op = Op::Fast(Fast::NormGradient { eps, centred });
     let inputs = [&site.inputs[0], &site.inputs[1], cotangent];
-    Ok(Array::apply_all(op, &inputs)?
-        .into_iter()
-        .map(Some)
-        .collect())
+    let gradients = Array::apply_all(op, &inputs)?;
+    Ok(gradients.into_iter().map(Some).collect())
 }
 
 /// The tangent of the one output of the decomposition.
