@@ -186,6 +186,71 @@ unsafe fn in_place3<P: Copy, A: Copy, B: Copy, T>(
     }
 }
 
+/// # Safety
+/// As [`TileFn`], except that the left operand is one element, or the right one if `RIGHT`, which
+/// lies apart from the destination. The function has no rare operands.
+#[inline(always)]
+unsafe fn tile_beside<K: Map2, const RIGHT: bool>(
+    destination: *mut u8,
+    (row, single): (*const u8, *const u8),
+    count: usize,
+) {
+    let apply = |operand: K::In, single: K::In| match RIGHT {
+        true => K::apply(operand, single),
+        false => K::apply(single, operand),
+    };
+    let places = destination.cast::<MaybeUninit<K::Out>>();
+    // SAFETY: the caller's promise
+    let single = unsafe { single.cast::<K::In>().read_unaligned() };
+    if destination.cast_const() != row {
+        // SAFETY: the caller's promise
+        let (results, row) = unsafe {
+            (
+                std::slice::from_raw_parts_mut(places, count),
+                std::slice::from_raw_parts(row.cast::<K::In>(), count),
+            )
+        };
+        for (result, operand) in results.iter_mut().zip(row) {
+            result.write(apply(*operand, single));
+        }
+        return;
+    }
+    for index in 0..count {
+        // SAFETY: the caller's promise
+        unsafe {
+            let place = places.add(index);
+            let operand = place.cast::<K::In>().read();
+            place.cast::<K::Out>().write(apply(operand, single));
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile_beside`].
+#[inline(always)]
+unsafe fn tile_left<K: Map2, const IN_PLACE: bool>(
+    destination: *mut u8,
+    lhs: *const u8,
+    rhs: *const u8,
+    count: usize,
+) {
+    // SAFETY: the caller's promise
+    unsafe { tile_beside::<K, false>(destination, (rhs, lhs), count) };
+}
+
+/// # Safety
+/// As [`tile_beside`].
+#[inline(always)]
+unsafe fn tile_right<K: Map2, const IN_PLACE: bool>(
+    destination: *mut u8,
+    lhs: *const u8,
+    rhs: *const u8,
+    count: usize,
+) {
+    // SAFETY: the caller's promise
+    unsafe { tile_beside::<K, true>(destination, (lhs, rhs), count) };
+}
+
 /// Bytes of operands that are looked through for rare ones while they are in the first cache.
 const CLOSE: usize = 4 << 10;
 
@@ -438,6 +503,14 @@ compiled!(
 compiled!(
     /// The loop of a function of two elements.
     map2, Map2, |first, second, third| tile2(first, second)
+);
+compiled!(
+    /// The loop of a function of one element and those of a tile.
+    map_left, Map2, |first, second, third| tile_left(first, second)
+);
+compiled!(
+    /// The loop of a function of the elements of a tile and one element.
+    map_right, Map2, |first, second, third| tile_right(first, second)
 );
 compiled!(
     /// The loop of a function of three elements.

@@ -21,4 +21,6 @@ pub mod turn;
 
 pub use dispatch::{Kernel, vectorised};
 pub use isa::Isa;
-pub use map::{Map1, Map2, Map3, TileFn, map1, map1_portable, map2, map2_portable, map3};
+pub use map::{
+    Map1, Map2, Map3, TileFn, map_left, map_right, map1, map1_portable, map2, map2_portable, map3,
+};

@@ -9,8 +9,10 @@ use std::mem::MaybeUninit;
 
 /// The most elements for which a single element is spread on the stack.
 const SPREAD: usize = 1024;
-/// Elements of a piece of work, for an operation of weight one.
+/// The longest piece of work in elements, for an operation of weight one.
 const PIECE: usize = 64 * 1024;
+/// Elements of such a piece for which another thread is worth its while.
+const SHORT_PIECE: usize = 32 * 1024;
 /// Large calls are cut into about so many pieces: enough for many threads to share evenly.
 const PIECES: usize = 64;
 
@@ -18,21 +20,25 @@ const PIECES: usize = 64;
 pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Results>> {
     let output = &call.outputs[0];
     let count = output.size();
+    let dtype = call.inputs[0].dtype;
+    let beside = beside(call, op, isa);
     let simple = |operand: &Operand| {
+        let single = count <= SPREAD || beside.is_some();
         !lane::is_half(operand.dtype)
-            && (operand.layout.is_contiguous() || (count <= SPREAD && operand.layout.is_uniform()))
+            && (operand.layout.is_contiguous() || (single && operand.layout.is_uniform()))
     };
     if lane::is_half(output.dtype) || !call.inputs.iter().all(simple) {
         return Ok(None);
     }
-    let dtype = call.inputs[0].dtype;
     let (run, weight) = match op {
         ScalarOp::Unary(op) => (lane::unary(op, dtype, isa), lane::weight(op, dtype)),
         ScalarOp::Binary(op) => (lane::binary(op, dtype, isa), lane::binary_weight(op, dtype)),
         ScalarOp::Select => (Some(lane::select(output.dtype, isa)), 1),
         ScalarOp::Cast => (Some(lane::cast(dtype, output.dtype, isa)), 1),
     };
-    let Some(run) = run else { return Ok(None) };
+    let Some(run) = beside.map(|(_, run)| run).or(run) else {
+        return Ok(None);
+    };
     let mut operands = [std::ptr::null::<u8>(); 3];
     let mut widths = [0; 3];
     let mut spread = [const { MaybeUninit::<[u64; SPREAD]>::uninit() }; 3];
@@ -42,7 +48,9 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
         // SAFETY: the layout lies in the buffer
         let first = unsafe { base.add(input.layout.offset * width) };
         (operands[number], widths[number]) = (first, width);
-        if !input.layout.is_contiguous() && count > 0 {
+        if beside.is_some_and(|(single, _)| single == number) {
+            widths[number] = 0; // it stays where it is
+        } else if !input.layout.is_contiguous() && count > 0 {
             let tile = spread[number].as_mut_ptr().cast::<u8>();
             // SAFETY: the tile holds `SPREAD` elements of up to eight bytes
             unsafe { strided::fill(tile, first, width, count) };
@@ -68,9 +76,26 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
         widths,
     };
     // long pieces, so that the processor's prefetching keeps up
-    let grain = (PIECE / weight).max(2048).max((count / PIECES).min(PIECE));
+    let grain = (SHORT_PIECE / weight).max(2048);
+    let grain = grain.max((count / PIECES).min(PIECE));
     parallel::for_each_range(count, grain, |start, end| pieces.run(start, end));
     Ok(Some(smallvec![Stored::contiguous(buffer, output)]))
+}
+
+/// The one operand of two that is a single element beside many, and the loop that reads it in place,
+/// if there is one.
+fn beside(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Option<(usize, TileFn)> {
+    let (ScalarOp::Binary(op), [lhs, rhs]) = (op, call.inputs) else {
+        return None;
+    };
+    let is_single = |it: &Operand| !it.layout.is_contiguous() && it.layout.is_uniform();
+    let single = match (is_single(lhs), is_single(rhs)) {
+        (true, false) => 0,
+        (false, true) => 1,
+        (true, true) | (false, false) => return None,
+    };
+    let run = lane::binary_beside(op, single == 1, lhs.dtype, isa)?;
+    Some((single, run))
 }
 
 /// An input's memory if it may be taken over, else fresh.

@@ -1,19 +1,21 @@
 //! Steps run over tiles.
 
 use super::lane;
-use super::lower::{Lowered, Step};
+use super::lower::{Lowered, Slot, Step};
 use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
 use crate::simd::turn::{self, Block, Target};
 use crate::simd::{stream, strided};
 use mlx_oxide_ir::{ArrayType, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, parallel};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 /// Bytes that the tiles of all registers, inputs and outputs may take: most of a first cache.
 const TILE_BYTES: usize = 24 << 10;
-/// Nanoseconds of a piece of work on sixteen elements, times elements.
+/// Nanoseconds of a piece of work on sixteen elements, times elements: the longest piece.
 const PIECE: usize = 64 * 1024;
+/// As [`PIECE`], for which another thread is worth its while.
+const SHORT_PIECE: usize = 32 * 1024;
 /// Large calls are cut into about so many pieces: enough for many threads to share evenly.
 const PIECES: usize = 64;
 /// Lines between registers, so that they start in different sets of the cache.
@@ -54,7 +56,11 @@ enum Made {
 /// A call that is under way.
 pub(super) struct Run<'a> {
     lowered: &'a Lowered,
+    /// Those of the program, or others that read single elements beside rows.
+    steps: SmallVec<[Step; 4]>,
     nest: Nest,
+    /// The inputs of which a row has one element that is read where it lies.
+    beside: SmallVec<[bool; 4]>,
     /// Inputs, then outputs.
     sites: SmallVec<[Site; 8]>,
     inputs: usize,
@@ -89,7 +95,8 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
         None => {
-            let grain = (PIECE / weight).max(4096).max((count / PIECES).min(PIECE));
+            let grain = (SHORT_PIECE / weight).max(4096);
+            let grain = grain.max((count / PIECES).min(PIECE));
             let grain = grain.next_multiple_of(run.tile);
             parallel::for_each_range(count, grain, |start, end| {
                 with_scratch(run.scratch, |scratch| {
@@ -98,8 +105,9 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
             });
         }
         Some(axis) => {
+            run.read_beside_rows();
             let elements = Nest::most_rows() * run.nest.inner();
-            let grain = (PIECE / weight / elements).max(1);
+            let grain = (SHORT_PIECE / weight / elements).max(1);
             parallel::for_each_range(run.nest.blocks(axis), grain, |start, end| {
                 with_scratch(run.scratch, |scratch| run.blocks(scratch, axis, start, end));
             });
@@ -123,6 +131,8 @@ impl<'a> Run<'a> {
         }
         Ok(Run {
             lowered,
+            steps: lowered.steps.clone(),
+            beside: smallvec![false; inputs.len()],
             nest,
             sites,
             inputs: inputs.len(),
@@ -137,6 +147,29 @@ impl<'a> Run<'a> {
     /// Adds the memory of the next output, whose elements have so many bytes.
     pub(super) fn write_to(&mut self, base: *mut u8, width: usize) {
         self.sites.push(Site { base, width });
+    }
+
+    /// Has inputs of one element a row read where they lie, if the steps that take them can do so.
+    fn read_beside_rows(&mut self) {
+        let last = self.nest.loops.shape.len() - 1;
+        for (input, access) in self.nest.access.iter().enumerate() {
+            let is_single = match *access {
+                Access::Strided(strides) => self.nest.loops.strides[strides][last] == 0,
+                Access::Whole | Access::Uniform | Access::Repeated | Access::Across(_) => false,
+            };
+            let slot = input as Slot;
+            let steps = self
+                .steps
+                .iter()
+                .map(|step| match step.operands.contains(&slot) {
+                    true => step.beside(slot, self.lowered.isa),
+                    false => Some(*step),
+                });
+            if is_single && let Some(steps) = steps.collect() {
+                self.steps = steps;
+                self.beside[input] = true;
+            }
+        }
     }
 
     /// Whether an input lies across, which is worth transposing in blocks.
@@ -267,7 +300,7 @@ impl<'a> Run<'a> {
 
     /// Runs the steps for `count` elements, the first of which is number `position`.
     fn steps(&self, slots: &[*mut u8], position: usize, count: usize) {
-        for step in &self.lowered.steps {
+        for step in &self.steps {
             self.step(step, slots, count);
         }
         if self.streamed {
@@ -414,6 +447,7 @@ impl<'a> Run<'a> {
                     let tile = scratch.wrapping_add(self.loads[slot]);
                     let made = match self.nest.loops.strides[strides][last] {
                         1 if (site.base as usize).is_multiple_of(site.width) => Made::InPlace,
+                        0 if self.beside[slot] => Made::InPlace,
                         0 => Made::Filled(tile, std::ptr::null_mut()),
                         stride => Made::Gathered(tile, stride),
                     };

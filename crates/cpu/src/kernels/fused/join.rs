@@ -71,6 +71,9 @@ impl Planner<'_> {
     fn instruction(&mut self, position: usize) {
         let instruction = &self.program.instructions[position];
         let dtype = instruction.dtype;
+        if instruction.op == ScalarOp::Select {
+            return self.select(position, dtype);
+        }
         let same = |&operand: &u32| self.program.dtype(operand as usize) == dtype;
         if !instruction.operands.iter().all(same) {
             return;
@@ -82,6 +85,24 @@ impl Planner<'_> {
             ScalarOp::Unary(op) => self.unary(position, op, dtype),
             ScalarOp::Binary(op) => self.binary(position, op, dtype),
             ScalarOp::Select | ScalarOp::Cast => {}
+        }
+    }
+
+    /// A choice by whether a value is NaN.
+    fn select(&mut self, position: usize, dtype: Dtype) {
+        let operands = &self.program.instructions[position].operands;
+        let [condition, on_true, on_false] = [operands[0], operands[1], operands[2]];
+        let Some(maker) = self.only_maker(condition) else {
+            return;
+        };
+        let compared = &self.program.instructions[maker];
+        let value = compared.operands[0];
+        let is_nan = compared.op == ScalarOp::Binary(Binary::NotEqual)
+            && compared.operands[1] == value
+            && self.program.dtype(value as usize) == dtype;
+        if is_nan && let Some(run) = lane::where_nan(dtype, self.isa) {
+            self.plans[maker] = Plan::Within;
+            self.plans[position] = Plan::Joined(run, [value, on_true, on_false], 1);
         }
     }
 

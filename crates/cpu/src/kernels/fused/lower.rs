@@ -3,7 +3,7 @@
 use super::join::{Plan, plan};
 use super::lane;
 use crate::simd::{Isa, TileFn};
-use mlx_oxide_ir::{Dtype, Instruction, ScalarOp};
+use mlx_oxide_ir::{Binary, Dtype, Instruction, ScalarOp};
 use smallvec::SmallVec;
 
 /// A place of tiles: first the inputs, then the outputs, then the registers.
@@ -18,6 +18,26 @@ pub(super) struct Step {
     pub(super) run: TileFn,
     pub(super) destination: Slot,
     pub(super) operands: [Slot; 3],
+    /// The operation of two operands that it is, and their lanes' dtype.
+    binary: Option<(Binary, Dtype)>,
+}
+
+impl Step {
+    /// The step that reads the operand in a slot as one element instead of a tile, if there is such
+    /// a loop.
+    pub(super) fn beside(self, slot: Slot, isa: Isa) -> Option<Step> {
+        let (op, dtype) = self.binary?;
+        let right = match self.operands {
+            [lhs, rhs, _] if lhs == slot && rhs != slot => false,
+            [lhs, rhs, _] if lhs != slot && rhs == slot => true,
+            _both_or_none => return None,
+        };
+        Some(Step {
+            run: lane::binary_beside(op, right, dtype, isa)?,
+            binary: None, // its other operand is a tile
+            ..self
+        })
+    }
 }
 
 /// The parts of a scalar program, also of one that was never built.
@@ -71,6 +91,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
         run: lane::copy(dtype.size(), isa),
         destination: 1,
         operands: [0; 3],
+        binary: None,
     };
     Lowered {
         isa,
@@ -194,6 +215,7 @@ impl<'a> Lowering<'a> {
             run,
             destination,
             operands,
+            binary: None,
         });
     }
 
@@ -208,6 +230,7 @@ impl<'a> Lowering<'a> {
                     run,
                     destination: register,
                     operands: [input; 3],
+                    binary: None,
                 });
                 register
             } else {
@@ -368,7 +391,16 @@ impl<'a> Lowering<'a> {
         for unused in instruction.operands.len()..3 {
             operands[unused] = operands[0];
         }
-        self.step(run, destination, operands);
+        let binary = match instruction.op {
+            ScalarOp::Binary(op) => Some((op, dtype)),
+            ScalarOp::Unary(_) | ScalarOp::Select | ScalarOp::Cast => None,
+        };
+        self.lowered.steps.push(Step {
+            run,
+            destination,
+            operands,
+            binary,
+        });
         self.lowered.weight += weight;
         Some(())
     }

@@ -23,6 +23,38 @@ impl<T: Real, const FIRST: u8, const SECOND: u8, const SWAPPED: bool> Map3
     }
 }
 
+/// Kernel: the greater of `a` and `b`, then the less of that and `c`; the other way round unless
+/// `MAXIMUM_FIRST`.
+struct Clamp<T, const MAXIMUM_FIRST: bool>(PhantomData<T>);
+
+impl<T: Ord + Copy, const MAXIMUM_FIRST: bool> Map3 for Clamp<T, MAXIMUM_FIRST> {
+    type First = T;
+    type Rest = T;
+    type Out = T;
+    #[inline(always)]
+    fn apply(a: T, b: T, c: T) -> T {
+        if MAXIMUM_FIRST {
+            a.max(b).min(c)
+        } else {
+            a.min(b).max(c)
+        }
+    }
+}
+
+/// Kernel: the second operand where the first is NaN, else the third.
+struct WhereNan<T>(PhantomData<T>);
+
+impl<T: PartialEq + Copy> Map3 for WhereNan<T> {
+    type First = T;
+    type Rest = T;
+    type Out = T;
+    #[inline(always)]
+    #[allow(clippy::eq_op)] // false of NaN alone
+    fn apply(a: T, b: T, c: T) -> T {
+        if a == a { c } else { b }
+    }
+}
+
 /// What an [`Applied`] loop does after its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kernels::fused) enum After {
@@ -65,25 +97,50 @@ pub(in crate::kernels::fused) fn chain(
     dtype: Dtype,
     isa: Isa,
 ) -> Option<TileFn> {
-    if dtype == Dtype::Float32 {
-        chain_of::<f32>(first, second, swapped, isa)
-    } else if dtype == Dtype::Float64 {
-        chain_of::<f64>(first, second, swapped, isa)
-    } else {
-        None
+    match dtype {
+        Dtype::Float32 => chain_of::<f32>(first, second, swapped, isa),
+        Dtype::Float64 => chain_of::<f64>(first, second, swapped, isa),
+        Dtype::Uint8 if !swapped => clamp_of::<u8>(first, second, isa),
+        Dtype::Int32 if !swapped => clamp_of::<i32>(first, second, isa),
+        Dtype::Int64 if !swapped => clamp_of::<i64>(first, second, isa),
+        _without_loops => None,
+    }
+}
+
+fn clamp_of<T: Ord + Copy>(first: Binary, second: Binary, isa: Isa) -> Option<TileFn> {
+    match (first, second) {
+        (Binary::Maximum, Binary::Minimum) => Some(map3::<Clamp<T, true>>(isa)),
+        (Binary::Minimum, Binary::Maximum) => Some(map3::<Clamp<T, false>>(isa)),
+        _without_loop => None,
+    }
+}
+
+/// The loop of a selection whose condition is that a value is NaN: reads that value, what is chosen
+/// then, and what is chosen else; none if there is no such loop.
+pub(in crate::kernels::fused) fn where_nan(dtype: Dtype, isa: Isa) -> Option<TileFn> {
+    match dtype {
+        Dtype::Float32 => Some(map3::<WhereNan<f32>>(isa)),
+        Dtype::Float64 => Some(map3::<WhereNan<f64>>(isa)),
+        _without_loop => None,
     }
 }
 
 /// Looks through the first and the second operation of a chain:
 /// `chains!(first, second, swapped, isa, Add …)` expands to
 /// `if first == Binary::Add && second == Binary::Add && !swapped { return Some(map3::<Chain<…>>(isa)); }`
-/// for each pair and order, and at last `None`.
+/// for each pair and order, then for what clamps, and at last `None`.
 macro_rules! chains {
     ($first:ident, $second:ident, $swapped:ident, $isa:ident, $($op:ident)*) => {{
         $(if $first == Binary::$op {
             chains!(@ $op, $second, $swapped, $isa, Add false, Subtract false, Subtract true,
                 Multiply false, Divide false, Divide true);
         })*
+        if $first == Binary::Maximum {
+            chains!(@ Maximum, $second, $swapped, $isa, Minimum false);
+        }
+        if $first == Binary::Minimum {
+            chains!(@ Minimum, $second, $swapped, $isa, Maximum false);
+        }
         None
     }};
     (@ $first:ident, $second:ident, $swapped:ident, $isa:ident, $($op:ident $order:literal),*) => {

@@ -15,7 +15,7 @@ mod real;
 pub(super) use cast::{cast, copy};
 pub(in crate::kernels) use half::{Halves, narrow, widen};
 pub(super) use half::{half_binary, half_clamp, half_unary, round};
-pub(super) use joined::{After, applied, chain};
+pub(super) use joined::{After, applied, chain, where_nan};
 
 use crate::simd::{Isa, Map3, TileFn, map3};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
@@ -64,6 +64,15 @@ pub(super) fn binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
         Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => real::binary::<f32>(op, isa),
         Dtype::Float64 => real::binary::<f64>(op, isa),
         Dtype::Complex64 => complex::binary(op, isa),
+    }
+}
+
+/// As [`binary`], of one element and a tile, the element on the right or on the left; none where it
+/// has to be spread over a tile.
+pub(super) fn binary_beside(op: Binary, right: bool, dtype: Dtype, isa: Isa) -> Option<TileFn> {
+    match dtype {
+        Dtype::Float32 => real::binary_beside::<f32>(op, right, isa),
+        _spread => None,
     }
 }
 

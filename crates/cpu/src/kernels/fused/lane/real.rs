@@ -1,7 +1,7 @@
 //! Floating lanes.
 
 use crate::simd::math::{double, exact, single, widened};
-use crate::simd::{Isa, Map1, Map2, TileFn, map1, map2};
+use crate::simd::{Isa, Map1, Map2, TileFn, map_left, map_right, map1, map2};
 use mlx_oxide_ir::erfinv::erfinv;
 use mlx_oxide_ir::{Binary, Unary, binary_table, unary_table};
 use std::marker::PhantomData;
@@ -387,3 +387,17 @@ macro_rules! binary_dispatch {
     };
 }
 binary_table!(binary_dispatch);
+
+/// As [`binary`], of one element and a tile, for the operations that rows and columns meet in.
+pub(super) fn binary_beside<T: Real>(op: Binary, right: bool, isa: Isa) -> Option<TileFn> {
+    macro_rules! beside {
+        ($($op:ident)*) => {
+            match (op, right) {
+                $((Binary::$op, true) => Some(map_right::<BinaryOf<T, { Binary::$op as u8 }>>(isa)),)*
+                $((Binary::$op, false) => Some(map_left::<BinaryOf<T, { Binary::$op as u8 }>>(isa)),)*
+                _without_loops => None,
+            }
+        };
+    }
+    beside!(Add Subtract Multiply Divide Maximum Minimum)
+}

@@ -3,7 +3,7 @@
 use super::{assert_same, available, bytes_in_order, operand, run, samples, stored};
 use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Layout, Op};
-use mlx_oxide_runtime::Operand;
+use mlx_oxide_runtime::{Buffer, Operand};
 
 /// The same elements in row-major order.
 fn in_order(strided: &Operand) -> Operand {
@@ -110,6 +110,43 @@ fn stretched_operands_along_every_axis() {
                 let stretched = shown(dtype, &stored, 2, |layout| layout.broadcast(&full.into()));
                 check(&along, &stretched);
                 check(&stretched, &along);
+            }
+        }
+    }
+}
+
+#[test]
+fn single_elements_beside_rows_in_every_operation() {
+    for &binary in Binary::ALL {
+        if !binary.domain().contains(Dtype::Float32) {
+            continue;
+        }
+        let op = Op::Binary(binary);
+        let result = binary.result_dtype(Dtype::Float32);
+        for (full, stored) in [
+            ([40, 100], [40, 1]),
+            ([70, 2100], [70, 1]),
+            ([1, 900], [1, 1]),
+            ([3, 70_000], [1, 1]),
+        ] {
+            let rows = shown(Dtype::Float32, &full, 1, |layout| layout);
+            let single = shown(Dtype::Float32, &stored, 2, |layout| {
+                layout.broadcast(&full.into())
+            });
+            for isa in available() {
+                for inputs in [[&rows, &single], [&single, &rows], [&single, &single]] {
+                    let expected = run(&op, &inputs.map(in_order), isa).remove(0);
+                    for donatable in [false, true] {
+                        let inputs = inputs.map(|input| Operand {
+                            buffer: Buffer::from_bytes("test", input.buffer.host_bytes().unwrap())
+                                .unwrap(),
+                            donatable,
+                            ..input.clone()
+                        });
+                        let context = format!("{binary:?} {full:?} {isa:?} {donatable}");
+                        assert_same(result, &run(&op, &inputs, isa)[0], &expected, &context);
+                    }
+                }
             }
         }
     }

@@ -120,7 +120,7 @@ fn an_input_is_not_overwritten_before_its_last_reading() {
 }
 
 #[test]
-fn bounds_of_16_bit_floats_agree_with_two_operations() {
+fn bounds_agree_with_two_operations() {
     let orders = [
         (Binary::Maximum, Binary::Minimum),
         (Binary::Minimum, Binary::Maximum),
@@ -132,7 +132,8 @@ fn bounds_of_16_bit_floats_agree_with_two_operations() {
         (&[0, 1], &[3, 0], &[4, 4]),
         (&[0, 1], &[2, 3], &[4]),
     ];
-    for dtype in [Dtype::Float16, Dtype::Bfloat16, Dtype::Float32] {
+    let bounded = |dtype: &Dtype| Binary::Maximum.domain().contains(*dtype);
+    for dtype in Dtype::ALL.into_iter().filter(bounded) {
         for (first, second) in orders {
             for (inner, outer, outputs) in shapes {
                 let program = ScalarProgram {
@@ -146,6 +147,32 @@ fn bounds_of_16_bit_floats_agree_with_two_operations() {
                 for count in [1, 7, 16, 33, 3000] {
                     check(program.clone(), &[count]);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn choices_by_whether_a_value_is_nan_agree_with_two_operations() {
+    for dtype in [Dtype::Float16, Dtype::Float32, Dtype::Float64] {
+        // the condition alone; shown too; of two values; chosen twice
+        let programs: [(&[u32], &[u32], &[u32]); 4] = [
+            (&[0, 0], &[3, 1, 2], &[4]),
+            (&[0, 0], &[3, 1, 0], &[3, 4]),
+            (&[0, 1], &[3, 0, 2], &[4]),
+            (&[1, 1], &[3, 1, 1], &[4]),
+        ];
+        for (compared, chosen, outputs) in programs {
+            let program = ScalarProgram {
+                inputs: vec![dtype; 3],
+                instructions: vec![
+                    instruction(ScalarOp::Binary(Binary::NotEqual), compared, Dtype::Bool),
+                    instruction(ScalarOp::Select, chosen, dtype),
+                ],
+                outputs: outputs.to_vec(),
+            };
+            for count in [1, 33, 3000] {
+                check(program.clone(), &[count]);
             }
         }
     }
