@@ -1,7 +1,7 @@
 //! Arrays out of nothing.
 
 use super::shared::Shared;
-use crate::simd::{Isa, Kernel, strided, vectorised};
+use crate::simd::{Isa, Kernel, vectorised};
 use half::{bf16, f16};
 use mlx_oxide_ir::{Dtype, Error, Result, Scalar, Source};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
@@ -32,13 +32,15 @@ pub(crate) fn run(op: &Source, call: &Call<'_>) -> Result<Results> {
 }
 
 fn full(value: Scalar, buffer: &Buffer, count: usize) -> Result<()> {
+    let target = &Shared(buffer.host_ptr()?.as_ptr());
     let (bytes, width) = value.bytes();
-    let target = Shared(buffer.host_ptr()?.as_ptr());
-    parallel::for_each_range(count, PIECE, |start, end| {
-        let place = target.element::<u8>(start * width);
-        // SAFETY: the buffer holds `count` elements of that width
-        unsafe { strided::fill(place, bytes.as_ptr(), width, end - start) };
-    });
+    let bits = u64::from_le_bytes(bytes);
+    match width {
+        1 => each(target, count, |_, _| bits as u8),
+        2 => each(target, count, |_, _| bits as u16),
+        4 => each(target, count, |_, _| bits as u32),
+        _ => each(target, count, |_, _| bits),
+    }
     Ok(())
 }
 
@@ -78,13 +80,28 @@ fn arange(start: f64, step: f64, dtype: Dtype, buffer: &Buffer, count: usize) ->
         Dtype::Bfloat16 => each(target, count, |from, number| {
             bf16::from_f64(real(from, number))
         }),
-        Dtype::Float32 => each(target, count, |from, number| real(from, number) as f32),
+        Dtype::Float32 => match whole(start, step, count) {
+            Some((first, distance)) => each(target, count, move |from, number| {
+                (first + (from as i32 + number as i32) * distance) as f32
+            }),
+            None => each(target, count, |from, number| real(from, number) as f32),
+        },
         Dtype::Float64 => each(target, count, real),
         Dtype::Complex64 => each(target, count, |from, number| {
             [real(from, number) as f32, 0.0]
         }),
     }
     Ok(())
+}
+
+/// First element and distance if all elements are integers of 32 bits, whose arithmetic is exact.
+fn whole(start: f64, step: f64, count: usize) -> Option<(i32, i32)> {
+    let last = start + count as f64 * step;
+    let fits = |value: f64| value.fract() == 0.0 && value.abs() < f64::from(i32::MAX);
+    // -0.0 is no integer
+    let positive = start != 0.0 || start.is_sign_positive();
+    let all = [start, step, last, count as f64].into_iter().all(fits);
+    (all && positive).then_some((start as i32, step as i32))
 }
 
 /// Writes `element(from, i)` at every place `from + i`.
@@ -112,6 +129,48 @@ impl<T, F: Fn(u32) -> T> Kernel for Filled<'_, T, F> {
     fn run(self) {
         for (number, place) in (0..).zip(self.elements) {
             place.write((self.element)(number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_steps_are_those_of_double_precision() {
+        let limit = f64::from(i32::MAX);
+        for (start, step, count, is_whole) in [
+            (0.0, 1.0, 300_000, true),
+            (-7.0, 3.0, 1000, true),
+            (5.0, -2.0, 1000, true),
+            (limit - 1000.0, 1.0, 999, true),
+            (1000.0 - limit, -1.0, 999, true),
+            (4.0, 0.0, 10, true),
+            (-0.0, 1.0, 10, false),
+            (limit - 1000.0, 1.0, 1000, false),
+            (0.0, limit, 10, false),
+            (0.5, 1.0, 100, false),
+            (0.0, 0.5, 100, false),
+            (f64::NAN, 1.0, 10, false),
+            (0.0, f64::INFINITY, 10, false),
+        ] {
+            assert_eq!(
+                whole(start, step, count).is_some(),
+                is_whole,
+                "{start}, {step}"
+            );
+            let buffer = Buffer::allocate("test", count * 4).unwrap();
+            arange(start, step, Dtype::Float32, &buffer, count).unwrap();
+            let found: &[f32] = bytemuck::cast_slice(&buffer.host_bytes().unwrap()[..count * 4]);
+            for (number, found) in found.iter().enumerate() {
+                let expected = (start + number as f64 * step) as f32;
+                assert_eq!(
+                    found.to_bits(),
+                    expected.to_bits(),
+                    "{start}, {step}: {number}"
+                );
+            }
         }
     }
 }
