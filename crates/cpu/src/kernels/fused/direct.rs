@@ -62,7 +62,7 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
     let buffer = destination(call, output.bytes())?;
     let pointer = buffer.host_ptr()?.as_ptr();
     let fresh = !operands.contains(&pointer.cast_const());
-    let read = call.inputs.iter().map(|input| input.buffer.len()).sum();
+    let read = super::bytes_read(call.inputs)?;
     let pieces = Pieces {
         run,
         streamed: fresh

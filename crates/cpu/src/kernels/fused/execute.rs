@@ -545,6 +545,6 @@ fn is_streamed(call: &Call<'_>, buffers: &[Buffer]) -> Result<bool> {
         }
     }
     let written = call.outputs.iter().map(ArrayType::bytes).sum();
-    let read = call.inputs.iter().map(|input| input.buffer.len()).sum();
+    let read = super::bytes_read(call.inputs)?;
     Ok(stream::pays(written, read))
 }

@@ -29,6 +29,7 @@ use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{ArrayType, Dtype, Instruction, Layout, Op, Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use smallvec::{SmallVec, smallvec};
+use std::ptr::NonNull;
 
 /// Elementwise operations run here on every dtype of their domain.
 pub(crate) fn supports(op: &Op, _inputs: &[&ArrayType]) -> bool {
@@ -153,6 +154,20 @@ fn interpret(call: &Call<'_>, program: Program<'_>, isa: Isa) -> Result<Results>
     Ok(stored
         .map(|(buffer, array_type)| Stored::contiguous(buffer, array_type))
         .collect())
+}
+
+/// Bytes of the memory that operands lie in; several may lie in the same.
+fn bytes_read(inputs: &[Operand]) -> Result<usize> {
+    let mut found: SmallVec<[NonNull<u8>; 4]> = SmallVec::new();
+    let mut bytes = 0;
+    for input in inputs {
+        let start = input.buffer.host_ptr()?;
+        if !found.contains(&start) {
+            found.push(start);
+            bytes += input.buffer.len();
+        }
+    }
+    Ok(bytes)
 }
 
 /// Memory for a program's first outputs: of an input that may be taken over, else fresh.
