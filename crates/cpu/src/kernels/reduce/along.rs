@@ -17,6 +17,8 @@ const GRAIN: usize = 64 << 10;
 const PART: usize = 16 * PIECE;
 /// Elements that are brought together at a time where they lie apart.
 const GATHERED: usize = 1024;
+/// Elements of short rows that a program makes at a time.
+const MADE: usize = 1024;
 /// Runs of neighbours that are worth folding in place.
 const LONG: usize = 64;
 
@@ -56,9 +58,18 @@ impl<F: Reduction> Reducer<'_, F> {
         };
         if runs && is_in_place(self.loops) && self.source.aligned && self.source.is_plain() {
             vectorised(isa, InPlace(rows));
+        } else if !self.source.is_plain() && self.are_rows_in_order() && 2 * inner <= MADE {
+            vectorised(isa, Made(rows));
         } else {
             vectorised(isa, rows);
         }
+    }
+
+    /// Whether rows follow one another without gaps, as do their results.
+    fn are_rows_in_order(&self) -> bool {
+        let (loops, terms) = (self.loops, self.loops.terms() as isize);
+        let [kept] = *loops.kept else { return false };
+        kept.stride == terms && kept.step == 1 && loops.reduced_strides[..] == [1]
     }
 
     /// Folds parts of each row in parallel, then the parts.
@@ -188,6 +199,42 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
 
 /// Rows that lie in order, or in runs at even distances. Alone in their loop, they stay in registers.
 struct InPlace<'a, F: Reduction>(Rows<'a, F>);
+
+/// Short rows in order, which a program makes several at a time.
+struct Made<'a, F: Reduction>(Rows<'a, F>);
+
+impl<F: Reduction> Kernel for Made<'_, F> {
+    type Output = ();
+
+    const WIDE: bool = F::WIDE;
+
+    #[inline(always)]
+    fn run(self) {
+        let reducer = self.0.reducer;
+        let (loops, terms) = (reducer.loops, reducer.loops.terms());
+        let mut room = Aligned([const { MaybeUninit::<F::In>::uninit() }; MADE]);
+        let room = room.0.as_mut_ptr();
+        let Range { mut start, end } = self.0.rows;
+        while start < end {
+            let count = (MADE / terms).min(end - start);
+            let place = loops.start + (start * terms) as isize;
+            // SAFETY: the rows lie in the operand, and there is room for them
+            let made = unsafe { reducer.neighbours(place, count * terms, room) };
+            let row = |number: usize| &made[number * terms..][..terms];
+            fold_rows(
+                F::default(),
+                (terms, !F::WIDE),
+                count,
+                row,
+                |number, value| {
+                    self.0
+                        .write(loops.result_start + (start + number) as isize, value);
+                },
+            );
+            start += count;
+        }
+    }
+}
 
 /// Runs of neighbours, each as long as a piece at most.
 struct Runs {

@@ -254,7 +254,10 @@ fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Is
 
 #[test]
 fn joined_reductions_have_the_bits_of_single_ones() {
-    let cases: [(&[usize], &[usize]); 12] = [
+    let cases: [(&[usize], &[usize]); 15] = [
+        (&[1000, 7], &[1]),
+        (&[70, 512], &[1]),
+        (&[9, 513], &[1]),
         (&[100, 33], &[1]),
         (&[40, 700], &[1]),
         (&[300_000], &[0]),
