@@ -26,8 +26,41 @@ struct Group {
     /// The last member, in whose place the group runs.
     root: u32,
     members: SmallVec<[u32; 4]>,
-    /// An upper bound of inputs and outputs.
-    operands: usize,
+    /// The arrays that its members take and no member makes, so far.
+    inputs: SmallVec<[usize; 8]>,
+    /// How many members others take, too; the last one included.
+    outputs: usize,
+}
+
+impl Group {
+    /// How many inputs and outputs it has with one more member.
+    fn operands_with(&self, entry: &Entry) -> usize {
+        let own = Arc::as_ptr(&entry.node) as usize;
+        let inputs = &entry.expression.inputs;
+        let is_new = |(number, input): &(usize, &Array)| {
+            let id = input.id();
+            !self.inputs.contains(&id) && !inputs[..*number].iter().any(|other| other.id() == id)
+        };
+        let gone = usize::from(self.inputs.contains(&own));
+        // the member may be an output
+        self.inputs.len() - gone
+            + inputs.iter().enumerate().filter(is_new).count()
+            + self.outputs
+            + 1
+    }
+
+    /// Takes in a member, which is an output or not.
+    fn join(&mut self, position: u32, entry: &Entry, is_output: bool) {
+        self.members.push(position);
+        self.outputs += usize::from(is_output);
+        let own = Arc::as_ptr(&entry.node) as usize;
+        self.inputs.retain(|input| *input != own);
+        for id in entry.expression.inputs.iter().map(Array::id) {
+            if !self.inputs.contains(&id) {
+                self.inputs.push(id);
+            }
+        }
+    }
 }
 
 /// Groups elementwise entries and lists the steps.
@@ -42,19 +75,16 @@ pub(super) fn fuse(plan: &mut Plan) {
             continue;
         }
         let joined = joinable(plan, &groups, &group_of, position, entry);
-        let extra_output = usize::from(joined.is_some() && needs_output(entry, &group_of, joined));
+        let is_output = joined.is_none() || needs_output(entry, &group_of, joined);
         let group = joined.unwrap_or_else(|| {
             groups.push(Group {
                 root: position,
-                members: SmallVec::new(),
-                operands: 1,
+                ..Group::default()
             });
             groups.len() as u32 - 1
         });
         group_of[position as usize] = group;
-        let group = &mut groups[group as usize];
-        group.members.push(position);
-        group.operands += entry.expression.inputs.len() + extra_output;
+        groups[group as usize].join(position, entry, is_output);
     }
     plan.steps = (0..plan.entries.len() as u32)
         .filter_map(|position| match group_of[position as usize] {
@@ -102,7 +132,7 @@ fn joinable(
         && entry.node.types[0].shape == root.node.types[0].shape
         && entry.node.stream.device == root.node.stream.device
         && group.members.len() < MOST_INSTRUCTIONS
-        && group.operands + entry.expression.inputs.len() < most_operands
+        && group.operands_with(entry) <= most_operands
         && position < group.root;
     fits.then_some(first)
 }

@@ -119,7 +119,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
 impl<'a> Run<'a> {
     /// With no outputs yet and nothing [laid out](Self::lay_out).
     pub(super) fn new(shape: &[usize], inputs: &[Operand], lowered: &'a Lowered) -> Result<Self> {
-        let nest = Nest::new(shape, inputs);
+        let nest = Nest::new(shape, inputs, lowered.steps.len());
         let mut sites = SmallVec::new();
         for input in inputs {
             let width = input.dtype.size();

@@ -15,6 +15,8 @@ const BLOCK: usize = 32;
 const FEW: usize = 8;
 /// Rows shorter than this are not worth tiles of their own.
 const SHORT: usize = 64;
+/// As [`SHORT`], for programs of several steps, each of which takes a call for every tile.
+const SHORT_OF_STEPS: usize = 256;
 /// The longest row that is worth repeating in a tile.
 const REPEATED: usize = 512;
 
@@ -43,8 +45,8 @@ pub(super) struct Nest {
 }
 
 impl Nest {
-    /// The loops over `shape` for such inputs.
-    pub(super) fn new(shape: &[usize], inputs: &[Operand]) -> Self {
+    /// The loops over `shape` for such inputs and a program of so many steps.
+    pub(super) fn new(shape: &[usize], inputs: &[Operand], steps: usize) -> Self {
         let order = contiguous_strides(shape);
         let mut strides: SmallVec<[&[isize]; 4]> = SmallVec::new();
         strides.push(&order);
@@ -66,26 +68,30 @@ impl Nest {
             loops,
             block_axis: None,
         };
+        // elements and neighbours are brought together for many rows at a time
+        let mut strides = nest.loops.strides[1..].iter();
+        let together = steps > 1 && strides.all(|it| matches!(it[depth - 1], 0 | 1));
+        let by_rows = inner >= if together { SHORT_OF_STEPS } else { SHORT };
         if depth > 1 && inner <= REPEATED {
-            nest.repeat_rows();
+            nest.repeat_rows(by_rows);
         }
         let mut access = nest.access.iter();
         let strided = access.any(|access| matches!(access, Access::Strided(_)));
-        if depth > 1 && inner >= SHORT && strided {
+        if depth > 1 && by_rows && strided {
             nest.choose_block_axis();
         }
         nest
     }
 
     /// Has inputs repeated that are one row, unless others need a nest of rows anyway.
-    fn repeat_rows(&mut self) {
+    fn repeat_rows(&mut self, by_rows: bool) {
         let (inner, strides) = (self.loops.shape.len() - 1, &self.loops.strides);
         let is_row = |number: usize| {
             let (along, outer) = (strides[number][inner], &strides[number][..inner]);
             along == 1 && outer.iter().all(|stride| *stride == 0)
         };
         // those of the outputs come first
-        if self.inner() >= SHORT && !(1..strides.len()).all(is_row) {
+        if by_rows && !(1..strides.len()).all(is_row) {
             return;
         }
         for access in &mut self.access {
