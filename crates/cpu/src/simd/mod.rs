@@ -23,4 +23,5 @@ pub use dispatch::{Kernel, vectorised};
 pub use isa::Isa;
 pub use map::{
     Map1, Map2, Map3, TileFn, map_left, map_right, map1, map1_portable, map2, map2_portable, map3,
+    map3_first, map3_front, map3_outer,
 };

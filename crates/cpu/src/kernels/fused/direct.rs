@@ -1,6 +1,6 @@
 //! One operation on inputs that lie in order or are one element: no program, no tiles.
 
-use super::lane;
+use super::lane::{self, Formula};
 use crate::simd::{Isa, TileFn, stream, strided};
 use mlx_oxide_ir::{Result, ScalarOp};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
@@ -94,7 +94,8 @@ fn beside(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Option<(usize, TileFn)> {
         (false, true) => 1,
         (true, true) | (false, false) => return None,
     };
-    let run = lane::binary_beside(op, single == 1, lhs.dtype, isa)?;
+    let formula = Formula::Binary(op);
+    let run = formula.beside([single == 0, single == 1, false], lhs.dtype, isa)?;
     Some((single, run))
 }
 

@@ -59,8 +59,8 @@ pub(super) struct Run<'a> {
     /// Those of the program, or others that read single elements beside rows.
     steps: SmallVec<[Step; 4]>,
     nest: Nest,
-    /// The inputs of which a row has one element that is read where it lies.
-    beside: SmallVec<[bool; 4]>,
+    /// The inputs of which tiles are not made, since steps read their one element where it lies.
+    singles: SmallVec<[bool; 8]>,
     /// Inputs, then outputs.
     sites: SmallVec<[Site; 8]>,
     inputs: usize,
@@ -105,7 +105,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
             });
         }
         Some(axis) => {
-            run.read_beside_rows();
+            run.read_singles(true);
             let elements = Nest::most_rows() * run.nest.inner();
             let grain = (SHORT_PIECE / weight / elements).max(1);
             parallel::for_each_range(run.nest.blocks(axis), grain, |start, end| {
@@ -129,10 +129,10 @@ impl<'a> Run<'a> {
                 width,
             });
         }
-        Ok(Run {
+        let mut run = Run {
             lowered,
             steps: lowered.steps.clone(),
-            beside: smallvec![false; inputs.len()],
+            singles: smallvec![false; inputs.len()],
             nest,
             sites,
             inputs: inputs.len(),
@@ -141,7 +141,9 @@ impl<'a> Run<'a> {
             loads: SmallVec::new(),
             streamed: false,
             scratch: 0,
-        })
+        };
+        run.read_singles(false);
+        Ok(run)
     }
 
     /// Adds the memory of the next output, whose elements have so many bytes.
@@ -149,25 +151,37 @@ impl<'a> Run<'a> {
         self.sites.push(Site { base, width });
     }
 
-    /// Has inputs of one element a row read where they lie, if the steps that take them can do so.
-    fn read_beside_rows(&mut self) {
+    /// Has inputs of one element, or of one a row if tiles are parts of rows, read where they lie, as
+    /// far as the steps that take them can do so.
+    fn read_singles(&mut self, by_rows: bool) {
         let last = self.nest.loops.shape.len() - 1;
-        for (input, access) in self.nest.access.iter().enumerate() {
-            let is_single = match *access {
-                Access::Strided(strides) => self.nest.loops.strides[strides][last] == 0,
-                Access::Whole | Access::Uniform | Access::Repeated | Access::Across(_) => false,
-            };
-            let slot = input as Slot;
-            let steps = self
-                .steps
-                .iter()
-                .map(|step| match step.operands.contains(&slot) {
-                    true => step.beside(slot, self.lowered.isa),
-                    false => Some(*step),
-                });
-            if is_single && let Some(steps) = steps.collect() {
-                self.steps = steps;
-                self.beside[input] = true;
+        let is_single = |access: &Access| match *access {
+            Access::Uniform => true,
+            Access::Strided(strides) => by_rows && self.nest.loops.strides[strides][last] == 0,
+            Access::Whole | Access::Repeated | Access::Across(_) => false,
+        };
+        let mut singles: SmallVec<[bool; 8]> = self.nest.access.iter().map(is_single).collect();
+        let tiles = |singles: &mut [bool], step: &Step| {
+            for &slot in &step.operands {
+                if let Some(single) = singles.get_mut(slot as usize) {
+                    *single = false;
+                }
+            }
+        };
+        for step in &self.lowered.once {
+            tiles(&mut singles, step);
+        }
+        loop {
+            let is_single = |slot: Slot| singles.get(slot as usize) == Some(&true);
+            let beside = |step: &Step| step.beside(is_single, self.lowered.isa).ok_or(*step);
+            match self.lowered.steps.iter().map(beside).collect() {
+                Ok(steps) => {
+                    self.steps = steps;
+                    self.singles = singles;
+                    return;
+                }
+                // what it reads are tiles, for other steps too
+                Err(step) => tiles(&mut singles, &step),
             }
         }
     }
@@ -199,7 +213,13 @@ impl<'a> Run<'a> {
 
     /// Chooses the size of tiles and the places in the scratch memory.
     pub(super) fn lay_out(&mut self, count: usize) {
-        let sites: usize = self.sites.iter().map(|site| site.width).sum();
+        let is_single = |input: usize| self.singles.get(input) == Some(&true);
+        let tiled = self
+            .sites
+            .iter()
+            .enumerate()
+            .filter(|(site, _)| !is_single(*site));
+        let sites: usize = tiled.map(|(_, site)| site.width).sum();
         let bytes = self.lowered.registers * self.lowered.register_width + sites;
         // Short tiles of several steps: steps that compute and steps that wait for memory then
         // alternate so fast that the processor fetches ahead for one while it works at another.
@@ -222,7 +242,8 @@ impl<'a> Run<'a> {
             count
         };
         // in place throughout: nothing is gained from tiles for a single step
-        let in_place = self.nest.access.iter().all(|it| *it == Access::Whole);
+        let mut access = self.nest.access.iter().zip(&self.singles);
+        let in_place = access.all(|(access, single)| *access == Access::Whole || *single);
         let whole = in_place && self.lowered.steps.len() == 1 && !self.streamed;
         self.tile = if whole { PIECE } else { fitting / 64 * 64 }.min(longest.next_multiple_of(64));
         self.pitch = self.tile * self.lowered.register_width + GAP;
@@ -254,6 +275,7 @@ impl<'a> Run<'a> {
         for (input, access) in self.nest.access.iter().enumerate() {
             let (site, tile) = (self.sites[input], scratch.wrapping_add(self.loads[input]));
             match access {
+                Access::Uniform if self.singles[input] => {}
                 Access::Uniform => {
                     // SAFETY: the load has room for a tile; the input has an element
                     unsafe { strided::fill(tile, site.base, site.width, self.tile) };
@@ -447,7 +469,7 @@ impl<'a> Run<'a> {
                     let tile = scratch.wrapping_add(self.loads[slot]);
                     let made = match self.nest.loops.strides[strides][last] {
                         1 if (site.base as usize).is_multiple_of(site.width) => Made::InPlace,
-                        0 if self.beside[slot] => Made::InPlace,
+                        0 if self.singles[slot] => Made::InPlace,
                         0 => Made::Filled(tile, std::ptr::null_mut()),
                         stride => Made::Gathered(tile, stride),
                     };

@@ -4,7 +4,7 @@
 //! `f(a·b) + c` for the functions that programs use most. What each instruction rounds to stays
 //! as it is.
 
-use super::lane::{self, After};
+use super::lane::{self, After, Formula};
 use super::lower::Program;
 use crate::simd::{Isa, TileFn};
 use mlx_oxide_ir::{Binary, Dtype, ScalarOp, Unary};
@@ -17,8 +17,9 @@ pub(super) enum Plan {
     Alone,
     /// In the loop of the only instruction that takes its result.
     Within,
-    /// With others before it: a loop, the values it reads, and its weight.
-    Joined(TileFn, [u32; 3], usize),
+    /// With others before it: a loop, the values it reads, its weight, and what it computes if there
+    /// are other loops of that.
+    Joined(TileFn, [u32; 3], usize, Option<Formula>),
     /// With another before it, from elements of 16-bit floats straight to an output.
     Elements(TileFn, [u32; 3]),
 }
@@ -102,7 +103,7 @@ impl Planner<'_> {
             && self.program.dtype(value as usize) == dtype;
         if is_nan && let Some(run) = lane::where_nan(dtype, self.isa) {
             self.plans[maker] = Plan::Within;
-            self.plans[position] = Plan::Joined(run, [value, on_true, on_false], 1);
+            self.plans[position] = Plan::Joined(run, [value, on_true, on_false], 1, None);
         }
     }
 
@@ -161,7 +162,7 @@ impl Planner<'_> {
             && let Some(run) = lane::applied(op, true, After::Nothing, dtype, self.isa)
         {
             let [a, b] = operands;
-            self.plans[position] = Plan::Joined(run, [a, b, a], lane::weight(op, dtype));
+            self.plans[position] = Plan::Joined(run, [a, b, a], lane::weight(op, dtype), None);
             self.plans[within] = Plan::Within;
             self.functions[position] = Some(Function {
                 op,
@@ -220,7 +221,7 @@ impl Planner<'_> {
         if let Some(within) = function.within {
             self.plans[within] = Plan::Within;
         }
-        self.plans[position] = Plan::Joined(run, [a, b, other], lane::weight(op, dtype));
+        self.plans[position] = Plan::Joined(run, [a, b, other], lane::weight(op, dtype), None);
         true
     }
 
@@ -241,7 +242,8 @@ impl Planner<'_> {
             return false;
         };
         self.plans[maker] = Plan::Within;
-        self.plans[position] = Plan::Joined(run, [a, b, other], 1);
+        let formula = Formula::Chain(first, op, swapped);
+        self.plans[position] = Plan::Joined(run, [a, b, other], 1, Some(formula));
         true
     }
 }

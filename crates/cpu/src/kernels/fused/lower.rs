@@ -1,9 +1,9 @@
 //! Programs as steps over tiles: a compiled loop, where its operands lie, where its result goes.
 
 use super::join::{Plan, plan};
-use super::lane;
+use super::lane::{self, Formula};
 use crate::simd::{Isa, TileFn};
-use mlx_oxide_ir::{Binary, Dtype, Instruction, ScalarOp};
+use mlx_oxide_ir::{Dtype, Instruction, ScalarOp};
 use smallvec::SmallVec;
 
 /// A place of tiles: first the inputs, then the outputs, then the registers.
@@ -18,23 +18,25 @@ pub(super) struct Step {
     pub(super) run: TileFn,
     pub(super) destination: Slot,
     pub(super) operands: [Slot; 3],
-    /// The operation of two operands that it is, and their lanes' dtype.
-    binary: Option<(Binary, Dtype)>,
+    /// What it computes, and the dtype of its lanes, if there are other loops of that.
+    formula: Option<(Formula, Dtype)>,
 }
 
 impl Step {
-    /// The step that reads the operand in a slot as one element instead of a tile, if there is such
-    /// a loop.
-    pub(super) fn beside(self, slot: Slot, isa: Isa) -> Option<Step> {
-        let (op, dtype) = self.binary?;
-        let right = match self.operands {
-            [lhs, rhs, _] if lhs == slot && rhs != slot => false,
-            [lhs, rhs, _] if lhs != slot && rhs == slot => true,
-            _both_or_none => return None,
-        };
+    /// The step that reads operands in slots that are `single` as one element each instead of as
+    /// tiles, if there is such a loop.
+    pub(super) fn beside(self, single: impl Fn(Slot) -> bool, isa: Isa) -> Option<Step> {
+        let mut operands = self.operands;
+        if !operands.iter().any(|&slot| single(slot)) {
+            return Some(self);
+        }
+        let (formula, dtype) = self.formula?;
+        if single(operands[0]) && !single(operands[1]) && formula.is_symmetric() {
+            operands.swap(0, 1);
+        }
         Some(Step {
-            run: lane::binary_beside(op, right, dtype, isa)?,
-            binary: None, // its other operand is a tile
+            run: formula.beside(operands.map(single), dtype, isa)?,
+            operands,
             ..self
         })
     }
@@ -91,7 +93,7 @@ pub(super) fn lower_copy(dtype: Dtype, isa: Isa) -> Lowered {
         run: lane::copy(dtype.size(), isa),
         destination: 1,
         operands: [0; 3],
-        binary: None,
+        formula: None,
     };
     Lowered {
         isa,
@@ -127,7 +129,7 @@ impl<'a> Lowering<'a> {
             let operands: &[u32] = match &plans[position] {
                 Plan::Alone => &instruction.operands,
                 Plan::Within | Plan::Elements(..) => &[],
-                Plan::Joined(_, operands, _) => operands,
+                Plan::Joined(_, operands, ..) => operands,
             };
             for &operand in operands {
                 last_use[operand as usize] = position;
@@ -215,7 +217,7 @@ impl<'a> Lowering<'a> {
             run,
             destination,
             operands,
-            binary: None,
+            formula: None,
         });
     }
 
@@ -230,7 +232,7 @@ impl<'a> Lowering<'a> {
                     run,
                     destination: register,
                     operands: [input; 3],
-                    binary: None,
+                    formula: None,
                 });
                 register
             } else {
@@ -357,9 +359,15 @@ impl<'a> Lowering<'a> {
 
     /// The loop of an instruction, into lanes that are not yet rounded.
     fn compute(&mut self, position: usize, destination: Slot) -> Option<()> {
-        if let Plan::Joined(run, values, weight) = self.plans[position] {
+        if let Plan::Joined(run, values, weight, formula) = self.plans[position] {
             let operands = values.map(|value| self.lanes(value as usize));
-            self.step(run, destination, operands);
+            let dtype = self.program.instructions[position].dtype;
+            self.lowered.steps.push(Step {
+                run,
+                destination,
+                operands,
+                formula: formula.map(|formula| (formula, dtype)),
+            });
             self.lowered.weight += weight;
             return Some(());
         }
@@ -391,15 +399,15 @@ impl<'a> Lowering<'a> {
         for unused in instruction.operands.len()..3 {
             operands[unused] = operands[0];
         }
-        let binary = match instruction.op {
-            ScalarOp::Binary(op) => Some((op, dtype)),
+        let formula = match instruction.op {
+            ScalarOp::Binary(op) => Some((Formula::Binary(op), dtype)),
             ScalarOp::Unary(_) | ScalarOp::Select | ScalarOp::Cast => None,
         };
         self.lowered.steps.push(Step {
             run,
             destination,
             operands,
-            binary,
+            formula,
         });
         self.lowered.weight += weight;
         Some(())
@@ -408,7 +416,7 @@ impl<'a> Lowering<'a> {
     /// Frees the registers of values that no later instruction takes.
     fn release_operands(&mut self, position: usize) {
         let operands: SmallVec<[u32; 3]> = match self.plans[position] {
-            Plan::Joined(_, operands, _) => SmallVec::from_slice(&operands),
+            Plan::Joined(_, operands, ..) => SmallVec::from_slice(&operands),
             Plan::Alone | Plan::Within | Plan::Elements(..) => {
                 SmallVec::from_slice(&self.program.instructions[position].operands)
             }

@@ -2,7 +2,7 @@
 //! processor's registers. Every operation rounds as it does alone: the results are the same.
 
 use super::real::Real;
-use crate::simd::{Isa, Map3, TileFn, map3};
+use crate::simd::{Isa, Map3, TileFn, map3, map3_first, map3_front, map3_outer};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
 use std::marker::PhantomData;
 
@@ -156,6 +156,48 @@ fn chain_of<T: Real>(first: Binary, second: Binary, swapped: bool, isa: Isa) -> 
     // the order does not matter
     let swapped = swapped && !matches!(second, Binary::Add | Binary::Multiply);
     chains!(first, second, swapped, isa, Add Subtract Multiply Divide)
+}
+
+/// As [`chain`], where some operands are one element each beside tiles, as `single` says; none where
+/// they have to be spread over tiles.
+pub(super) fn chain_beside(
+    (first, second, swapped): (Binary, Binary, bool),
+    single: [bool; 3],
+    dtype: Dtype,
+    isa: Isa,
+) -> Option<TileFn> {
+    if dtype != Dtype::Float32 {
+        return None;
+    }
+    // the order does not matter
+    let swapped = swapped && !matches!(second, Binary::Add | Binary::Multiply);
+    macro_rules! beside {
+        ($map:ident, $($first:ident $second:ident $swapped:literal),*) => {
+            match (first, second, swapped) {
+                $((Binary::$first, Binary::$second, $swapped) => Some($map::<
+                    Chain<f32, { Binary::$first as u8 }, { Binary::$second as u8 }, $swapped>,
+                >(isa)),)*
+                _without_loop => None,
+            }
+        };
+    }
+    match single {
+        [false, true, true] => beside!(
+            map3_first, Add Add false, Add Multiply false, Add Divide false, Subtract Multiply false,
+            Subtract Add false, Subtract Divide false, Multiply Add false, Multiply Subtract false,
+            Multiply Subtract true, Multiply Multiply false, Divide Add false, Divide Subtract true,
+            Maximum Minimum false, Minimum Maximum false
+        ),
+        [false, true, false] => beside!(
+            map3_outer, Multiply Add false, Multiply Subtract false, Multiply Subtract true,
+            Subtract Multiply false, Multiply Multiply false, Add Multiply false, Add Divide true
+        ),
+        [false, false, true] => beside!(
+            map3_front, Multiply Add false, Multiply Subtract true, Multiply Multiply false,
+            Subtract Multiply false, Add Multiply false
+        ),
+        _other => None,
+    }
 }
 
 /// Looks through the functions: `functions!(op, scaled, after, isa, Exp …)` expands to

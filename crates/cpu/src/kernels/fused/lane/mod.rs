@@ -67,12 +67,39 @@ pub(super) fn binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
     }
 }
 
-/// As [`binary`], of one element and a tile, the element on the right or on the left; none where it
-/// has to be spread over a tile.
-pub(super) fn binary_beside(op: Binary, right: bool, dtype: Dtype, isa: Isa) -> Option<TileFn> {
-    match dtype {
-        Dtype::Float32 => real::binary_beside::<f32>(op, right, isa),
-        _spread => None,
+/// A formula of which there are loops that read single elements beside tiles.
+#[derive(Clone, Copy)]
+pub(super) enum Formula {
+    /// An operation of two operands.
+    Binary(Binary),
+    /// What [`chain`] computes, with its arguments.
+    Chain(Binary, Binary, bool),
+}
+
+impl Formula {
+    /// Whether the first two operands may change places.
+    pub(super) fn is_symmetric(self) -> bool {
+        let (Formula::Binary(op) | Formula::Chain(op, ..)) = self;
+        matches!(op, Binary::Add | Binary::Multiply)
+    }
+
+    /// The loop for operands that are `single` elements or tiles; none where they have to be spread
+    /// over tiles.
+    pub(super) fn beside(self, single: [bool; 3], dtype: Dtype, isa: Isa) -> Option<TileFn> {
+        match (self, dtype) {
+            (Formula::Binary(op), Dtype::Float32) => {
+                let right = match single {
+                    [false, true, _] => true,
+                    [true, false, _] => false,
+                    _both_or_none => return None,
+                };
+                real::binary_beside::<f32>(op, right, isa)
+            }
+            (Formula::Chain(first, second, swapped), _) => {
+                joined::chain_beside((first, second, swapped), single, dtype, isa)
+            }
+            (Formula::Binary(_), _) => None,
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Programs against their instructions run one call at a time.
 
-use super::{assert_same, available, operand, run, samples};
+use super::{assert_same, available, bytes_in_order, operand, run, samples};
 use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Instruction, Op, ScalarOp, ScalarProgram, Unary};
-use mlx_oxide_runtime::Operand;
+use mlx_oxide_runtime::{Buffer, Operand};
 use std::sync::Arc;
 
 fn instruction(op: ScalarOp, operands: &[u32], dtype: Dtype) -> Instruction {
@@ -269,6 +269,87 @@ fn chains_agree_with_single_calls() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Chains of whole operands, columns and single elements.
+#[test]
+fn chains_of_single_elements_agree_with_single_calls() {
+    let float = Dtype::Float32;
+    let operations = [
+        Binary::Add,
+        Binary::Subtract,
+        Binary::Multiply,
+        Binary::Divide,
+        Binary::Maximum,
+        Binary::Minimum,
+    ];
+    let pairs = operations
+        .into_iter()
+        .flat_map(|first| operations.map(|second| (first, second)));
+    let orders: [&[u32]; 2] = [&[3, 2], &[2, 3]];
+    let chains = pairs.flat_map(|pair| orders.map(|order| (pair, order)));
+    for (number, ((first, second), order)) in chains.enumerate() {
+        let program = ScalarProgram {
+            inputs: vec![float; 3],
+            instructions: vec![
+                instruction(ScalarOp::Binary(first), &[0, 1], float),
+                instruction(ScalarOp::Binary(second), order, float),
+                // the operands once more, by a step that has no such loops for all of them
+                instruction(ScalarOp::Binary(Binary::Remainder), &[4, 1], float),
+            ],
+            outputs: vec![[4, 5][number / 2 % 2]],
+        };
+        for full in [[6, 300], [40, 70], [50, 9]] {
+            let stored = [full, [full[0], 1], [1, 1]];
+            for layouts in 0..27 {
+                let inputs: Vec<Operand> = (0..3)
+                    .map(|input| {
+                        let stored = stored[layouts / 3usize.pow(input) % 3];
+                        let bytes = samples(float, stored.iter().product(), input as usize + 1);
+                        let operand = operand(&bytes, &stored, float);
+                        Operand {
+                            layout: operand.layout.broadcast(&full.into()),
+                            donatable: number % 3 == 0,
+                            ..operand
+                        }
+                    })
+                    .collect();
+                check_inputs(&program, &inputs);
+            }
+        }
+    }
+}
+
+/// Runs the program on inputs as they lie, and its instructions on copies in order.
+fn check_inputs(program: &ScalarProgram, inputs: &[Operand]) {
+    let op = Op::Fused(Arc::new(program.clone()));
+    let shape = &inputs[0].layout.shape;
+    for isa in available() {
+        let in_order: Vec<Operand> = inputs
+            .iter()
+            .map(|input| {
+                let source = input.buffer.host_bytes().unwrap();
+                let bytes = bytes_in_order(source, &input.layout, input.dtype.size());
+                operand(&bytes, shape, input.dtype)
+            })
+            .collect();
+        let values = one_by_one(program, &in_order, isa);
+        let owned: Vec<Operand> = inputs
+            .iter()
+            .map(|input| Operand {
+                buffer: Buffer::from_bytes("test", input.buffer.host_bytes().unwrap()).unwrap(),
+                ..input.clone()
+            })
+            .collect();
+        let found = run(&op, &owned, isa);
+        for (found, output) in found.iter().zip(&program.outputs) {
+            let expected = &values[*output as usize];
+            let strides = inputs.iter().map(|input| &input.layout.strides);
+            let context = format!("{program:?} {:?} {isa:?}", strides.collect::<Vec<_>>());
+            let expected_bytes = expected.buffer.host_bytes().unwrap();
+            assert_same(expected.dtype, found, expected_bytes, &context);
         }
     }
 }
