@@ -326,7 +326,18 @@ impl<'a> Lowering<'a> {
         // what casts from single precision round is the operand itself
         let from_lanes =
             instruction.op == ScalarOp::Cast && lane::width(source) == 4 && source.is_floating();
-        let unrounded = if from_lanes && !(used && exact) {
+        let rounding = match instruction.op {
+            ScalarOp::Binary(op) if used && !exact => lane::half_rounded(op, dtype, self.isa),
+            _ => None,
+        };
+        let unrounded = if let Some(run) = rounding {
+            let register = self.register(dtype);
+            let operands = [instruction.operands[0], instruction.operands[1]];
+            let [lhs, rhs] = operands.map(|operand| self.lanes(operand as usize));
+            self.step(run, register, [lhs, rhs, lhs]);
+            self.lowered.weight += 1;
+            register
+        } else if from_lanes && !(used && exact) {
             self.lanes(instruction.operands[0] as usize)
         } else {
             let register = self.register(dtype);
@@ -335,7 +346,7 @@ impl<'a> Lowering<'a> {
         };
         let temporary = !from_lanes || (used && exact);
         let mut lanes = unrounded;
-        if used && !exact {
+        if used && !exact && rounding.is_none() {
             lanes = self.register(dtype);
             self.step(lane::round(dtype, self.isa), lanes, [unrounded; 3]);
             if temporary {

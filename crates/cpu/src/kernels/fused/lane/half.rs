@@ -166,6 +166,39 @@ pub(in crate::kernels::fused) fn half_binary(op: Binary, dtype: Dtype, isa: Isa)
     None
 }
 
+/// Kernel: a binary operation on lanes, rounded.
+struct OnLanes<H, const OP: u8>(PhantomData<H>);
+
+impl<H: Half, const OP: u8> Map2 for OnLanes<H, OP> {
+    type In = f32;
+    type Out = f32;
+    #[inline(always)]
+    fn apply(lhs: f32, rhs: f32) -> f32 {
+        H::round(f32::binary(const { Binary::ALL[OP as usize] }, lhs, rhs))
+    }
+}
+
+/// The loop of a binary operation from lanes to lanes that are rounded; none if rounding is a loop of
+/// its own.
+pub(in crate::kernels::fused) fn half_rounded(
+    op: Binary,
+    dtype: Dtype,
+    isa: Isa,
+) -> Option<TileFn> {
+    macro_rules! on_lanes {
+        ($($op:ident)*) => {
+            match op {
+                $(Binary::$op => Some(map2::<OnLanes<Bfloat16, { Binary::$op as u8 }>>(isa)),)*
+                _apart => None,
+            }
+        };
+    }
+    match dtype {
+        Dtype::Bfloat16 => on_lanes!(Add Subtract Multiply Divide),
+        _apart => None,
+    }
+}
+
 /// Kernel: the magnitude of an element of either format, or the element with the other sign.
 struct Sign<const KEPT: u16, const FLIPPED: u16>;
 

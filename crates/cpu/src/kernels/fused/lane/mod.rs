@@ -14,7 +14,7 @@ mod real;
 
 pub(super) use cast::{cast, copy};
 pub(in crate::kernels) use half::{Halves, narrow, widen};
-pub(super) use half::{half_binary, half_clamp, half_unary, round};
+pub(super) use half::{half_binary, half_clamp, half_rounded, half_unary, round};
 pub(super) use joined::{After, applied, chain, where_nan};
 
 use crate::simd::{Isa, Map3, TileFn, map3};
