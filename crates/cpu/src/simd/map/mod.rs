@@ -3,6 +3,68 @@
 use super::Isa;
 use std::mem::MaybeUninit;
 
+/// Compiles a tile loop for every instruction set and defines the function that chooses.
+///
+/// `compiled!(map1, Map1, |first, second, third| tile1(first))` expands to a generic function for each
+/// instruction set, whose body is `tile1::<K>(destination, first, count)`, and to
+/// `pub fn map1<K: Map1>(isa: Isa) -> TileFn`.
+macro_rules! compiled {
+    ($(#[$doc:meta])* $name:ident, $map:ident, |$first:ident, $second:ident, $third:ident| $tile:ident($($operand:ident),*)) => {
+        mod $name {
+            #![allow(unused_variables)]
+            use super::*;
+
+            /// # Safety
+            /// As [`TileFn`].
+            pub(super) unsafe fn baseline<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K, { !cfg!(target_arch = "x86_64") }>(destination, $($operand,)* count) }
+            }
+
+            /// # Safety
+            /// As [`TileFn`].
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            pub(super) unsafe fn avx2<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
+            }
+
+            /// # Safety
+            /// As [`TileFn`].
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            pub(super) unsafe fn avx512<K: $map>(
+                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
+            ) {
+                // SAFETY: the caller's promise
+                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
+            }
+        }
+
+        $(#[$doc])*
+        pub fn $name<K: $map>(isa: Isa) -> TileFn {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => $name::avx512::<K>,
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => $name::avx2::<K>,
+                #[cfg(not(target_arch = "x86_64"))]
+                Isa::Avx512 | Isa::Avx2 => $name::baseline::<K>,
+                Isa::Baseline => $name::baseline::<K>,
+            }
+        }
+    };
+}
+
+mod single;
+
+pub use single::{map_left, map_right, map3_first, map3_front, map3_outer};
+
 /// Elements that are copied aside at a time when the destination is an operand.
 const ASIDE: usize = 256;
 
@@ -183,194 +245,6 @@ unsafe fn in_place3<P: Copy, A: Copy, B: Copy, T>(
             let operand = place.cast::<P>().read();
             place.cast::<T>().write(apply(operand, other, another));
         }
-    }
-}
-
-/// Writes `apply` of every element of a row, which may be where the results go.
-///
-/// # Safety
-/// The row and the destination have `count` aligned elements, as wide as each other if they are the
-/// same, and do not overlap otherwise.
-#[inline(always)]
-unsafe fn each<A: Copy, R>(
-    destination: *mut MaybeUninit<R>,
-    row: *const A,
-    count: usize,
-    apply: impl Fn(A) -> R,
-) {
-    if destination.cast_const().cast::<A>() == row {
-        for index in 0..count {
-            // SAFETY: the caller's promise
-            unsafe {
-                let place = destination.add(index);
-                let operand = place.cast::<A>().read();
-                place.write(MaybeUninit::new(apply(operand)));
-            }
-        }
-        return;
-    }
-    // SAFETY: the caller's promise
-    let (results, row) = unsafe {
-        (
-            std::slice::from_raw_parts_mut(destination, count),
-            std::slice::from_raw_parts(row, count),
-        )
-    };
-    for (result, operand) in results.iter_mut().zip(row) {
-        result.write(apply(*operand));
-    }
-}
-
-/// As [`each`], of two rows.
-///
-/// # Safety
-/// As [`each`], for each of the rows.
-#[inline(always)]
-unsafe fn each_of_two<A: Copy, B: Copy, R>(
-    destination: *mut MaybeUninit<R>,
-    (left, right): (*const A, *const B),
-    count: usize,
-    apply: impl Fn(A, B) -> R,
-) {
-    let place = destination.cast_const().cast::<u8>();
-    let (is_left, is_right) = (place == left.cast(), place == right.cast());
-    // SAFETY: the caller's promise; a row that is the destination is read as such alone
-    unsafe {
-        if is_left && is_right {
-            for index in 0..count {
-                let operands = (left.add(index).read(), right.add(index).read());
-                let result = apply(operands.0, operands.1);
-                destination.add(index).write(MaybeUninit::new(result));
-            }
-        } else if is_left {
-            let others = std::slice::from_raw_parts(right, count);
-            in_place_beside(destination, others, |left, right| apply(left, right));
-        } else if is_right {
-            let others = std::slice::from_raw_parts(left, count);
-            in_place_beside(destination, others, |right, left| apply(left, right));
-        } else {
-            let results = std::slice::from_raw_parts_mut(destination, count);
-            let left = std::slice::from_raw_parts(left, count);
-            let right = std::slice::from_raw_parts(right, count);
-            for ((result, left), right) in results.iter_mut().zip(left).zip(right) {
-                result.write(apply(*left, *right));
-            }
-        }
-    }
-}
-
-/// Writes `apply` of what is in every place and of another element there.
-///
-/// # Safety
-/// As [`in_place1`], and for the others, which lie apart.
-#[inline(always)]
-unsafe fn in_place_beside<P: Copy, A: Copy, R>(
-    places: *mut MaybeUninit<R>,
-    others: &[A],
-    apply: impl Fn(P, A) -> R,
-) {
-    for (index, &other) in others.iter().enumerate() {
-        // SAFETY: the caller's promise
-        unsafe {
-            let place = places.add(index);
-            let operand = place.cast::<P>().read();
-            place.write(MaybeUninit::new(apply(operand, other)));
-        }
-    }
-}
-
-/// # Safety
-/// As [`TileFn`], except that the left operand is one element. The function has no rare operands.
-#[inline(always)]
-unsafe fn tile_left<K: Map2, const IN_PLACE: bool>(
-    destination: *mut u8,
-    lhs: *const u8,
-    rhs: *const u8,
-    count: usize,
-) {
-    // SAFETY: the caller's promise
-    unsafe {
-        let lhs = lhs.cast::<K::In>().read_unaligned();
-        each(destination.cast(), rhs.cast(), count, |rhs| {
-            K::apply(lhs, rhs)
-        });
-    }
-}
-
-/// # Safety
-/// As [`tile_left`], of the right operand.
-#[inline(always)]
-unsafe fn tile_right<K: Map2, const IN_PLACE: bool>(
-    destination: *mut u8,
-    lhs: *const u8,
-    rhs: *const u8,
-    count: usize,
-) {
-    // SAFETY: the caller's promise
-    unsafe {
-        let rhs = rhs.cast::<K::In>().read_unaligned();
-        each(destination.cast(), lhs.cast(), count, |lhs| {
-            K::apply(lhs, rhs)
-        });
-    }
-}
-
-/// # Safety
-/// As [`TileFn`], except that the second and the third operand are one element each.
-#[inline(always)]
-unsafe fn tile_first<K: Map3, const IN_PLACE: bool>(
-    destination: *mut u8,
-    first: *const u8,
-    second: *const u8,
-    third: *const u8,
-    count: usize,
-) {
-    // SAFETY: the caller's promise
-    unsafe {
-        let [second, third] = [second, third].map(|it| it.cast::<K::Rest>().read_unaligned());
-        each(destination.cast(), first.cast(), count, |first| {
-            K::apply(first, second, third)
-        });
-    }
-}
-
-/// # Safety
-/// As [`TileFn`], except that the second operand is one element.
-#[inline(always)]
-unsafe fn tile_outer<K: Map3, const IN_PLACE: bool>(
-    destination: *mut u8,
-    first: *const u8,
-    second: *const u8,
-    third: *const u8,
-    count: usize,
-) {
-    // SAFETY: the caller's promise
-    unsafe {
-        let second = second.cast::<K::Rest>().read_unaligned();
-        let rows = (first.cast(), third.cast());
-        each_of_two(destination.cast(), rows, count, |first, third| {
-            K::apply(first, second, third)
-        });
-    }
-}
-
-/// # Safety
-/// As [`TileFn`], except that the third operand is one element.
-#[inline(always)]
-unsafe fn tile_front<K: Map3, const IN_PLACE: bool>(
-    destination: *mut u8,
-    first: *const u8,
-    second: *const u8,
-    third: *const u8,
-    count: usize,
-) {
-    // SAFETY: the caller's promise
-    unsafe {
-        let third = third.cast::<K::Rest>().read_unaligned();
-        let rows = (first.cast(), second.cast());
-        each_of_two(destination.cast(), rows, count, |first, second| {
-            K::apply(first, second, third)
-        });
     }
 }
 
@@ -561,64 +435,6 @@ unsafe fn tile3<K: Map3, const IN_PLACE: bool>(
     }
 }
 
-/// Compiles a tile loop for every instruction set and defines the function that chooses.
-///
-/// `compiled!(map1, Map1, |first, second, third| tile1(first))` expands to a generic function for each
-/// instruction set, whose body is `tile1::<K>(destination, first, count)`, and to
-/// `pub fn map1<K: Map1>(isa: Isa) -> TileFn`.
-macro_rules! compiled {
-    ($(#[$doc:meta])* $name:ident, $map:ident, |$first:ident, $second:ident, $third:ident| $tile:ident($($operand:ident),*)) => {
-        mod $name {
-            #![allow(unused_variables)]
-            use super::*;
-
-            /// # Safety
-            /// As [`TileFn`].
-            pub(super) unsafe fn baseline<K: $map>(
-                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
-            ) {
-                // SAFETY: the caller's promise
-                unsafe { $tile::<K, { !cfg!(target_arch = "x86_64") }>(destination, $($operand,)* count) }
-            }
-
-            /// # Safety
-            /// As [`TileFn`].
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,f16c")]
-            pub(super) unsafe fn avx2<K: $map>(
-                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
-            ) {
-                // SAFETY: the caller's promise
-                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
-            }
-
-            /// # Safety
-            /// As [`TileFn`].
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            pub(super) unsafe fn avx512<K: $map>(
-                destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
-            ) {
-                // SAFETY: the caller's promise
-                unsafe { $tile::<K, true>(destination, $($operand,)* count) }
-            }
-        }
-
-        $(#[$doc])*
-        pub fn $name<K: $map>(isa: Isa) -> TileFn {
-            match isa {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => $name::avx512::<K>,
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => $name::avx2::<K>,
-                #[cfg(not(target_arch = "x86_64"))]
-                Isa::Avx512 | Isa::Avx2 => $name::baseline::<K>,
-                Isa::Baseline => $name::baseline::<K>,
-            }
-        }
-    };
-}
-
 compiled!(
     /// The loop of a function of one element.
     map1, Map1, |first, second, third| tile1(first)
@@ -626,26 +442,6 @@ compiled!(
 compiled!(
     /// The loop of a function of two elements.
     map2, Map2, |first, second, third| tile2(first, second)
-);
-compiled!(
-    /// The loop of a function of one element and those of a tile.
-    map_left, Map2, |first, second, third| tile_left(first, second)
-);
-compiled!(
-    /// The loop of a function of the elements of a tile and one element.
-    map_right, Map2, |first, second, third| tile_right(first, second)
-);
-compiled!(
-    /// The loop of a function of the elements of a tile and two elements.
-    map3_first, Map3, |first, second, third| tile_first(first, second, third)
-);
-compiled!(
-    /// The loop of a function of the elements of two tiles and one element between them.
-    map3_outer, Map3, |first, second, third| tile_outer(first, second, third)
-);
-compiled!(
-    /// The loop of a function of the elements of two tiles and one element after them.
-    map3_front, Map3, |first, second, third| tile_front(first, second, third)
 );
 compiled!(
     /// The loop of a function of three elements.
