@@ -31,7 +31,7 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-binary=${TEST_BINARY:-$(cargo test -p mlx-oxide-cpu --lib --no-run --message-format=json |
+binary=${TEST_BINARY:-$(MLX_OXIDE_AVX512=1 cargo test -p mlx-oxide-cpu --lib --no-run --message-format=json |
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)}
 
 # the memory disk: the tests, the libraries that they load and a shell

@@ -12,7 +12,7 @@ macro_rules! compiled {
         $visibility unsafe fn $name $(<$generic: $bound>)? (
             isa: $crate::simd::Isa, $($argument: $type),*
         ) {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(avx512)]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
             unsafe fn avx512 $(<$generic: $bound>)? ($($argument: $type),*) {
                 // SAFETY: the caller's promise is the same
@@ -27,7 +27,7 @@ macro_rules! compiled {
             // SAFETY: the caller's promise is the same
             unsafe {
                 match isa {
-                    #[cfg(target_arch = "x86_64")]
+                    #[cfg(avx512)]
                     $crate::simd::Isa::Avx512 => avx512($($argument),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::simd::Isa::Avx2 => avx2($($argument),*),

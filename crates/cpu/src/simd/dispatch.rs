@@ -30,7 +30,7 @@ trait Compiled: Kernel + Sized {
 
     /// # Safety
     /// The machine has these instructions.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(avx512)]
     unsafe fn avx512(self) -> Self::Output;
 }
 
@@ -46,7 +46,7 @@ impl<K: Kernel> Compiled for K {
         self.run()
     }
 
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(avx512)]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
     unsafe fn avx512(self) -> K::Output {
         self.run()
@@ -57,7 +57,7 @@ impl<K: Kernel> Compiled for K {
 /// machine has.
 pub fn vectorised<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
     match isa {
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(avx512)]
         Isa::Avx512 if isa.is_available() => {
             if K::WIDE {
                 // SAFETY: the machine has them, as the guard says

@@ -43,7 +43,7 @@ impl Isa {
         best
     }
 
-    /// Whether this machine has it.
+    /// Whether this machine has it, and this build code for it (`build.rs`).
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {
@@ -56,7 +56,8 @@ impl Isa {
                 Isa::Baseline => true,
                 Isa::Avx2 => avx2(),
                 Isa::Avx512 => {
-                    avx2()
+                    cfg!(avx512)
+                        && avx2()
                         && std::arch::is_x86_feature_detected!("avx512f")
                         && std::arch::is_x86_feature_detected!("avx512bw")
                         && std::arch::is_x86_feature_detected!("avx512dq")

@@ -36,7 +36,7 @@ macro_rules! compiled {
 
             /// # Safety
             /// As [`TileFn`].
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(avx512)]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
             pub(super) unsafe fn avx512<K: $map>(
                 destination: *mut u8, $first: *const u8, $second: *const u8, $third: *const u8, count: usize,
@@ -49,13 +49,11 @@ macro_rules! compiled {
         $(#[$doc])*
         pub fn $name<K: $map>(isa: Isa) -> TileFn {
             match isa {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(avx512)]
                 Isa::Avx512 => $name::avx512::<K>,
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => $name::avx2::<K>,
-                #[cfg(not(target_arch = "x86_64"))]
-                Isa::Avx512 | Isa::Avx2 => $name::baseline::<K>,
-                Isa::Baseline => $name::baseline::<K>,
+                _without_code => $name::baseline::<K>,
             }
         }
     };
