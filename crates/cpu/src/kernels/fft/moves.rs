@@ -22,7 +22,11 @@ pub(super) fn read<T: Copy>(
 ) {
     let length = lanes.source_length;
     let pitch = length + GAP;
-    let offsets = &lanes.offsets[first..first + count];
+    let mut offsets = [0; BLOCK];
+    for (lane, offset) in offsets[..count].iter_mut().enumerate() {
+        *offset = lanes.offsets.of(first + lane);
+    }
+    let offsets = &offsets[..count];
     debug_assert!((count - 1) * pitch + length <= room.len());
     if lanes.source_stride == 1 {
         for (lane, &offset) in offsets.iter().enumerate() {

@@ -265,7 +265,7 @@ impl Work<'_> {
         let lane = |lane: usize| if lane < count { lane } else { 0 };
         let from = Places {
             starts: std::array::from_fn(|place| {
-                let offset = lanes.offsets[first + lane(place)] * source_parts;
+                let offset = lanes.offsets.of(first + lane(place)) * source_parts;
                 self.source.at(offset as isize)
             }),
             count,
