@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = 16;
 /// lanes would want the same few places of the cache.
 pub(super) const GAP: usize = 8;
 /// Elements that one task transforms at least.
-const GRAIN: usize = 1 << 14;
+const GRAIN: usize = 1 << 13;
 
 /// Elements that are transformed by one call, since a call costs as much as a short lane.
 const AT_ONCE: usize = 1 << 10;
@@ -110,10 +110,26 @@ impl Offsets {
     }
 
     /// Of one lane.
+    #[inline(always)]
     pub(super) fn of(&self, lane: usize) -> usize {
         match self {
             Offsets::Even { first, step, .. } => first.wrapping_add_signed(lane as isize * step),
             Offsets::Listed(offsets) => offsets[lane],
+        }
+    }
+
+    /// Of neighbouring lanes.
+    #[inline(always)]
+    pub(super) fn read(&self, start: usize, offsets: &mut [usize]) {
+        match self {
+            Offsets::Even { .. } => {
+                for (lane, offset) in offsets.iter_mut().enumerate() {
+                    *offset = self.of(start + lane);
+                }
+            }
+            Offsets::Listed(listed) => {
+                offsets.copy_from_slice(&listed[start..start + offsets.len()]);
+            }
         }
     }
 
@@ -161,7 +177,14 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Where each lane of a block begins in the target.
+    #[inline(always)]
     pub(super) fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
+        if self.inner == 1 {
+            for (lane, start) in starts[..count].iter_mut().enumerate() {
+                *start = (first + lane) * self.target_length;
+            }
+            return;
+        }
         let (mut outer, mut inner) = (first / self.inner, first % self.inner);
         for start in &mut starts[..count] {
             *start = outer * self.inner * self.target_length + inner;

@@ -23,9 +23,7 @@ pub(super) fn read<T: Copy>(
     let length = lanes.source_length;
     let pitch = length + GAP;
     let mut offsets = [0; BLOCK];
-    for (lane, offset) in offsets[..count].iter_mut().enumerate() {
-        *offset = lanes.offsets.of(first + lane);
-    }
+    lanes.offsets.read(first, &mut offsets[..count]);
     let offsets = &offsets[..count];
     debug_assert!((count - 1) * pitch + length <= room.len());
     if lanes.source_stride == 1 {
