@@ -114,6 +114,38 @@ impl Rows {
         });
     }
 
+    /// Whether rows lie in order.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// As [`Rows::vectorised`], of the parts of one row that lies in order, each of `most` elements
+    /// or, the last of them, less; from the end of the row on if `backwards`. They are begun in
+    /// order.
+    pub(crate) fn pieces<T>(
+        &self,
+        (row, most, backwards): (usize, usize, bool),
+        isa: Isa,
+        extra: usize,
+        each: &impl EachRow<T>,
+    ) {
+        debug_assert!(self.direct && size_of::<T>() == self.width);
+        let length = self.length;
+        parallel::for_each_range(length, most, |start, end| {
+            let from = if backwards { length - end } else { start };
+            let run = Run {
+                first: start / most,
+                count: 1,
+                base: self.row(row).cast::<T>().wrapping_add(from),
+                step: 0,
+                length: end - start,
+            };
+            with_scratch(extra, |scratch| {
+                vectorised(isa, Looped { run, each, scratch });
+            });
+        });
+    }
+
     /// Calls `task` in parallel for runs of rows that are equally far apart.
     fn runs<T>(&self, extra: usize, task: impl Fn(Run<T>, *mut u8) + Sync) {
         debug_assert_eq!(size_of::<T>(), self.width);
@@ -203,11 +235,14 @@ impl Rows {
 
 /// What is done with rows.
 pub(crate) trait EachRow<T>: Sync {
+    /// Long rows that are worked on together where they follow each other.
+    const ABREAST: usize = 1;
+
     /// Works on row `number`; must be `inline(always)`.
     fn row(&self, number: usize, row: &[T], scratch: *mut u8);
 
     /// Works on rows of so many elements, from number `first` on: one, or as many as [`TOGETHER`]
-    /// elements make. Must be `inline(always)`.
+    /// elements make, or at most [`EachRow::ABREAST`]. Must be `inline(always)`.
     #[inline(always)]
     fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
         let count = rows.len().checked_div(length).unwrap_or(1);
@@ -243,11 +278,13 @@ impl<T> Run<T> {
         unsafe { std::slice::from_raw_parts(from, self.length) }
     }
 
-    /// How many rows may be worked on together.
-    fn together(&self) -> usize {
+    /// How many rows may be worked on together, of long ones so many.
+    fn together(&self, abreast: usize) -> usize {
         match self.length {
-            1..=SHORT if self.step == self.length as isize => TOGETHER / self.length,
-            _ => 1,
+            _ if self.step != self.length as isize => 1,
+            0 => 1,
+            1..=SHORT => TOGETHER / self.length,
+            _ => abreast,
         }
     }
 }
@@ -264,7 +301,7 @@ impl<T, E: EachRow<T>> Kernel for Looped<'_, T, E> {
 
     #[inline(always)]
     fn run(self) {
-        let (run, together) = (&self.run, self.run.together());
+        let (run, together) = (&self.run, self.run.together(E::ABREAST));
         for place in (0..run.count).step_by(together) {
             let from = run.row(place).as_ptr();
             let count = together.min(run.count - place) * run.length;

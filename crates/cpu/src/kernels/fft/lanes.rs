@@ -3,7 +3,8 @@
 
 use super::across;
 use super::moves::{read, write};
-use mlx_oxide_ir::{Error, Result};
+use mlx_oxide_ir::layout::collapse;
+use mlx_oxide_ir::{Error, Layout, Result};
 use mlx_oxide_runtime::{Buffer, parallel};
 use num_complex::Complex32;
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ pub(super) const BLOCK: usize = 16;
 /// lanes would want the same few places of the cache.
 pub(super) const GAP: usize = 8;
 /// Elements that one task transforms at least.
-const GRAIN: usize = 1 << 14;
+const GRAIN: usize = 1 << 13;
 
 /// Elements that are transformed by one call, since a call costs as much as a short lane.
 const AT_ONCE: usize = 1 << 10;
@@ -75,10 +76,95 @@ pub(super) trait Transform: Sync {
     );
 }
 
+/// Where lanes begin.
+pub(super) enum Offsets {
+    /// So many at even distances: of short lanes, listing them takes as long as a transform.
+    Even {
+        first: usize,
+        step: isize,
+        count: usize,
+    },
+    Listed(Vec<usize>),
+}
+
+impl Offsets {
+    /// All places of a layout in row-major order.
+    pub(super) fn new(layout: Layout) -> Self {
+        let loops = collapse(&layout.shape, &[&layout.strides]);
+        match loops.shape.len() {
+            1 => Offsets::Even {
+                first: layout.offset,
+                step: loops.strides[0][0],
+                count: loops.shape[0],
+            },
+            _ => Offsets::Listed(places(layout)),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Offsets::Even { count, .. } => *count,
+            Offsets::Listed(offsets) => offsets.len(),
+        }
+    }
+
+    /// Of one lane.
+    #[inline(always)]
+    pub(super) fn of(&self, lane: usize) -> usize {
+        match self {
+            Offsets::Even { first, step, .. } => first.wrapping_add_signed(lane as isize * step),
+            Offsets::Listed(offsets) => offsets[lane],
+        }
+    }
+
+    /// Of neighbouring lanes.
+    #[inline(always)]
+    pub(super) fn read(&self, start: usize, offsets: &mut [usize]) {
+        match self {
+            Offsets::Even { .. } => {
+                for (lane, offset) in offsets.iter_mut().enumerate() {
+                    *offset = self.of(start + lane);
+                }
+            }
+            Offsets::Listed(listed) => {
+                offsets.copy_from_slice(&listed[start..start + offsets.len()]);
+            }
+        }
+    }
+
+    /// Whether neighbours in a range are so far apart.
+    fn are_apart(&self, range: Range<usize>, distance: usize) -> bool {
+        match self {
+            Offsets::Even { step, .. } => range.len() <= 1 || *step == distance as isize,
+            Offsets::Listed(offsets) => {
+                let mut pairs = offsets[range].windows(2);
+                pairs.all(|pair| pair[0] + distance == pair[1])
+            }
+        }
+    }
+}
+
+/// The places of all elements in row-major order, a row at a time: where lanes are short, finding
+/// them one by one takes as long as the transform.
+fn places(mut layout: Layout) -> Vec<usize> {
+    let Some(step) = layout.strides.pop() else {
+        return vec![layout.offset];
+    };
+    let last = layout.shape.ndim() - 1;
+    let count = layout.shape.remove(last);
+    let mut places = Vec::with_capacity(layout.size() * count);
+    for first in layout.places() {
+        let place = |index: usize| first.wrapping_add_signed(index as isize * step);
+        places.extend((0..count).map(place));
+    }
+    places
+}
+
 /// Where lanes begin and how they run.
 pub(super) struct Lanes {
     /// Where each lane begins in the source, in row-major order of the other axes.
-    pub(super) offsets: Vec<usize>,
+    pub(super) offsets: Offsets,
     /// Distance of neighbours of a lane of the source.
     pub(super) source_stride: isize,
     /// Elements of a lane of the source.
@@ -90,16 +176,15 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Whether each lane of a range of the source begins where the one before it ends.
-    fn gapless(&self, range: Range<usize>) -> bool {
-        let pairs = self.offsets[range].windows(2);
-        pairs
-            .into_iter()
-            .all(|pair| pair[0] + self.source_length == pair[1])
-    }
-
     /// Where each lane of a block begins in the target.
+    #[inline(always)]
     pub(super) fn targets(&self, first: usize, count: usize, starts: &mut [usize; BLOCK]) {
+        if self.inner == 1 {
+            for (lane, start) in starts[..count].iter_mut().enumerate() {
+                *start = (first + lane) * self.target_length;
+            }
+            return;
+        }
         let (mut outer, mut inner) = (first / self.inner, first % self.inner);
         for start in &mut starts[..count] {
             *start = outer * self.inner * self.target_length + inner;
@@ -201,7 +286,7 @@ fn single<T: Transform>(
     let scratch = scratch.elements()?;
     let apart = source.0.cast::<u8>() != target.0.cast::<u8>();
     let mut copy = Room::<T::Input>::new(lanes.source_length)?;
-    let gapless = lanes.gapless(range.clone());
+    let gapless = lanes.offsets.are_apart(range.clone(), lanes.source_length);
     let group = match apart && lanes.source_stride == 1 && gapless {
         true => (AT_ONCE / lanes.source_length.max(1)).max(1),
         false => 1,
@@ -212,7 +297,7 @@ fn single<T: Transform>(
         // SAFETY: the lanes are this task's own, without gaps, inside the target
         let output = unsafe { std::slice::from_raw_parts_mut(begin, count * lanes.target_length) };
         if apart && lanes.source_stride == 1 {
-            let begin = source.at(lanes.offsets[lane] as isize).cast_const();
+            let begin = source.at(lanes.offsets.of(lane) as isize).cast_const();
             // SAFETY: the layout was checked to fit the buffer, which is not the target
             let input = unsafe { std::slice::from_raw_parts(begin, count * lanes.source_length) };
             if transform.transform_untouched(input, output, scratch) {

@@ -5,7 +5,7 @@ mod lanes;
 mod moves;
 mod plan;
 
-use lanes::{Lanes, Shared, Transform, pass};
+use lanes::{Lanes, Offsets, Shared, Transform, pass};
 use mlx_oxide_ir::{ArrayType, Fft, Layout, Result, Shape};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
 use num_complex::Complex32;
@@ -112,22 +112,6 @@ fn real_inverse(op: &Fft, input: &Operand, output: &ArrayType, length: usize) ->
     Ok(buffer)
 }
 
-/// The places of all elements in row-major order, a row at a time: where lanes are short, finding
-/// them one by one takes as long as the transform.
-fn places(mut layout: Layout) -> Vec<usize> {
-    let Some(step) = layout.strides.pop() else {
-        return vec![layout.offset];
-    };
-    let last = layout.shape.ndim() - 1;
-    let count = layout.shape.remove(last);
-    let mut places = Vec::with_capacity(layout.size() * count);
-    for first in layout.places() {
-        let place = |index: usize| first.wrapping_add_signed(index as isize * step);
-        places.extend((0..count).map(place));
-    }
-    places
-}
-
 /// The last named axis and the others.
 fn split(op: &Fft) -> (usize, &[usize]) {
     match op.axes().split_last() {
@@ -197,13 +181,13 @@ impl<'a> Passes<'a> {
         leading.shape.remove(axis);
         leading.strides.remove(axis);
         let lanes = Lanes {
-            offsets: places(leading),
+            offsets: Offsets::new(leading),
             source_stride: layout.strides[axis],
             source_length: layout.shape[axis],
             target_length: shape[axis],
             inner: shape[axis + 1..].iter().product(),
         };
-        let each = lanes.offsets.len() / self.arrays.max(1);
+        let each = lanes.offsets.count() / self.arrays.max(1);
         self.passes.push(Box::new(move |arrays| {
             let range = arrays.start * each..arrays.end * each;
             pass(&transform, start, target, &lanes, range)

@@ -22,7 +22,9 @@ pub(super) fn read<T: Copy>(
 ) {
     let length = lanes.source_length;
     let pitch = length + GAP;
-    let offsets = &lanes.offsets[first..first + count];
+    let mut offsets = [0; BLOCK];
+    lanes.offsets.read(first, &mut offsets[..count]);
+    let offsets = &offsets[..count];
     debug_assert!((count - 1) * pitch + length <= room.len());
     if lanes.source_stride == 1 {
         for (lane, &offset) in offsets.iter().enumerate() {

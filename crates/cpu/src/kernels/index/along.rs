@@ -1,12 +1,12 @@
 //! Elements taken from, and put to, places along one axis.
 
-use super::combine::{RowFn, row};
+use super::combine::functions;
 use super::gather::scattered;
 use super::moves::Place;
 use super::positions::{BLOCK, Bounds, FirstError, Positions};
 use super::{PIECE, writable};
 use crate::kernels::fused;
-use crate::simd::{Isa, Kernel, stream, vectorised};
+use crate::simd::stream;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Combine, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
@@ -16,6 +16,8 @@ use smallvec::smallvec;
 const LINE: usize = 64;
 /// The most bytes that are fetched ahead: half of a first cache.
 const FETCHED: usize = 16 << 10;
+/// Indices whose check is worth a task.
+const CHECKED: usize = 16 << 10;
 
 /// The lines that an index array of some shape runs over: element `j` of a line belongs to the
 /// place `base + j·step + index·stride` of the indexed array.
@@ -66,8 +68,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Runs `each(position, places)` over the elements of lines, some neighbours at a time; stops
-    /// at a wrong index.
+    /// Runs `each(position, places)` over the elements of lines, neighbours in one line at a time;
+    /// stops at a wrong index.
     fn walk(
         &self,
         start: usize,
@@ -76,24 +78,24 @@ impl Lines<'_> {
         mut each: impl FnMut(usize, &[isize]),
     ) {
         let length = self.length();
+        // indices of short lines are read together
+        let (lines, most) = ((BLOCK / length).max(1), BLOCK.min(length));
         let (mut indices, mut places) = ([0; BLOCK], [0; BLOCK]);
-        for line in start..end {
-            let base = self.base(line);
+        for first in (start..end).step_by(lines) {
+            let bases = (first..end.min(first + lines)).map(|line| self.base(line));
             for column in (0..length).step_by(BLOCK) {
-                let count = BLOCK.min(length - column);
-                let (indices, places) = (&mut indices[..count], &mut places[..count]);
-                let position = line * length + column;
+                let (count, position) = (most.min(length - column), first * length + column);
+                let indices = &mut indices[..count * bases.len()];
                 self.positions.read(position, indices);
-                let first = base + column as isize * self.step();
-                if !self.locate(first, indices, places) {
-                    let wrong = indices.iter().enumerate();
-                    let mut wrong = wrong.filter(|(_, index)| self.bounds.place(**index).is_none());
-                    if let Some((number, &index)) = wrong.next() {
-                        errors.report(position + number, self.bounds.error(index));
+                for (line, base) in bases.clone().enumerate() {
+                    let position = position + line * length;
+                    let (indices, places) =
+                        (&indices[line * count..][..count], &mut places[..count]);
+                    if !self.locate(base + column as isize * self.step(), indices, places) {
+                        return errors.report_first(position, &self.bounds, indices);
                     }
-                    return;
+                    each(position, places);
                 }
-                each(position, places);
             }
         }
     }
@@ -101,44 +103,8 @@ impl Lines<'_> {
     /// The places of neighbouring elements, the first of which index 0 puts to `first`; whether all
     /// indices are right.
     fn locate(&self, first: isize, indices: &[i64], places: &mut [isize]) -> bool {
-        let locate = Locate {
-            bounds: &self.bounds,
-            first,
-            step: self.step(),
-            stride: self.strides[self.axis],
-            indices,
-            places,
-        };
-        vectorised(Isa::best(), locate)
-    }
-}
-
-/// Indices to places, as [`Lines::locate`] does.
-struct Locate<'a> {
-    bounds: &'a Bounds,
-    first: isize,
-    step: isize,
-    stride: isize,
-    indices: &'a [i64],
-    places: &'a mut [isize],
-}
-
-impl Kernel for Locate<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        let (first, step, stride) = (self.first, self.step, self.stride);
-        let bounds = self.bounds;
-        // places of wrong indices may overflow: nobody uses them
-        let at = |number: isize, along: isize| (first + number * step).wrapping_add(along);
-        match stride {
-            // vectors have no products of this width
-            1 if step == 0 => bounds.places(self.indices, self.places, |_, along| at(0, along)),
-            _ => bounds.places(self.indices, self.places, |number, along| {
-                at(number, along.wrapping_mul(stride))
-            }),
-        }
+        let steps = (self.step(), self.strides[self.axis]);
+        self.bounds.locate(indices, (first, steps), places)
     }
 }
 
@@ -207,12 +173,15 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     };
     // all indices are checked before anything is written
     let errors = FirstError::default();
-    lines.walk(0, count, &errors, |_, _| {});
+    let grain = (CHECKED / lines.length().max(1)).max(1);
+    parallel::for_each_range(count, grain, |start, end| {
+        lines.walk(start, end, &errors, |_, _| {});
+    });
     errors.into_result()?;
 
     let buffer = writable(call, &call.inputs[0])?;
     let (source, target) = (Place::of(&update)?, Place::new(&buffer, 0, width)?);
-    let row: RowFn = row(combine, output.dtype);
+    let (_, elements) = functions(combine, output.dtype);
     // lines that differ in an axis before the indexed one meet different places
     let apart: usize = if empty {
         0
@@ -225,11 +194,9 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     parallel::for_each_range(apart, grain, |start, end| {
         let (start, end) = (start * together, end * together);
         lines.walk(start, end, &errors, |position, places| {
-            for (position, &place) in (position as isize..).zip(places) {
-                let (to, from) = (target.element(place), source.element(position));
-                // SAFETY: places are checked and lie in the output; positions lie in the update
-                unsafe { row(to, 1, from, 1, 1) };
-            }
+            let (to, from) = (target.element(0), source.element(position as isize));
+            // SAFETY: places are checked and lie in the output; positions lie in the update
+            unsafe { elements(to, from, places, None) };
         });
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])

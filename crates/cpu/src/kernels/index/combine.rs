@@ -1,12 +1,15 @@
 //! How a row of updates meets what is already there.
 
+use crate::simd::{Isa, Kernel, vectorised};
 use half::{bf16, f16};
 use mlx_oxide_ir::{Combine, Dtype};
 use num_complex::{Complex32, Complex64};
 use std::ops::Range;
 
 /// Updates of which those in a range are chosen at a time.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
+/// Bits of a word.
+const BITS: usize = u64::BITS as usize;
 
 /// Lets `count` updates, `source_stride` elements apart, meet the elements at `destination`,
 /// `destination_stride` apart, one after the other.
@@ -16,11 +19,11 @@ const BLOCK: usize = 256;
 pub(super) type RowFn = unsafe fn(*mut u8, isize, *const u8, isize, usize);
 
 /// Lets updates, one behind the other, meet the elements at their offsets from `destination`, in
-/// that order, as far as the offset lies in the range.
+/// that order, as far as the offset lies in the range, if there is one.
 ///
 /// # Safety
 /// There is an update for every offset; elements at offsets in the range are valid and no updates.
-pub(super) type PlacesFn = unsafe fn(*mut u8, *const u8, &[isize], Range<isize>);
+pub(super) type PlacesFn = unsafe fn(*mut u8, *const u8, &[isize], Option<Range<isize>>);
 
 /// The row function of a dtype.
 pub(super) fn row(combine: Combine, dtype: Dtype) -> RowFn {
@@ -82,25 +85,66 @@ unsafe fn at_places<T: Copy, M: Meeting<T>>(
     destination: *mut u8,
     source: *const u8,
     offsets: &[isize],
-    range: Range<isize>,
+    range: Option<Range<isize>>,
 ) {
     let (destination, source) = (destination.cast::<T>(), source.cast::<T>());
-    let mut chosen = [0; BLOCK];
-    for (block, offsets) in offsets.chunks(BLOCK).enumerate() {
-        // without branches, which nobody could foresee
-        let mut count = 0;
-        for (number, offset) in offsets.iter().enumerate() {
-            chosen[count] = number;
-            count += usize::from(range.contains(offset));
+    let meet = |number: usize, offset: isize| {
+        // SAFETY: the caller's promise
+        unsafe {
+            let place = destination.offset(offset);
+            let update = source.add(number).read_unaligned();
+            place.write_unaligned(M::meet(place.read_unaligned(), update));
         }
-        for &number in &chosen[..count] {
-            // SAFETY: the caller's promise
-            unsafe {
-                let place = destination.offset(offsets[number]);
-                let update = source.add(block * BLOCK + number).read_unaligned();
-                place.write_unaligned(M::meet(place.read_unaligned(), update));
+    };
+    let Some(range) = range else {
+        for (number, &offset) in offsets.iter().enumerate() {
+            meet(number, offset);
+        }
+        return;
+    };
+    for (block, offsets) in offsets.chunks(BLOCK).enumerate() {
+        let within = Within {
+            offsets,
+            range: range.clone(),
+        };
+        for (word, mut bits) in vectorised(Isa::best(), within).into_iter().enumerate() {
+            while bits != 0 {
+                let number = word * BITS + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                meet(block * BLOCK + number, offsets[number]);
             }
         }
+    }
+}
+
+/// Which of at most [`BLOCK`] offsets lie in a range, as bits: nobody could foresee branches.
+struct Within<'a> {
+    offsets: &'a [isize],
+    range: Range<isize>,
+}
+
+impl Kernel for Within<'_> {
+    type Output = [u64; BLOCK / BITS];
+
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let start = self.range.start;
+        let span = self.range.end.wrapping_sub(start) as usize;
+        let mut words = [0; BLOCK / BITS];
+        for (word, offsets) in words.iter_mut().zip(self.offsets.chunks(BITS)) {
+            let mut within = [0u8; BITS];
+            for (within, offset) in within.iter_mut().zip(offsets) {
+                *within = u8::from((offset.wrapping_sub(start) as usize) < span);
+            }
+            for (number, bytes) in within.as_chunks::<8>().0.iter().enumerate() {
+                // moves the lowest bit of byte `j` to bit `j` of the highest byte
+                let bits = u64::from_le_bytes(*bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+                *word |= bits << (8 * number);
+            }
+        }
+        words
     }
 }
 
@@ -203,10 +247,13 @@ macro_rules! floats {
             fn plus(self, other: Self) -> Self { $narrow(<$wide>::from(self) + <$wide>::from(other)) }
             fn times(self, other: Self) -> Self { $narrow(<$wide>::from(self) * <$wide>::from(other)) }
             fn greater(self, other: Self) -> Self {
-                if self > other || self.is_nan() { self } else { other }
+                // two choices of values: one of two conditions is a branch
+                let greater = if self > other { self } else { other };
+                if self.is_nan() { self } else { greater }
             }
             fn lesser(self, other: Self) -> Self {
-                if self < other || self.is_nan() { self } else { other }
+                let lesser = if self < other { self } else { other };
+                if self.is_nan() { self } else { lesser }
             }
         }
     )*};
@@ -297,7 +344,7 @@ mod tests {
                     let range = part * span..(part + 1) * span;
                     let (to, from) = (found.as_mut_ptr().cast(), updates.as_ptr().cast());
                     // SAFETY: there are 97 elements, and as many updates as offsets
-                    unsafe { at_places(to, from, &offsets, range) };
+                    unsafe { at_places(to, from, &offsets, Some(range)) };
                 }
                 assert_eq!(found, expected, "{combine:?} in {parts} parts");
             }

@@ -2,7 +2,7 @@
 
 use super::moves::Place;
 use crate::kernels::shared::Shared;
-use crate::simd::strided;
+use crate::simd::{Isa, Kernel, strided, vectorised};
 use mlx_oxide_ir::{Axes, Dtype, Error, Result};
 use mlx_oxide_runtime::{Buffer, Operand, parallel};
 use parking_lot::Mutex;
@@ -119,6 +119,25 @@ impl Bounds {
         wrong >= 0
     }
 
+    /// The places of neighbouring elements of which element `j` is `first + j·step + index·stride`;
+    /// whether all indices name one.
+    pub(super) fn locate(
+        &self,
+        indices: &[i64],
+        (first, (step, stride)): (isize, (isize, isize)),
+        places: &mut [isize],
+    ) -> bool {
+        let locate = Locate {
+            bounds: self,
+            first,
+            step,
+            stride,
+            indices,
+            places,
+        };
+        vectorised(Isa::best(), locate)
+    }
+
     /// The error of an index that names none.
     pub(super) fn error(&self, index: i64) -> Error {
         Error::IndexOutOfBounds {
@@ -126,6 +145,35 @@ impl Bounds {
             index,
             axis: self.axis,
             size: self.size,
+        }
+    }
+}
+
+/// Indices to places, as [`Bounds::locate`] does.
+struct Locate<'a> {
+    bounds: &'a Bounds,
+    first: isize,
+    step: isize,
+    stride: isize,
+    indices: &'a [i64],
+    places: &'a mut [isize],
+}
+
+impl Kernel for Locate<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let (first, step, stride) = (self.first, self.step, self.stride);
+        let bounds = self.bounds;
+        // places of wrong indices may overflow: nobody uses them
+        let at = |number: isize, along: isize| (first + number * step).wrapping_add(along);
+        match stride {
+            // vectors have no products of this width
+            1 if step == 0 => bounds.places(self.indices, self.places, |_, along| at(0, along)),
+            _ => bounds.places(self.indices, self.places, |number, along| {
+                at(number, along.wrapping_mul(stride))
+            }),
         }
     }
 }
@@ -139,6 +187,16 @@ impl FirstError {
         let mut first = self.0.lock();
         if first.as_ref().is_none_or(|(other, _)| position < *other) {
             *first = Some((position, error));
+        }
+    }
+
+    /// Reports the first wrong one of indices, which are at positions from `start` on.
+    #[cold]
+    pub(super) fn report_first(&self, start: usize, bounds: &Bounds, indices: &[i64]) {
+        let mut numbered = indices.iter().enumerate();
+        if let Some((number, &index)) = numbered.find(|(_, index)| bounds.place(**index).is_none())
+        {
+            self.report(start + number, bounds.error(index));
         }
     }
 
@@ -231,19 +289,24 @@ impl<'a> Corners<'a> {
     /// The offsets of the slices `start..start + offsets.len()`; false after a wrong index, which
     /// is reported.
     pub(super) fn read(&self, start: usize, offsets: &mut [isize], errors: &FirstError) -> bool {
-        let mut indices = [0; BLOCK];
+        let (mut indices, mut places) = ([0; BLOCK], [0; BLOCK]);
         for (number, block) in offsets.chunks_mut(BLOCK).enumerate() {
-            block.fill(0);
             let start = start + number * BLOCK;
-            for (positions, bounds, stride) in &self.arrays {
-                let indices = &mut indices[..block.len()];
+            let (indices, places) = (&mut indices[..block.len()], &mut places[..block.len()]);
+            if self.arrays.is_empty() {
+                block.fill(0);
+            }
+            for (axis, (positions, bounds, stride)) in self.arrays.iter().enumerate() {
                 positions.read(start, indices);
-                for (position, (offset, &index)) in block.iter_mut().zip(&*indices).enumerate() {
-                    let Some(place) = bounds.place(index) else {
-                        errors.report(start + position, bounds.error(index));
-                        return false;
-                    };
-                    *offset += place * stride;
+                let target = if axis == 0 { &mut *block } else { &mut *places };
+                if !bounds.locate(indices, (0, (0, *stride)), target) {
+                    errors.report_first(start, bounds, indices);
+                    return false;
+                }
+                if axis > 0 {
+                    for (offset, place) in block.iter_mut().zip(&*places) {
+                        *offset += place;
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use super::moves::{Grid, Place};
 use super::positions::{Corners, FirstError};
 use super::{PIECE, writable};
 use crate::kernels::fused;
+use crate::simd::stream;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Axes, Combine, Result};
 use mlx_oxide_runtime::{Call, Results, Stored, parallel};
@@ -21,7 +22,14 @@ struct Scatter {
     destination: Place,
     /// Elements of a slice.
     size: usize,
+    /// Bytes of an element.
+    width: usize,
 }
+
+/// Slices between the one that is met and the one that is fetched.
+const AHEAD: usize = 4;
+/// The most bytes of a slice that are fetched.
+const FETCHED: usize = 512;
 
 pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<Results> {
     let output = &call.outputs[0];
@@ -49,6 +57,7 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
         source: Place::of(&update)?,
         destination: Place::new(&buffer, 0, width)?,
         size: slice.iter().product(),
+        width,
     };
     // slices that are one element along every indexed axis are the same or apart
     let apart = axes.iter().all(|&axis| slice[axis] == 1);
@@ -61,27 +70,33 @@ pub(super) fn scatter(axes: &Axes, combine: Combine, call: &Call<'_>) -> Result<
     let span = output.size().div_ceil(parts).max(1) as isize;
     parallel::for_each(parts, |part| {
         let first = part as isize * span;
-        let range = if parts > 1 {
-            first..first + span
-        } else {
-            0..isize::MAX
-        };
-        scatter.slices(offsets, range);
+        scatter.slices(offsets, (parts > 1).then_some(first..first + span));
     });
     Ok(smallvec![Stored::contiguous(buffer, output)])
 }
 
 impl Scatter {
-    /// Lets the slices at offsets in a range meet their updates.
-    fn slices(&self, offsets: &[isize], range: Range<isize>) {
+    /// Lets the slices at offsets, in a range if there is one, meet their updates.
+    fn slices(&self, offsets: &[isize], range: Option<Range<isize>>) {
         if self.size == 1 {
             let (to, from) = (self.destination.element(0), self.source.element(0));
             // SAFETY: offsets are checked, and each has an update
             return unsafe { (self.elements)(to, from, offsets, range) };
         }
-        for (number, offset) in offsets.iter().enumerate() {
-            if range.contains(offset) {
-                self.slice(number, *offset);
+        let (count, to, from) = self.grid.row();
+        let bytes = match self.grid.is_row() && (to, from) == (1, 1) {
+            true => (count * self.width).min(FETCHED),
+            false => 0,
+        };
+        let met = |offset: isize| range.as_ref().is_none_or(|range| range.contains(&offset));
+        for (number, &offset) in offsets.iter().enumerate() {
+            let next = number + AHEAD;
+            if let Some(&place) = offsets.get(next).filter(|place| met(**place)) {
+                stream::fetch(self.destination.element(place), bytes);
+                stream::fetch(self.source.element((next * self.size) as isize), bytes);
+            }
+            if met(offset) {
+                self.slice(number, offset);
             }
         }
     }
@@ -89,6 +104,12 @@ impl Scatter {
     fn slice(&self, number: usize, offset: isize) {
         let (count, to, from) = self.grid.row();
         let start = (number * self.size) as isize;
+        if self.grid.is_row() {
+            let target = self.destination.element(offset);
+            let source = self.source.element(start);
+            // SAFETY: the row is the slice, whose corner is checked
+            return unsafe { (self.row)(target, to, source, from, count) };
+        }
         self.grid.walk(0, self.grid.count(), |place, update| {
             let target = self.destination.element(offset + place);
             let source = self.source.element(start + update);

@@ -1,6 +1,6 @@
 //! The loops of a reduction: over the axes that are kept, and over those that are reduced.
 
-use mlx_oxide_ir::layout::{Layout, Strides, contiguous_strides};
+use mlx_oxide_ir::layout::{Layout, Strides};
 use smallvec::SmallVec;
 
 /// A loop over the elements and, where it is kept, over the results.
@@ -29,23 +29,23 @@ pub(super) struct Loops {
 impl Loops {
     /// The loops over an operand of which `axes` are reduced to row-major results.
     pub(super) fn new(layout: &Layout, axes: &[usize]) -> Self {
-        let mut results = layout.shape.clone();
-        for &axis in axes {
-            results[axis] = 1;
-        }
-        let steps = contiguous_strides(&results);
+        let sizes = layout.shape.iter().enumerate();
+        let kept = sizes.clone().filter(|(axis, _)| !axes.contains(axis));
+        let mut results: usize = kept.map(|(_, size)| size).product();
         let (mut start, mut result_start) = (layout.offset as isize, 0);
         let (mut kept, mut reduced) = (SmallVec::new(), SmallVec::new());
-        for (axis, &size) in layout.shape.iter().enumerate() {
+        for (axis, &size) in sizes {
             if size == 1 {
                 continue;
             }
             let is_reduced = axes.contains(&axis);
-            let step = if is_reduced { 0 } else { steps[axis] };
+            if !is_reduced {
+                results = results.checked_div(size).unwrap_or(0);
+            }
             let mut loop_ = Axis {
                 size,
                 stride: layout.strides[axis],
-                step,
+                step: if is_reduced { 0 } else { results as isize },
             };
             if loop_.stride < 0 {
                 // backwards, which the order of results undoes
@@ -89,6 +89,9 @@ impl Loops {
 
 /// Sorted by falling stride, those that stand still outermost; merged where they step evenly.
 fn in_order(mut axes: SmallVec<[Axis; 4]>) -> SmallVec<[Axis; 4]> {
+    if axes.len() == 1 {
+        return axes; // as most reductions have it, tiny ones too
+    }
     axes.sort_by_key(|axis| match axis.stride {
         0 => isize::MIN,
         stride => -stride,

@@ -1,9 +1,11 @@
 //! Scans of rows whose results lie in order.
 //!
 //! One step waits for the one before, so a row is cut into segments that are accumulated side by
-//! side and then joined.
+//! side and then joined; where that is not the same, several rows are. A long row alone is cut into
+//! blocks, each of which a thread accumulates before it waits for what comes before it.
 
 use super::kinds::Running;
+use super::relay::Relay;
 use crate::kernels::fused::Halves;
 use crate::kernels::rows::{EachRow, Rows, TOGETHER};
 use crate::kernels::shared::Shared;
@@ -11,8 +13,9 @@ use crate::simd::{Isa, stream};
 use mlx_oxide_ir::{Result, Scan};
 use mlx_oxide_runtime::Operand;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-/// Segments that are accumulated side by side.
+/// Segments, or rows, that are accumulated side by side.
 const SEGMENTS: usize = 8;
 /// Elements that are accumulated in the cache.
 const CHUNK: usize = 4096;
@@ -20,6 +23,8 @@ const CHUNK: usize = 4096;
 const LONG: usize = 1024;
 /// The least elements of a segment that are worth joining.
 const LEAST: usize = 16;
+/// Chunks of a block: a part of one long row, which stays in the second cache.
+const CHUNKS: usize = 16;
 
 pub(super) fn run<F: Running>(
     op: &Scan,
@@ -38,9 +43,23 @@ pub(super) fn run<F: Running>(
         streamed: length * size_of::<F::Out>() >= LONG && stream::pays(written, written),
         reverse: op.reverse,
         inclusive: op.inclusive,
+        relay: None,
     };
-    let bytes = scanned.room * (size_of::<F::Acc>() + size_of::<F::Out>());
-    rows.vectorised::<F::In>(isa, bytes, &scanned);
+    let block = CHUNKS * CHUNK;
+    if F::JOINS && rows.count < SEGMENTS && length >= 4 * block && rows.is_direct() {
+        for row in 0..rows.count {
+            let scanned = Scanned::<F> {
+                results: Shared(results.wrapping_add(row * length).cast()),
+                room: block,
+                relay: Some(Relay::new(F::default().identity(), length)),
+                ..scanned
+            };
+            let cut = (row, block, op.reverse);
+            rows.pieces::<F::In>(cut, isa, scanned.bytes(), &scanned);
+        }
+        return Ok(());
+    }
+    rows.vectorised::<F::In>(isa, scanned.bytes(), &scanned);
     Ok(())
 }
 
@@ -50,14 +69,18 @@ struct Scanned<F: Running> {
     /// How elements become accumulators and these results, if those are 16-bit floats and these of
     /// single precision.
     halves: Option<Halves>,
-    /// Elements of scratch memory of each kind.
+    /// Accumulators of scratch memory.
     room: usize,
     streamed: bool,
     reverse: bool,
     inclusive: bool,
+    /// What the blocks of a row hand on, if rows are blocks of one.
+    relay: Option<Relay<F::Acc>>,
 }
 
 impl<F: Running> EachRow<F::In> for Scanned<F> {
+    const ABREAST: usize = if F::ABREAST { SEGMENTS } else { 1 };
+
     #[inline(always)]
     fn row(&self, number: usize, row: &[F::In], scratch: *mut u8) {
         self.rows(number, row, row.len(), scratch);
@@ -65,7 +88,11 @@ impl<F: Running> EachRow<F::In> for Scanned<F> {
 
     #[inline(always)]
     fn rows(&self, first: usize, rows: &[F::In], length: usize, scratch: *mut u8) {
-        let from = self.results.pointer().wrapping_add(first * length);
+        let start = match &self.relay {
+            Some(relay) => relay.start(first, (self.room, rows.len()), self.reverse),
+            None => first * length,
+        };
+        let from = self.results.pointer().wrapping_add(start);
         // SAFETY: the output has as many rows of this length, these only this task's
         let output = unsafe { std::slice::from_raw_parts_mut(from, rows.len()) };
         let room = self.room;
@@ -73,17 +100,24 @@ impl<F: Running> EachRow<F::In> for Scanned<F> {
         let tile = values.wrapping_add(room).cast();
         // SAFETY: the scratch memory is that long, aligned, and this task's own; accumulators are
         // at least as aligned as results
-        let tile = unsafe { std::slice::from_raw_parts_mut(tile, room) };
+        let tile = unsafe { std::slice::from_raw_parts_mut(tile, room.min(CHUNK)) };
         // SAFETY: as above
         let values = unsafe { std::slice::from_raw_parts_mut(values, room) };
-        if length < SEGMENTS * LEAST {
+        if length < SEGMENTS * LEAST && self.relay.is_none() {
             return self.short((rows, length), output, values);
         }
         let tile = self.streamed.then_some(tile);
         let mut scratch = Scratch { values, tile };
-        let outputs = output.chunks_mut(length);
-        for (row, output) in rows.chunks(length).zip(outputs) {
-            self.long(row, output, &mut scratch);
+        if F::ABREAST && rows.len() == SEGMENTS * length {
+            self.abreast(rows, output, &mut scratch);
+        } else {
+            let outputs = output.chunks_mut(length);
+            for (row, output) in rows.chunks(length).zip(outputs) {
+                self.long(first, row, output, &mut scratch);
+            }
+        }
+        if scratch.tile.is_some() {
+            stream::settle();
         }
     }
 }
@@ -96,6 +130,11 @@ struct Scratch<'a, F: Running> {
 }
 
 impl<F: Running> Scanned<F> {
+    /// Bytes of a task's memory.
+    fn bytes(&self) -> usize {
+        self.room * size_of::<F::Acc>() + self.room.min(CHUNK) * size_of::<F::Out>()
+    }
+
     /// Rows that are not worth cutting.
     #[inline(always)]
     fn short(
@@ -144,51 +183,122 @@ impl<F: Running> Scanned<F> {
         }
     }
 
+    /// A row, or the block `number` of one.
     #[inline(always)]
-    fn long(&self, row: &[F::In], whole: &mut [MaybeUninit<F::Out>], scratch: &mut Scratch<'_, F>) {
+    fn long(
+        &self,
+        number: usize,
+        row: &[F::In],
+        whole: &mut [MaybeUninit<F::Out>],
+        scratch: &mut Scratch<'_, F>,
+    ) {
         let fold = F::default();
         let length = row.len();
         let mut before = fold.identity();
-        let mut done = 0;
-        while done < length {
-            let count = CHUNK.min(length - done);
-            let start = if self.reverse {
-                length - done - count
-            } else {
-                done
-            };
-            let values = &mut scratch.values[..count];
-            let source = &row[start..start + count];
-            let output = match &mut scratch.tile {
-                Some(tile) => &mut tile[..count],
-                None => &mut whole[start..start + count],
-            };
-            let values = match &self.halves {
-                Some(halves) if !self.reverse => halves.widened(values, source),
-                _ if self.reverse => lifted(fold, values, source.iter().rev()),
-                _ => lifted(fold, values, source.iter()),
-            };
-            let last = accumulate(fold, values, before);
-            match &self.halves {
-                Some(halves) if !self.reverse && self.inclusive => {
-                    halves.narrowed(output, values);
-                }
-                _ if self.reverse => {
-                    store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
-                }
-                _ => store::<F>(output.iter_mut(), values, before, self.inclusive),
+        for done in (0..length).step_by(self.room) {
+            let piece = done..length.min(done + self.room);
+            let chunks = piece.clone().step_by(CHUNK);
+            let chunks = chunks.map(|first| first..piece.end.min(first + CHUNK));
+            for chunk in chunks.clone() {
+                let (source, first) = (&row[self.places(&chunk, length)], chunk.start - done);
+                let values = self.lifted(&mut scratch.values[first..][..chunk.len()], source);
+                apart(fold, values);
             }
-            before = last;
-            done += count;
-            if let Some(tile) = &scratch.tile {
-                let to = whole[start..].as_mut_ptr().cast();
-                let bytes = count * size_of::<F::Out>();
-                // SAFETY: the tile has just been filled; the place has room for as many
-                unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
+            // SAFETY: just written, chunk by chunk
+            let values = unsafe { scratch.values[..piece.len()].assume_init_mut() };
+            if let Some(relay) = &self.relay {
+                let chunks = values.chunks(CHUNK);
+                before = relay.pass(number, |before| {
+                    chunks.fold(before, |before, values| carried(fold, values, before))
+                });
+            }
+            for (chunk, values) in chunks.zip(values.chunks_mut(CHUNK)) {
+                let last = join(fold, values, before);
+                let output = &mut whole[self.places(&chunk, length)];
+                self.stored(values, before, output, &mut scratch.tile);
+                before = last;
             }
         }
-        if scratch.tile.is_some() {
-            stream::settle();
+    }
+
+    /// As many rows as are accumulated side by side.
+    #[inline(always)]
+    fn abreast(
+        &self,
+        rows: &[F::In],
+        whole: &mut [MaybeUninit<F::Out>],
+        scratch: &mut Scratch<'_, F>,
+    ) {
+        let fold = F::default();
+        let (length, most) = (rows.len() / SEGMENTS, self.room / SEGMENTS);
+        let mut totals = [fold.identity(); SEGMENTS];
+        for done in (0..length).step_by(most) {
+            let chunk = done..length.min(done + most);
+            let places = self.places(&chunk, length);
+            let values = &mut scratch.values[..SEGMENTS * chunk.len()];
+            for (values, row) in values.chunks_mut(chunk.len()).zip(rows.chunks(length)) {
+                self.lifted(values, &row[places.clone()]);
+            }
+            // SAFETY: just written, row by row
+            let values = unsafe { values.assume_init_mut() };
+            let before = totals;
+            side_by_side(fold, values, chunk.len(), &mut totals);
+            let rows = values.chunks(chunk.len()).zip(whole.chunks_mut(length));
+            for ((values, output), before) in rows.zip(before) {
+                let output = &mut output[places.clone()];
+                self.stored(values, before, output, &mut scratch.tile);
+            }
+        }
+    }
+
+    /// Where the elements lie that come at some places of the order of accumulating.
+    #[inline(always)]
+    fn places(&self, chunk: &Range<usize>, length: usize) -> Range<usize> {
+        match self.reverse {
+            true => length - chunk.end..length - chunk.start,
+            false => chunk.clone(),
+        }
+    }
+
+    /// The values of elements, in the order of accumulating.
+    #[inline(always)]
+    fn lifted<'v>(
+        &self,
+        values: &'v mut [MaybeUninit<F::Acc>],
+        source: &[F::In],
+    ) -> &'v mut [F::Acc] {
+        let fold = F::default();
+        match &self.halves {
+            Some(halves) if !self.reverse => halves.widened(values, source),
+            _ if self.reverse => lifted(fold, values, source.iter().rev()),
+            _ => lifted(fold, values, source.iter()),
+        }
+    }
+
+    /// Makes the results of accumulated values behind the one `before`.
+    #[inline(always)]
+    fn stored(
+        &self,
+        values: &[F::Acc],
+        before: F::Acc,
+        whole: &mut [MaybeUninit<F::Out>],
+        tile: &mut Option<&mut [MaybeUninit<F::Out>]>,
+    ) {
+        let (to, bytes) = (whole.as_mut_ptr().cast(), size_of_val(whole));
+        let output = match tile {
+            Some(tile) => &mut tile[..values.len()],
+            None => whole,
+        };
+        match &self.halves {
+            Some(halves) if !self.reverse && self.inclusive => halves.narrowed(output, values),
+            _ if self.reverse => {
+                store::<F>(output.iter_mut().rev(), values, before, self.inclusive);
+            }
+            _ => store::<F>(output.iter_mut(), values, before, self.inclusive),
+        }
+        if let Some(tile) = tile {
+            // SAFETY: the tile has just been filled; the place has room for as many
+            unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
         }
     }
 }
@@ -229,17 +339,42 @@ fn store<'o, F: Running<Out: 'o>>(
     }
 }
 
-/// Accumulates values in place behind the one `before`; the last.
+/// Elements of a segment of so many values; 0 if those are not cut.
 #[inline(always)]
-fn accumulate<F: Running>(fold: F, values: &mut [F::Acc], before: F::Acc) -> F::Acc {
-    let segment = values.len() / SEGMENTS;
-    if !F::JOINS || segment < LEAST {
-        return in_turn(fold, values, before);
+fn segment<F: Running>(values: usize) -> usize {
+    match values / SEGMENTS {
+        segment if F::JOINS && segment >= LEAST => segment,
+        _ => 0,
     }
+}
+
+/// Accumulates each segment of values by itself.
+#[inline(always)]
+fn apart<F: Running>(fold: F, values: &mut [F::Acc]) {
+    let segment = segment::<F>(values.len());
+    if segment > 0 {
+        let whole = &mut values[..segment * SEGMENTS];
+        side_by_side(fold, whole, segment, &mut [fold.identity(); SEGMENTS]);
+    }
+}
+
+/// The last of values whose segments are accumulated, joined behind the one `before`.
+#[inline(always)]
+fn carried<F: Running>(fold: F, values: &[F::Acc], before: F::Acc) -> F::Acc {
+    let segment = segment::<F>(values.len());
+    let (whole, rest) = values.split_at(segment * SEGMENTS);
+    let lasts = whole.iter().skip(segment.saturating_sub(1));
+    let lasts = lasts.step_by(segment.max(1)).chain(rest);
+    lasts.fold(before, |total, value| fold.combine(total, *value))
+}
+
+/// Joins values, whose segments are accumulated, behind the one `before`; the last.
+#[inline(always)]
+fn join<F: Running>(fold: F, values: &mut [F::Acc], before: F::Acc) -> F::Acc {
+    let segment = segment::<F>(values.len());
     let (whole, rest) = values.split_at_mut(segment * SEGMENTS);
-    side_by_side(fold, whole, segment);
     let mut total = before;
-    for segment in whole.chunks_exact_mut(segment) {
+    for segment in whole.chunks_exact_mut(segment.max(1)) {
         for value in segment.iter_mut() {
             *value = fold.combine(total, *value);
         }
@@ -258,14 +393,19 @@ fn in_turn<F: Running>(fold: F, values: &mut [F::Acc], before: F::Acc) -> F::Acc
     total
 }
 
-/// Accumulates each segment by itself.
+/// Accumulates each segment by itself, behind its total.
 #[inline(always)]
-fn side_by_side<F: Running>(fold: F, values: &mut [F::Acc], segment: usize) {
+fn side_by_side<F: Running>(
+    fold: F,
+    values: &mut [F::Acc],
+    segment: usize,
+    result: &mut [F::Acc; SEGMENTS],
+) {
     let mut segments = values.chunks_exact_mut(segment);
     let segments: [&mut [F::Acc]; SEGMENTS] =
         std::array::from_fn(|_| segments.next().unwrap_or_default());
     let [a, b, c, d, e, f, g, h] = segments;
-    let mut totals = [fold.identity(); SEGMENTS];
+    let mut totals = *result;
     let first = a.iter_mut().zip(b).zip(c).zip(d);
     let second = e.iter_mut().zip(f).zip(g).zip(h);
     for ((((a, b), c), d), (((e, f), g), h)) in first.zip(second) {
@@ -274,4 +414,5 @@ fn side_by_side<F: Running>(fold: F, values: &mut [F::Acc], segment: usize) {
             *value = *total;
         }
     }
+    *result = totals;
 }

@@ -17,6 +17,8 @@ pub(super) trait Running: Fold + Default + Send + Sync {
     /// Whether segments of a row may be accumulated apart and joined. A product of the second
     /// half alone may overflow where that of all does not.
     const JOINS: bool;
+    /// Whether rows are worth accumulating side by side instead.
+    const ABREAST: bool = false;
 
     /// The element of an accumulated value.
     fn store(value: Self::Acc) -> Self::Out;
@@ -28,6 +30,7 @@ macro_rules! running {
         impl<T: Element> Running for $fold<T> {
             type Out = T;
             const JOINS: bool = $joins;
+            const ABREAST: bool = !$joins;
 
             #[inline(always)]
             fn store(value: Self::Acc) -> T {

@@ -4,6 +4,7 @@
 mod across;
 mod along;
 mod kinds;
+mod relay;
 #[cfg(test)]
 mod tests;
 

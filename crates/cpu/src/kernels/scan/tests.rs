@@ -100,3 +100,43 @@ fn tiles_of_columns_accumulate_apart() {
         assert_eq!(of(&found), one_by_one(scan, &of(&values)));
     }
 }
+
+#[test]
+fn blocks_of_a_long_row_hand_on_what_comes_before_them() {
+    let length = 4 * (16 << 12) + 77;
+    // sums of few whole numbers are exact
+    let values: Vec<f32> = (0..length).map(|i| ((i * 37) % 7) as f32 - 3.0).collect();
+    for kind in [ScanKind::Sum, ScanKind::Max] {
+        for (reverse, inclusive) in [(false, true), (false, false), (true, true), (true, false)] {
+            let scan = Scan {
+                kind,
+                axis: 1,
+                reverse,
+                inclusive,
+            };
+            let found = scanned(scan, &values, [1, length], Isa::best());
+            assert!(found == one_by_one(scan, &values), "{kind:?} {reverse}");
+        }
+    }
+}
+
+#[test]
+fn products_of_rows_side_by_side_are_those_of_each_alone() {
+    for (rows, length) in [(8, 128), (9, 130), (23, 513), (16, 1025)] {
+        let values: Vec<f32> = (0..rows * length)
+            .map(|i| 0.96 + (i % 89) as f32 * 1e-3)
+            .collect();
+        for (reverse, inclusive) in [(false, true), (true, false)] {
+            let scan = Scan {
+                kind: ScanKind::Prod,
+                axis: 1,
+                reverse,
+                inclusive,
+            };
+            let found = scanned(scan, &values, [rows, length], Isa::best());
+            for (row, found) in values.chunks(length).zip(found.chunks(length)) {
+                assert_eq!(found, scanned(scan, row, [1, length], Isa::best()));
+            }
+        }
+    }
+}

@@ -262,19 +262,21 @@ impl Work<'_> {
         let lanes = self.lanes;
         let mut starts = [0; super::lanes::BLOCK];
         lanes.targets(first, count, &mut starts);
-        let lane = |lane: usize| if lane < count { lane } else { 0 };
+        let mut offsets = [0; WIDTH];
+        lanes.offsets.read(first, &mut offsets[..count]);
+        for lane in count..WIDTH {
+            (offsets[lane], starts[lane]) = (offsets[0], starts[0]);
+        }
         let from = Places {
             starts: std::array::from_fn(|place| {
-                let offset = lanes.offsets[first + lane(place)] * source_parts;
-                self.source.at(offset as isize)
+                self.source.at((offsets[place] * source_parts) as isize)
             }),
             count,
             stride: lanes.source_stride * source_parts as isize,
         };
         let to = Places {
             starts: std::array::from_fn(|place| {
-                self.target
-                    .at((starts[lane(place)] * target_parts) as isize)
+                self.target.at((starts[place] * target_parts) as isize)
             }),
             count,
             stride: (lanes.inner * target_parts) as isize,

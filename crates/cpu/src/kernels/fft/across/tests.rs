@@ -1,3 +1,4 @@
+use super::super::lanes::Offsets;
 use super::*;
 
 /// Numbers without a pattern.
@@ -53,7 +54,7 @@ fn check(kind: Kind, length: usize) {
         let input = numbers(count * from.elements * from.parts);
         let offset = |lane: usize| lane / inner * inner * from.elements + lane % inner;
         let lanes = Lanes {
-            offsets: (0..count).map(offset).collect(),
+            offsets: Offsets::Listed((0..count).map(offset).collect()),
             source_stride: inner as isize,
             source_length: from.elements,
             target_length: to.elements,
