@@ -152,6 +152,7 @@ impl Tiled {
     /// As for [`Tiled::run_within`].
     unsafe fn run_part<U: Unit>(&self, op: &'static str, shared: bool) -> Result<()> {
         let tiles = self.tiles();
+        let shared = shared && tiles.work() >= TASK_WORK;
         let (lhs, rhs) = (
             2 * tiles.down * tiles.depth * TILE,
             2 * tiles.across * tiles.depth * TILE,
@@ -263,9 +264,7 @@ impl Tiled {
     /// Pairs of tiles down and across that one task computes: enough tasks for all threads if they
     /// are worth it. How the result is cut changes no sum.
     fn task_pairs(tiles: Tiles, threads: usize) -> (usize, usize) {
-        let pair = 4 * tiles.depth * SIDE * SIDE * TERMS;
-        let worth = tiles.down * tiles.across * pair / TASK_WORK;
-        let wanted = (2 * threads).min(worth);
+        let wanted = (2 * threads).min(tiles.work() / TASK_WORK);
         let (mut tall, mut wide) = TASK_PAIRS;
         (tall, wide) = (tall.min(tiles.down), wide.min(tiles.across));
         while tiles.down.div_ceil(tall) * tiles.across.div_ceil(wide) < wanted && tall * wide > 1 {
@@ -318,6 +317,13 @@ struct Tiles {
     across: usize,
     /// Tiles along the terms.
     depth: usize,
+}
+
+impl Tiles {
+    /// Multiplications of all of them.
+    fn work(self) -> usize {
+        4 * self.down * self.across * self.depth * SIDE * SIDE * TERMS
+    }
 }
 
 /// Operands in tiles: those of one row or column of tiles follow each other.

@@ -248,3 +248,54 @@ fn padding_does_not_spread_what_is_not_finite() {
         }
     }
 }
+
+/// A packed operand between elements that stay as they are.
+fn packed(terms: usize, pack: impl FnOnce(*mut u16)) -> Vec<u16> {
+    let untouched = bf16::NAN.to_bits();
+    let tiles = terms.div_ceil(TERMS) * TILE;
+    let mut memory = vec![[untouched; 2]; tiles / 2 + 1];
+    pack(memory.as_mut_ptr().cast());
+    let mut elements = memory.concat();
+    assert_eq!(elements.split_off(tiles), [untouched; 2]);
+    elements
+}
+
+#[test]
+fn what_does_not_exist_of_a_tile_is_zero() {
+    for (isa, order) in available().flat_map(|isa| ORDERS.map(|order| (isa, order))) {
+        for (count, terms) in [0, 1, 7, 8, 15, 16]
+            .into_iter()
+            .flat_map(|count| EDGES.map(|terms| (count, terms)))
+        {
+            let lhs = Stored::<bf16>::new(count.max(1), terms, order, 1);
+            let rhs = Stored::<bf16>::new(terms, count.max(1), order, 2);
+            // SAFETY: the matrices have what is counted; there is room for all tiles
+            let rows = packed(terms, |to| unsafe {
+                pack::rows(isa, lhs.matrix(), (count, terms), to)
+            });
+            // SAFETY: as above
+            let pairs = packed(terms, |to| unsafe {
+                pack::pairs(isa, rhs.matrix(), (terms, count), to)
+            });
+            for (place, (row, pair)) in rows.into_iter().zip(pairs).enumerate() {
+                let (line, index) = (place / TERMS, place % TERMS);
+                let (row_index, term) = (line % SIDE, line / SIDE * TERMS + index);
+                let expected = match row_index < count && term < terms {
+                    true => lhs.get(row_index, term),
+                    false => 0.0,
+                };
+                assert_eq!(bf16::from_bits(row).to_f32(), expected, "{isa:?} {order:?}");
+                let (column, term) = (index / 2, 2 * line + index % 2);
+                let expected = match column < count && term < terms {
+                    true => rhs.get(term, column),
+                    false => 0.0,
+                };
+                assert_eq!(
+                    bf16::from_bits(pair).to_f32(),
+                    expected,
+                    "{isa:?} {order:?}"
+                );
+            }
+        }
+    }
+}
