@@ -286,6 +286,9 @@ macro_rules! kernels {
     };
 }
 
+#[cfg(test)]
+pub(super) use kernels;
+
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {
     //! Kernels for the vectors of x86-64.

@@ -1,6 +1,8 @@
 //! Products against sums in order. Elements are small integers, so that every order of summing
 //! gives the same bits.
 
+pub(super) mod pairs;
+
 use super::product::multiply_with;
 use super::{Element, Finish, INNER, Matrix, Scalar, Small};
 use crate::simd::Isa;
@@ -8,14 +10,14 @@ use half::{bf16, f16};
 
 /// How a matrix lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Order {
+pub(super) enum Order {
     Rows,
     Columns,
     Spread,
     Reversed,
 }
 
-const ORDERS: [Order; 4] = [Order::Rows, Order::Columns, Order::Spread, Order::Reversed];
+pub(super) const ORDERS: [Order; 4] = [Order::Rows, Order::Columns, Order::Spread, Order::Reversed];
 
 /// How a product is computed.
 #[derive(Clone, Copy, PartialEq)]
@@ -25,15 +27,15 @@ enum Way {
     Small,
 }
 
-struct Stored<T> {
-    memory: Vec<T>,
+pub(super) struct Stored<T> {
+    pub(super) memory: Vec<T>,
     first: usize,
     row_stride: isize,
     column_stride: isize,
 }
 
 impl<T: Element> Stored<T> {
-    fn new(rows: usize, columns: usize, order: Order, seed: usize) -> Self {
+    pub(super) fn new(rows: usize, columns: usize, order: Order, seed: usize) -> Self {
         let (row_stride, column_stride, first, size) = match order {
             Order::Rows => (columns as isize, 1, 0, rows * columns),
             Order::Columns => (1, rows as isize, 0, rows * columns),
@@ -54,7 +56,7 @@ impl<T: Element> Stored<T> {
         }
     }
 
-    fn matrix(&self) -> Matrix<T> {
+    pub(super) fn matrix(&self) -> Matrix<T> {
         Matrix {
             start: self.memory.as_ptr().wrapping_add(self.first),
             row_stride: self.row_stride,
@@ -62,15 +64,19 @@ impl<T: Element> Stored<T> {
         }
     }
 
-    fn get(&self, row: usize, column: usize) -> T::Sum {
+    pub(super) fn place(&self, row: usize, column: usize) -> usize {
         let place = self.first as isize
             + row as isize * self.row_stride
             + column as isize * self.column_stride;
-        self.memory[place as usize].widen()
+        place as usize
+    }
+
+    pub(super) fn get(&self, row: usize, column: usize) -> T::Sum {
+        self.memory[self.place(row, column)].widen()
     }
 }
 
-fn available() -> impl Iterator<Item = Isa> {
+pub(super) fn available() -> impl Iterator<Item = Isa> {
     Isa::ALL.into_iter().filter(|isa| isa.is_available())
 }
 
@@ -237,18 +243,17 @@ fn some_rows_meet_large_operands_by_slices() {
     }
 }
 
-#[test]
-fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
+fn check_not_finite<T: Element<Sum = f32>>() {
     for isa in available() {
         let (rows, inner, columns) = (19, 21, 53);
-        let mut lhs = Stored::<f32>::new(rows, inner, Order::Rows, 1);
-        let mut rhs = Stored::<f32>::new(inner, columns, Order::Rows, 2);
-        lhs.memory.fill(1.0);
-        rhs.memory.fill(1.0);
-        lhs.memory[3 * inner + 4] = f32::NAN;
-        lhs.memory[18 * inner + 20] = f32::INFINITY;
-        rhs.memory[20 * columns + 52] = f32::NEG_INFINITY;
-        let mut output = vec![0.0f32; rows * columns];
+        let mut lhs = Stored::<T>::new(rows, inner, Order::Rows, 1);
+        let mut rhs = Stored::<T>::new(inner, columns, Order::Rows, 2);
+        lhs.memory.fill(T::narrow(1.0));
+        rhs.memory.fill(T::narrow(1.0));
+        lhs.memory[3 * inner + 4] = T::narrow(f32::NAN);
+        lhs.memory[18 * inner + 20] = T::narrow(f32::INFINITY);
+        rhs.memory[20 * columns + 52] = T::narrow(f32::NEG_INFINITY);
+        let mut output = vec![T::narrow(0.0); rows * columns];
         let place = Matrix {
             start: output.as_mut_ptr().cast_const(),
             row_stride: columns as isize,
@@ -269,7 +274,7 @@ fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
             )
         }
         .unwrap();
-        for (index, found) in output.into_iter().enumerate() {
+        for (index, found) in output.into_iter().map(T::widen).enumerate() {
             match (index / columns, index % columns) {
                 (3, _) => assert!(found.is_nan()),
                 (18, 52) => assert_eq!(found, f32::NEG_INFINITY),
@@ -279,4 +284,11 @@ fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
             }
         }
     }
+}
+
+#[test]
+fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
+    check_not_finite::<f32>();
+    check_not_finite::<f16>();
+    check_not_finite::<bf16>();
 }
