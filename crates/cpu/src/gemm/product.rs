@@ -38,9 +38,12 @@ const TASK_COLUMNS: usize = 512;
 const TASK_WORK: usize = 1 << 18;
 /// Elements of a task that packs and is not cut further.
 const PACK_WORK: usize = 1 << 13;
+/// Rows of the right operand that are packed together, each from end to end: panel by panel, rows
+/// far apart would push each other out of the caches.
+const ROWS_TOGETHER: usize = 16;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
-const FEW_PANELS: usize = 4;
+const FEW_PANELS: usize = 16;
 
 /// What happens to the sums: `alpha·sums + beta·addend`.
 #[derive(Clone, Copy)]
@@ -281,7 +284,11 @@ impl<T: Element> Product<T> {
         }
         let terms = self.chunk.min(inner);
         let direct = T::WIDE && self.finish.is_none();
-        let lhs_bytes = usize::from(self.pack_lhs) * rows * terms * size_of::<T::Sum>();
+        let lhs_terms = match self.packs_in_tasks() {
+            true => terms.min(INNER),
+            false => terms,
+        };
+        let lhs_bytes = usize::from(self.pack_lhs) * rows * lhs_terms * size_of::<T::Sum>();
         let rhs_bytes =
             usize::from(self.pack_rhs) * self.column_panels.padded() * terms * size_of::<T::Sum>();
         let sum_bytes = usize::from(!direct) * rows * columns * size_of::<T::Sum>();
@@ -343,42 +350,24 @@ impl<T: Element> Product<T> {
         let wanted = threads.min(packed / PACK_WORK).div_ceil(blocks.max(1));
         let count = rhs_groups.count().max(wanted);
         let rhs_groups = rhs_groups.cut(count);
-        let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
+        let lhs_tasks =
+            usize::from(self.pack_lhs && !self.packs_in_tasks()) * blocks * lhs_groups.count();
         let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
         each(shared, lhs_tasks + rhs_tasks, |task| {
+            let is_lhs = task < lhs_tasks;
+            let index = if is_lhs { task } else { task - lhs_tasks };
+            let (begin, group) = (index % blocks * INNER, index / blocks);
+            let block = first + begin..first + terms.min(begin + INNER);
             // SAFETY: by the caller's promise; each task writes packed panels of its own
             unsafe {
-                if task < lhs_tasks {
-                    let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.lhs.transposed();
-                    let (panels, padded) = (&self.row_panels, self.sizes.0);
-                    let to = workspace.lhs.start.cast_mut();
-                    self.pack(
-                        piece,
-                        first,
-                        terms,
-                        block,
-                        lhs_groups.get(group),
-                        panels,
-                        padded,
-                        to,
-                    );
+                if is_lhs {
+                    let to = workspace.lhs.start.wrapping_add(begin * self.sizes.0);
+                    self.pack_rows(block, lhs_groups.get(group), to.cast_mut());
                 } else {
-                    let task = task - lhs_tasks;
-                    let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.rhs;
-                    let (panels, padded) = (&self.column_panels, self.column_panels.padded());
-                    let to = workspace.rhs.start.cast_mut();
-                    self.pack(
-                        piece,
-                        first,
-                        terms,
-                        block,
-                        rhs_groups.get(group),
-                        panels,
-                        padded,
-                        to,
-                    );
+                    let padded = self.column_panels.padded();
+                    let to = workspace.rhs.start.wrapping_add(begin * padded);
+                    let panels = (&self.column_panels, rhs_groups.get(group));
+                    self.pack(self.rhs, block, panels, to.cast_mut());
                 }
             }
         });
@@ -413,40 +402,64 @@ impl<T: Element> Product<T> {
         (down.cut(count), across)
     }
 
-    /// Packs some panels of one block of a pass's terms; the matrix has one row a term.
+    /// Whether tasks pack the rows that they compute, a block of terms at a time: nobody else reads
+    /// those, and they are still in the caches when they are needed.
+    fn packs_in_tasks(&self) -> bool {
+        self.pack_lhs && Groups::new(&self.column_panels, TASK_COLUMNS).count() == 1
+    }
+
+    /// Packs some panels of the left operand, of one block of terms.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`].
+    unsafe fn pack_rows(
+        &self,
+        block: std::ops::Range<usize>,
+        group: std::ops::Range<usize>,
+        to: *mut T::Sum,
+    ) {
+        // SAFETY: by the caller's promise
+        unsafe { self.pack(self.lhs.transposed(), block, (&self.row_panels, group), to) };
+    }
+
+    /// Packs some panels of one block of terms, which begins at `to`; the matrix has one row a
+    /// term.
     ///
     /// # Safety
     /// As for [`Product::pass`].
     unsafe fn pack(
         &self,
         matrix: Matrix<T>,
-        pass: usize,
-        terms: usize,
-        block: usize,
-        group: std::ops::Range<usize>,
-        panels: &Panels,
-        padded: usize,
+        block: std::ops::Range<usize>,
+        (panels, group): (&Panels, std::ops::Range<usize>),
         to: *mut T::Sum,
     ) {
-        let first = block * INNER;
-        let terms = INNER.min(terms - first);
-        let term = (pass + first) * self.each;
-        for panel in group {
-            let panel = panels.get(panel);
-            let piece = Piece {
-                source: matrix.at(term, panel.first),
-                terms: (terms * self.each).min(self.sizes.1 - term),
-                size: panel.size,
-                padded: panels.width(&panel),
-            };
-            let to = to.wrapping_add(first * padded + panel.first * terms);
-            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
-            unsafe {
-                match self.each {
-                    1 => pack::pack(self.isa, &piece, to),
-                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
-                }
-            };
+        let line = panels.width(&panels.get(group.start)) * size_of::<T>();
+        let together = match T::WIDE && matrix.column_stride == 1 && pack::is_line(line) {
+            true => ROWS_TOGETHER,
+            false => block.len(),
+        };
+        for row in block.clone().step_by(together.max(1)) {
+            for panel in group.clone() {
+                let panel = panels.get(panel);
+                let width = panels.width(&panel);
+                let (term, rows) = (row * self.each, together.min(block.end - row));
+                let piece = Piece {
+                    source: matrix.at(term, panel.first),
+                    terms: (rows * self.each).min(self.sizes.1 - term),
+                    size: panel.size,
+                    padded: width,
+                };
+                let place = panel.first * block.len() + (row - block.start) * width;
+                let to = to.wrapping_add(place);
+                // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+                unsafe {
+                    match self.each {
+                        1 => pack::pack(self.isa, &piece, to),
+                        _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                    }
+                };
+            }
         }
     }
 
@@ -465,6 +478,7 @@ impl<T: Element> Product<T> {
         let padded = self.column_panels.padded();
         // a division takes as long as a few terms
         let strips: SmallVec<[Strip<T::Sum>; 32]> = rows
+            .clone()
             .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
             .collect();
         let lhs_row = match self.pack_lhs {
@@ -474,6 +488,17 @@ impl<T: Element> Product<T> {
         let sums = workspace.sums;
         for begin in (0..terms.max(1)).step_by(INNER) {
             let inner = INNER.min(terms - begin);
+            let before = match self.packs_in_tasks() {
+                // rows of a task have their place, however few terms its block has
+                true => strips[0].first * (INNER.min(terms) - inner),
+                false => begin * self.sizes.0,
+            };
+            let packed_lhs = workspace.lhs.start.wrapping_add(before);
+            if self.packs_in_tasks() && inner > 0 {
+                let block = first + begin..first + begin + inner;
+                // SAFETY: by the caller's promise; no other task has these rows
+                unsafe { self.pack_rows(block, rows.clone(), packed_lhs.cast_mut()) };
+            }
             for column in columns.clone() {
                 let panel = self.column_panels.get(column);
                 let width = self.column_panels.width(&panel);
@@ -493,9 +518,8 @@ impl<T: Element> Product<T> {
                 for (turn, strip) in strips.iter().enumerate() {
                     // packed panels follow one another: the next comes while this one is used
                     prefetch_bytes(next.wrapping_add(turn * share), share);
-                    let packed = begin * self.sizes.0 + strip.first * inner;
                     let lhs = match self.pack_lhs {
-                        true => workspace.lhs.start.wrapping_add(packed),
+                        true => packed_lhs.wrapping_add(strip.first * inner),
                         false => workspace.lhs.place(strip.first, first + begin),
                     };
                     // SAFETY: by the caller's promise; panels lie inside the matrices

@@ -238,6 +238,19 @@ fn some_rows_meet_large_operands_by_slices() {
 }
 
 #[test]
+fn tasks_pack_rows_of_their_own() {
+    for isa in available() {
+        for lhs in ORDERS {
+            check::<f32>(isa, (300, 300, 301), (lhs, Order::Rows), None);
+            check::<f64>(isa, (270, 530, 150), (lhs, Order::Columns), None);
+        }
+        let finish = Some((3.0, 2.0));
+        check::<f32>(isa, (290, 100, 400), (Order::Columns, Order::Rows), finish);
+        check::<f16>(isa, (290, 270, 70), (Order::Rows, Order::Rows), finish);
+    }
+}
+
+#[test]
 fn not_a_number_and_infinity_stay_in_their_rows_and_columns() {
     for isa in available() {
         let (rows, inner, columns) = (19, 21, 53);
