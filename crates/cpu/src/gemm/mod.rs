@@ -2,9 +2,11 @@
 //! kernels keep a tile of the result in registers.
 //!
 //! Each element of a result is summed over blocks of [`INNER`] terms, in order, by fused
-//! multiply-adds. Sizes alone decide how; so results do not depend on the number of threads.
+//! multiply-adds; long inner axes are summed in parts of several blocks first. Sizes alone decide
+//! how; so results do not depend on the number of threads.
 
 pub(crate) mod compiled;
+mod deep;
 pub(crate) mod dots;
 pub(crate) mod element;
 pub(crate) mod kernel;
@@ -13,7 +15,7 @@ pub(crate) mod matrix;
 mod narrow;
 pub(crate) mod pack;
 mod panels;
-mod product;
+pub(crate) mod product;
 mod sliced;
 mod small;
 #[cfg(test)]

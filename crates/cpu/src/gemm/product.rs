@@ -2,6 +2,7 @@
 
 use super::INNER;
 use super::compiled::compiled;
+use super::deep;
 use super::element::Element;
 use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
@@ -154,9 +155,12 @@ pub(super) unsafe fn multiply_with<T: Element>(
     let product = Product::new(isa, sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
     unsafe {
-        match sliced::suits::<T>(sizes) {
-            true => sliced::run(&product, op, shared),
-            false => product.run(op, shared),
+        if deep::suits(sizes) {
+            deep::run(&product, op, shared)
+        } else if sliced::suits::<T>(sizes) {
+            sliced::run(&product, op, shared)
+        } else {
+            product.run(op, shared)
         }
     }
 }
@@ -179,6 +183,8 @@ pub(super) struct Product<T: Element> {
     rhs: Matrix<T>,
     output: Matrix<T>,
     finish: Option<Finish<T>>,
+    /// Where sums are left as they are, if they are not those of the result.
+    sums: Option<Matrix<T::Sum>>,
     row_panels: Panels,
     column_panels: Panels,
     pack_lhs: bool,
@@ -236,6 +242,7 @@ impl<T: Element> Product<T> {
             rhs,
             output,
             finish,
+            sums: None,
             row_panels,
             column_panels,
             pack_lhs,
@@ -264,9 +271,59 @@ impl<T: Element> Product<T> {
         }
     }
 
-    /// Columns of the result.
-    pub(super) fn columns(&self) -> usize {
-        self.sizes.2
+    /// The product of some terms, of which each block stays in the second cache. Their sums are left
+    /// at a place.
+    pub(super) fn part(&self, terms: std::ops::Range<usize>, sums: Matrix<T::Sum>) -> Self {
+        let (rows, _, columns) = self.sizes;
+        let part = Product::new(
+            self.isa,
+            (rows, terms.len(), columns),
+            self.lhs.at(0, terms.start),
+            self.rhs.at(terms.start, 0),
+            self.output,
+            None,
+        );
+        Product {
+            sums: Some(sums),
+            pack_lhs: !T::WIDE || self.lhs.column_stride != 1,
+            // as one panel it is packed already
+            pack_rhs: part.pack_rhs || self.column_panels.count() > 1,
+            chunk: INNER,
+            ..part
+        }
+    }
+
+    /// Rows, terms and columns.
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        self.sizes
+    }
+
+    /// Writes a row of the result from sums of several parts, which lie at a distance.
+    ///
+    /// # Safety
+    /// As for [`multiply`]; all parts have the row, and nobody else uses it.
+    pub(super) unsafe fn finish_row(
+        &self,
+        sums: *mut T::Sum,
+        (parts, distance): (usize, usize),
+        row: usize,
+    ) {
+        let columns = self.sizes.2;
+        let total = self.direct().map_or(sums, |to| to.place(row, 0).cast_mut());
+        // SAFETY: by the caller's promise
+        unsafe { deep::add_parts(self.isa, sums, columns, parts, distance, total) };
+        if self.direct().is_none() {
+            let finish = self.finish.as_ref().map(|finish| finish.at(row, 0));
+            let to = self.output.place(row, 0).cast_mut();
+            // SAFETY: by the caller's promise
+            unsafe { write_row(self.isa, total, columns, finish, to) };
+        }
+    }
+
+    /// Where sums are written as they are, if anywhere.
+    fn direct(&self) -> Option<Matrix<T::Sum>> {
+        let is_result = T::WIDE && self.finish.is_none();
+        self.sums.or_else(|| is_result.then(|| self.output.sums()))
     }
 
     /// Rows of packed operands, one for each group of terms that an element holds.
@@ -283,7 +340,7 @@ impl<T: Element> Product<T> {
             return Ok(());
         }
         let terms = self.chunk.min(inner);
-        let direct = T::WIDE && self.finish.is_none();
+        let direct = self.direct();
         let lhs_terms = match self.packs_in_tasks() {
             true => terms.min(INNER),
             false => terms,
@@ -291,7 +348,7 @@ impl<T: Element> Product<T> {
         let lhs_bytes = usize::from(self.pack_lhs) * rows * lhs_terms * size_of::<T::Sum>();
         let rhs_bytes =
             usize::from(self.pack_rhs) * self.column_panels.padded() * terms * size_of::<T::Sum>();
-        let sum_bytes = usize::from(!direct) * rows * columns * size_of::<T::Sum>();
+        let sum_bytes = usize::from(direct.is_none()) * rows * columns * size_of::<T::Sum>();
         // sizes are whole cache lines, so that parts begin on one
         let (lhs_bytes, rhs_bytes) = (
             lhs_bytes.next_multiple_of(64),
@@ -316,14 +373,11 @@ impl<T: Element> Product<T> {
         let workspace = Workspace {
             lhs: part(self.lhs, self.pack_lhs.then_some(0)),
             rhs: part(self.rhs, self.pack_rhs.then_some(lhs_bytes)),
-            sums: match direct {
-                true => part(self.output, None),
-                false => Matrix {
-                    start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
-                    row_stride: columns as isize,
-                    column_stride: 1,
-                },
-            },
+            sums: direct.unwrap_or(Matrix {
+                start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
+                row_stride: columns as isize,
+                column_stride: 1,
+            }),
         };
         let mut first = 0;
         loop {
@@ -551,7 +605,7 @@ impl<T: Element> Product<T> {
         rows: std::ops::Range<usize>,
         columns: std::ops::Range<usize>,
     ) {
-        if T::WIDE && self.finish.is_none() {
+        if self.direct().is_some() {
             return;
         }
         let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));
