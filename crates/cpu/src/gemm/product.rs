@@ -312,7 +312,7 @@ impl<T: Element> Product<T> {
         let total = self.direct().map_or(sums, |to| to.place(row, 0).cast_mut());
         // SAFETY: by the caller's promise
         unsafe { deep::add_parts(self.isa, sums, columns, parts, distance, total) };
-        if self.direct().is_none() {
+        if !T::WIDE || self.finish.is_some() {
             let finish = self.finish.as_ref().map(|finish| finish.at(row, 0));
             let to = self.output.place(row, 0).cast_mut();
             // SAFETY: by the caller's promise
@@ -320,10 +320,10 @@ impl<T: Element> Product<T> {
         }
     }
 
-    /// Where sums are written as they are, if anywhere.
+    /// Where sums are written without memory of their own: where they are left, or in the result,
+    /// which has room for them even if they are finished after.
     fn direct(&self) -> Option<Matrix<T::Sum>> {
-        let is_result = T::WIDE && self.finish.is_none();
-        self.sums.or_else(|| is_result.then(|| self.output.sums()))
+        self.sums.or_else(|| T::WIDE.then(|| self.output.sums()))
     }
 
     /// Rows of packed operands, one for each group of terms that an element holds.
@@ -605,7 +605,7 @@ impl<T: Element> Product<T> {
         rows: std::ops::Range<usize>,
         columns: std::ops::Range<usize>,
     ) {
-        if self.direct().is_some() {
+        if self.sums.is_some() || (T::WIDE && self.finish.is_none()) {
             return;
         }
         let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));
@@ -673,6 +673,14 @@ unsafe fn write_elements<T: Element>(
     unsafe {
         match finish {
             None => T::narrow_row(own, sums, to, count),
+            // as one place, which needs no test of whether the two overlap
+            Some(finish) if T::WIDE && sums.cast::<T>() == to.cast_const() => {
+                for column in 0..count {
+                    let sum = to.add(column).read().widen();
+                    let sum = finish.apply(sum, 0, column);
+                    to.add(column).write(T::narrow(sum));
+                }
+            }
             Some(finish) => {
                 for column in 0..count {
                     let sum = finish.apply(sums.add(column).read(), 0, column);
