@@ -9,6 +9,7 @@ pub(crate) mod compiled;
 mod deep;
 pub(crate) mod dots;
 pub(crate) mod element;
+mod finish;
 pub(crate) mod kernel;
 pub(crate) mod matrix;
 #[cfg(target_arch = "x86_64")]
@@ -26,9 +27,10 @@ mod tile;
 pub(crate) mod vector;
 
 pub(crate) use element::{Element, Scalar};
+pub(crate) use finish::Finish;
 pub(crate) use matrix::Matrix;
 pub(crate) use panels::Panels;
-pub(crate) use product::{Finish, multiply, multiply_alone};
+pub(crate) use product::{multiply, multiply_alone};
 pub(crate) use small::Small;
 
 /// Terms that a kernel sums before it adds to the result.

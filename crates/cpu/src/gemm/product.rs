@@ -1,13 +1,13 @@
 //! One product: packing, then tiles of the result, each by whoever is free.
 
 use super::INNER;
-use super::compiled::compiled;
 use super::deep;
 use super::element::Element;
+use super::finish::{Finish, write_row};
 use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
-use super::panels::Panels;
+use super::panels::{Groups, Panels};
 use super::sliced;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
@@ -45,47 +45,6 @@ const ROWS_TOGETHER: usize = 16;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
 const FEW_PANELS: usize = 16;
-
-/// What happens to the sums: `alpha·sums + beta·addend`.
-#[derive(Clone, Copy)]
-pub(crate) struct Finish<T: Element> {
-    /// Factor of the sums.
-    pub(crate) alpha: T::Sum,
-    /// Factor of the addend.
-    pub(crate) beta: T::Sum,
-    /// Absent where its factor is zero.
-    pub(crate) addend: Option<Matrix<T>>,
-}
-
-impl<T: Element> Finish<T> {
-    /// For the sums that begin at a row and column.
-    pub(super) fn at(&self, row: usize, column: usize) -> Self {
-        Finish {
-            addend: self.addend.map(|addend| addend.at(row, column)),
-            ..*self
-        }
-    }
-
-    /// The finished sum of a place. A factor of zero drops its term, whatever the term holds.
-    ///
-    /// # Safety
-    /// The addend has the place.
-    #[inline(always)]
-    pub(super) unsafe fn apply(&self, sum: T::Sum, row: usize, column: usize) -> T::Sum {
-        let product = match self.alpha == T::Sum::default() {
-            true => T::Sum::default(),
-            false => sum * self.alpha,
-        };
-        match self.addend {
-            None => product,
-            Some(addend) => {
-                // SAFETY: by the caller's promise
-                let addend = unsafe { addend.place(row, column).read() };
-                product + addend.widen() * self.beta
-            }
-        }
-    }
-}
 
 /// `output ← lhs × rhs` of `(rows, inner, columns)`, then `finish`, on all threads. The columns
 /// of the output lie side by side.
@@ -629,98 +588,5 @@ impl<T: Element> Product<T> {
                 )
             };
         }
-    }
-}
-
-/// Writes finished sums of one row.
-///
-/// # Safety
-/// Sums, addend and output have `count` elements; this machine has the instruction set.
-pub(super) unsafe fn write_row<T: Element>(
-    isa: Isa,
-    sums: *const T::Sum,
-    count: usize,
-    finish: Option<Finish<T>>,
-    to: *mut T,
-) {
-    // SAFETY: the caller's promise is the same
-    unsafe { write_compiled(isa, isa, sums, count, finish, to) };
-}
-
-compiled! {
-    /// # Safety
-    /// As for [`write_row`], of the instruction set `own`.
-    fn write_compiled<T: Element>(
-        own: Isa,
-        sums: *const T::Sum,
-        count: usize,
-        finish: Option<Finish<T>>,
-        to: *mut T,
-    ) by write_elements
-}
-
-/// # Safety
-/// As for [`write_row`].
-#[inline(always)]
-unsafe fn write_elements<T: Element>(
-    own: Isa,
-    sums: *const T::Sum,
-    count: usize,
-    finish: Option<Finish<T>>,
-    to: *mut T,
-) {
-    // SAFETY: by the caller's promise
-    unsafe {
-        match finish {
-            None => T::narrow_row(own, sums, to, count),
-            // as one place, which needs no test of whether the two overlap
-            Some(finish) if T::WIDE && sums.cast::<T>() == to.cast_const() => {
-                for column in 0..count {
-                    let sum = to.add(column).read().widen();
-                    let sum = finish.apply(sum, 0, column);
-                    to.add(column).write(T::narrow(sum));
-                }
-            }
-            Some(finish) => {
-                for column in 0..count {
-                    let sum = finish.apply(sums.add(column).read(), 0, column);
-                    to.add(column).write(T::narrow(sum));
-                }
-            }
-        }
-    }
-}
-
-/// Panels in nearly equal groups.
-struct Groups {
-    panels: usize,
-    count: usize,
-}
-
-impl Groups {
-    /// Groups of at most a number of elements, or of one panel.
-    fn new(panels: &Panels, elements: usize) -> Self {
-        let widest = panels.padded().div_ceil(panels.count()).max(1);
-        let most = (elements / widest).max(1);
-        Groups {
-            panels: panels.count(),
-            count: panels.count().div_ceil(most),
-        }
-    }
-
-    /// As many groups, at most one for each panel.
-    fn cut(self, count: usize) -> Self {
-        Groups {
-            count: count.min(self.panels),
-            ..self
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.count
-    }
-
-    fn get(&self, index: usize) -> std::ops::Range<usize> {
-        index * self.panels / self.count..(index + 1) * self.panels / self.count
     }
 }

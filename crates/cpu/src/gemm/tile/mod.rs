@@ -5,8 +5,9 @@ mod unit;
 
 use super::compiled::compiled;
 use super::element::{Element, Scalar};
+use super::finish::{Finish, write_row};
 use super::matrix::Matrix;
-use super::product::{Finish, each, write_row};
+use super::product::each;
 use crate::simd::Isa;
 use half::bf16;
 use mlx_oxide_ir::Result;
