@@ -2,18 +2,21 @@
 //! kernels keep a tile of the result in registers.
 //!
 //! Each element of a result is summed over blocks of [`INNER`] terms, in order, by fused
-//! multiply-adds. Sizes alone decide how; so results do not depend on the number of threads.
+//! multiply-adds; long inner axes are summed in parts of several blocks first. Sizes alone decide
+//! how; so results do not depend on the number of threads.
 
 pub(crate) mod compiled;
+mod deep;
 pub(crate) mod dots;
 pub(crate) mod element;
+mod finish;
 pub(crate) mod kernel;
 pub(crate) mod matrix;
 #[cfg(target_arch = "x86_64")]
 mod narrow;
 pub(crate) mod pack;
 mod panels;
-mod product;
+pub(crate) mod product;
 mod sliced;
 mod small;
 #[cfg(test)]
@@ -24,9 +27,10 @@ mod tile;
 pub(crate) mod vector;
 
 pub(crate) use element::{Element, Scalar};
+pub(crate) use finish::Finish;
 pub(crate) use matrix::Matrix;
 pub(crate) use panels::Panels;
-pub(crate) use product::{Finish, multiply, multiply_alone};
+pub(crate) use product::{multiply, multiply_alone};
 pub(crate) use small::Small;
 
 /// Terms that a kernel sums before it adds to the result.

@@ -59,6 +59,16 @@ pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Su
         // SAFETY: the caller's promise is the same; elements of four bytes are `f32`
         return unsafe { narrow::turn(source, (piece.terms, piece.size), to.cast()) };
     }
+    let width = piece.size * size_of::<T>();
+    if T::WIDE && column == 1 && piece.size == piece.padded && is_line(width) {
+        let rows = Lines {
+            start: piece.source.start.cast(),
+            step: row * size_of::<T>() as isize,
+            count: piece.terms,
+        };
+        // SAFETY: the caller's promise is the same
+        return unsafe { copy_lines(isa, &rows, width, to.cast()) };
+    }
     // SAFETY: the caller's promise is the same
     unsafe {
         if T::WIDE && row == 1 && column != 1 && piece.size >= EDGE {
@@ -77,6 +87,58 @@ pub(crate) unsafe fn pack<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Su
 fn has_squares<T>(isa: Isa, piece: &Piece<T>) -> bool {
     let is_narrow = cfg!(target_arch = "x86_64") && isa != Isa::Baseline;
     piece.size >= EDGE || is_narrow && piece.size > 1 && piece.size == piece.padded
+}
+
+/// Bytes at equal distances.
+struct Lines {
+    start: *const u8,
+    /// Bytes from one line to the next.
+    step: isize,
+    count: usize,
+}
+
+/// Whether lines of so many bytes, those of one to three registers, are copied by [`copy_lines`].
+pub(super) fn is_line(bytes: usize) -> bool {
+    matches!(bytes, 32 | 64 | 128 | 192)
+}
+
+compiled! {
+    /// Copies lines of so many bytes, as [`is_line`] finds them, without gaps.
+    ///
+    /// # Safety
+    /// All lines can be read and written; this machine has the instruction set.
+    fn copy_lines(lines: &Lines, bytes: usize, to: *mut u8) by copy_each_line
+}
+
+/// # Safety
+/// As for [`copy_lines`].
+#[inline(always)]
+unsafe fn copy_each_line(lines: &Lines, bytes: usize, to: *mut u8) {
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        match bytes {
+            32 => copy_lines_of::<32>(lines, to),
+            64 => copy_lines_of::<64>(lines, to),
+            128 => copy_lines_of::<128>(lines, to),
+            _ => copy_lines_of::<192>(lines, to),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`copy_lines`].
+#[inline(always)]
+unsafe fn copy_lines_of<const BYTES: usize>(lines: &Lines, to: *mut u8) {
+    let mut from = lines.start;
+    for index in 0..lines.count {
+        prefetch(from.wrapping_add(AHEAD));
+        // SAFETY: by the caller's promise
+        unsafe {
+            let line = from.cast::<[u8; BYTES]>().read();
+            to.add(index * BYTES).cast::<[u8; BYTES]>().write(line);
+        }
+        from = from.wrapping_offset(lines.step);
+    }
 }
 
 compiled! {

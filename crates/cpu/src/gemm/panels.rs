@@ -72,6 +72,40 @@ impl Panels {
     }
 }
 
+/// Panels in nearly equal groups.
+pub(super) struct Groups {
+    panels: usize,
+    count: usize,
+}
+
+impl Groups {
+    /// Groups of at most a number of elements, or of one panel.
+    pub(super) fn new(panels: &Panels, elements: usize) -> Self {
+        let widest = panels.padded().div_ceil(panels.count()).max(1);
+        let most = (elements / widest).max(1);
+        Groups {
+            panels: panels.count(),
+            count: panels.count().div_ceil(most),
+        }
+    }
+
+    /// As many groups, at most one for each panel.
+    pub(super) fn cut(self, count: usize) -> Self {
+        Groups {
+            count: count.min(self.panels),
+            ..self
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn get(&self, index: usize) -> std::ops::Range<usize> {
+        index * self.panels / self.count..(index + 1) * self.panels / self.count
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Panels;

@@ -1,12 +1,13 @@
 //! One product: packing, then tiles of the result, each by whoever is free.
 
 use super::INNER;
-use super::compiled::compiled;
+use super::deep;
 use super::element::Element;
+use super::finish::{Finish, write_row};
 use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
-use super::panels::Panels;
+use super::panels::{Groups, Panels};
 use super::sliced;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
@@ -38,50 +39,12 @@ const TASK_COLUMNS: usize = 512;
 const TASK_WORK: usize = 1 << 18;
 /// Elements of a task that packs and is not cut further.
 const PACK_WORK: usize = 1 << 13;
+/// Rows of the right operand that are packed together, each from end to end: panel by panel, rows
+/// far apart would push each other out of the caches.
+const ROWS_TOGETHER: usize = 16;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
-const FEW_PANELS: usize = 4;
-
-/// What happens to the sums: `alpha·sums + beta·addend`.
-#[derive(Clone, Copy)]
-pub(crate) struct Finish<T: Element> {
-    /// Factor of the sums.
-    pub(crate) alpha: T::Sum,
-    /// Factor of the addend.
-    pub(crate) beta: T::Sum,
-    /// Absent where its factor is zero.
-    pub(crate) addend: Option<Matrix<T>>,
-}
-
-impl<T: Element> Finish<T> {
-    /// For the sums that begin at a row and column.
-    pub(super) fn at(&self, row: usize, column: usize) -> Self {
-        Finish {
-            addend: self.addend.map(|addend| addend.at(row, column)),
-            ..*self
-        }
-    }
-
-    /// The finished sum of a place. A factor of zero drops its term, whatever the term holds.
-    ///
-    /// # Safety
-    /// The addend has the place.
-    #[inline(always)]
-    pub(super) unsafe fn apply(&self, sum: T::Sum, row: usize, column: usize) -> T::Sum {
-        let product = match self.alpha == T::Sum::default() {
-            true => T::Sum::default(),
-            false => sum * self.alpha,
-        };
-        match self.addend {
-            None => product,
-            Some(addend) => {
-                // SAFETY: by the caller's promise
-                let addend = unsafe { addend.place(row, column).read() };
-                product + addend.widen() * self.beta
-            }
-        }
-    }
-}
+const FEW_PANELS: usize = 16;
 
 /// `output ← lhs × rhs` of `(rows, inner, columns)`, then `finish`, on all threads. The columns
 /// of the output lie side by side.
@@ -151,9 +114,12 @@ pub(super) unsafe fn multiply_with<T: Element>(
     let product = Product::new(isa, sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
     unsafe {
-        match sliced::suits::<T>(sizes) {
-            true => sliced::run(&product, op, shared),
-            false => product.run(op, shared),
+        if deep::suits(sizes) {
+            deep::run(&product, op, shared)
+        } else if sliced::suits::<T>(sizes) {
+            sliced::run(&product, op, shared)
+        } else {
+            product.run(op, shared)
         }
     }
 }
@@ -176,6 +142,8 @@ pub(super) struct Product<T: Element> {
     rhs: Matrix<T>,
     output: Matrix<T>,
     finish: Option<Finish<T>>,
+    /// Where sums are left as they are, if they are not those of the result.
+    sums: Option<Matrix<T::Sum>>,
     row_panels: Panels,
     column_panels: Panels,
     pack_lhs: bool,
@@ -233,6 +201,7 @@ impl<T: Element> Product<T> {
             rhs,
             output,
             finish,
+            sums: None,
             row_panels,
             column_panels,
             pack_lhs,
@@ -261,9 +230,59 @@ impl<T: Element> Product<T> {
         }
     }
 
-    /// Columns of the result.
-    pub(super) fn columns(&self) -> usize {
-        self.sizes.2
+    /// The product of some terms, of which each block stays in the second cache. Their sums are left
+    /// at a place.
+    pub(super) fn part(&self, terms: std::ops::Range<usize>, sums: Matrix<T::Sum>) -> Self {
+        let (rows, _, columns) = self.sizes;
+        let part = Product::new(
+            self.isa,
+            (rows, terms.len(), columns),
+            self.lhs.at(0, terms.start),
+            self.rhs.at(terms.start, 0),
+            self.output,
+            None,
+        );
+        Product {
+            sums: Some(sums),
+            pack_lhs: !T::WIDE || self.lhs.column_stride != 1,
+            // as one panel it is packed already
+            pack_rhs: part.pack_rhs || self.column_panels.count() > 1,
+            chunk: INNER,
+            ..part
+        }
+    }
+
+    /// Rows, terms and columns.
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        self.sizes
+    }
+
+    /// Writes a row of the result from sums of several parts, which lie at a distance.
+    ///
+    /// # Safety
+    /// As for [`multiply`]; all parts have the row, and nobody else uses it.
+    pub(super) unsafe fn finish_row(
+        &self,
+        sums: *mut T::Sum,
+        (parts, distance): (usize, usize),
+        row: usize,
+    ) {
+        let columns = self.sizes.2;
+        let total = self.direct().map_or(sums, |to| to.place(row, 0).cast_mut());
+        // SAFETY: by the caller's promise
+        unsafe { deep::add_parts(self.isa, sums, columns, parts, distance, total) };
+        if !T::WIDE || self.finish.is_some() {
+            let finish = self.finish.as_ref().map(|finish| finish.at(row, 0));
+            let to = self.output.place(row, 0).cast_mut();
+            // SAFETY: by the caller's promise
+            unsafe { write_row(self.isa, total, columns, finish, to) };
+        }
+    }
+
+    /// Where sums are written without memory of their own: where they are left, or in the result,
+    /// which has room for them even if they are finished after.
+    fn direct(&self) -> Option<Matrix<T::Sum>> {
+        self.sums.or_else(|| T::WIDE.then(|| self.output.sums()))
     }
 
     /// Rows of packed operands, one for each group of terms that an element holds.
@@ -280,11 +299,15 @@ impl<T: Element> Product<T> {
             return Ok(());
         }
         let terms = self.chunk.min(inner);
-        let direct = T::WIDE && self.finish.is_none();
-        let lhs_bytes = usize::from(self.pack_lhs) * rows * terms * size_of::<T::Sum>();
+        let direct = self.direct();
+        let lhs_terms = match self.packs_in_tasks() {
+            true => terms.min(INNER),
+            false => terms,
+        };
+        let lhs_bytes = usize::from(self.pack_lhs) * rows * lhs_terms * size_of::<T::Sum>();
         let rhs_bytes =
             usize::from(self.pack_rhs) * self.column_panels.padded() * terms * size_of::<T::Sum>();
-        let sum_bytes = usize::from(!direct) * rows * columns * size_of::<T::Sum>();
+        let sum_bytes = usize::from(direct.is_none()) * rows * columns * size_of::<T::Sum>();
         // sizes are whole cache lines, so that parts begin on one
         let (lhs_bytes, rhs_bytes) = (
             lhs_bytes.next_multiple_of(64),
@@ -309,14 +332,11 @@ impl<T: Element> Product<T> {
         let workspace = Workspace {
             lhs: part(self.lhs, self.pack_lhs.then_some(0)),
             rhs: part(self.rhs, self.pack_rhs.then_some(lhs_bytes)),
-            sums: match direct {
-                true => part(self.output, None),
-                false => Matrix {
-                    start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
-                    row_stride: columns as isize,
-                    column_stride: 1,
-                },
-            },
+            sums: direct.unwrap_or(Matrix {
+                start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
+                row_stride: columns as isize,
+                column_stride: 1,
+            }),
         };
         let mut first = 0;
         loop {
@@ -343,42 +363,24 @@ impl<T: Element> Product<T> {
         let wanted = threads.min(packed / PACK_WORK).div_ceil(blocks.max(1));
         let count = rhs_groups.count().max(wanted);
         let rhs_groups = rhs_groups.cut(count);
-        let lhs_tasks = usize::from(self.pack_lhs) * blocks * lhs_groups.count();
+        let lhs_tasks =
+            usize::from(self.pack_lhs && !self.packs_in_tasks()) * blocks * lhs_groups.count();
         let rhs_tasks = usize::from(self.pack_rhs) * blocks * rhs_groups.count();
         each(shared, lhs_tasks + rhs_tasks, |task| {
+            let is_lhs = task < lhs_tasks;
+            let index = if is_lhs { task } else { task - lhs_tasks };
+            let (begin, group) = (index % blocks * INNER, index / blocks);
+            let block = first + begin..first + terms.min(begin + INNER);
             // SAFETY: by the caller's promise; each task writes packed panels of its own
             unsafe {
-                if task < lhs_tasks {
-                    let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.lhs.transposed();
-                    let (panels, padded) = (&self.row_panels, self.sizes.0);
-                    let to = workspace.lhs.start.cast_mut();
-                    self.pack(
-                        piece,
-                        first,
-                        terms,
-                        block,
-                        lhs_groups.get(group),
-                        panels,
-                        padded,
-                        to,
-                    );
+                if is_lhs {
+                    let to = workspace.lhs.start.wrapping_add(begin * self.sizes.0);
+                    self.pack_rows(block, lhs_groups.get(group), to.cast_mut());
                 } else {
-                    let task = task - lhs_tasks;
-                    let (block, group) = (task % blocks, task / blocks);
-                    let piece = self.rhs;
-                    let (panels, padded) = (&self.column_panels, self.column_panels.padded());
-                    let to = workspace.rhs.start.cast_mut();
-                    self.pack(
-                        piece,
-                        first,
-                        terms,
-                        block,
-                        rhs_groups.get(group),
-                        panels,
-                        padded,
-                        to,
-                    );
+                    let padded = self.column_panels.padded();
+                    let to = workspace.rhs.start.wrapping_add(begin * padded);
+                    let panels = (&self.column_panels, rhs_groups.get(group));
+                    self.pack(self.rhs, block, panels, to.cast_mut());
                 }
             }
         });
@@ -413,40 +415,64 @@ impl<T: Element> Product<T> {
         (down.cut(count), across)
     }
 
-    /// Packs some panels of one block of a pass's terms; the matrix has one row a term.
+    /// Whether tasks pack the rows that they compute, a block of terms at a time: nobody else reads
+    /// those, and they are still in the caches when they are needed.
+    fn packs_in_tasks(&self) -> bool {
+        self.pack_lhs && Groups::new(&self.column_panels, TASK_COLUMNS).count() == 1
+    }
+
+    /// Packs some panels of the left operand, of one block of terms.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`].
+    unsafe fn pack_rows(
+        &self,
+        block: std::ops::Range<usize>,
+        group: std::ops::Range<usize>,
+        to: *mut T::Sum,
+    ) {
+        // SAFETY: by the caller's promise
+        unsafe { self.pack(self.lhs.transposed(), block, (&self.row_panels, group), to) };
+    }
+
+    /// Packs some panels of one block of terms, which begins at `to`; the matrix has one row a
+    /// term.
     ///
     /// # Safety
     /// As for [`Product::pass`].
     unsafe fn pack(
         &self,
         matrix: Matrix<T>,
-        pass: usize,
-        terms: usize,
-        block: usize,
-        group: std::ops::Range<usize>,
-        panels: &Panels,
-        padded: usize,
+        block: std::ops::Range<usize>,
+        (panels, group): (&Panels, std::ops::Range<usize>),
         to: *mut T::Sum,
     ) {
-        let first = block * INNER;
-        let terms = INNER.min(terms - first);
-        let term = (pass + first) * self.each;
-        for panel in group {
-            let panel = panels.get(panel);
-            let piece = Piece {
-                source: matrix.at(term, panel.first),
-                terms: (terms * self.each).min(self.sizes.1 - term),
-                size: panel.size,
-                padded: panels.width(&panel),
-            };
-            let to = to.wrapping_add(first * padded + panel.first * terms);
-            // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
-            unsafe {
-                match self.each {
-                    1 => pack::pack(self.isa, &piece, to),
-                    _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
-                }
-            };
+        let line = panels.width(&panels.get(group.start)) * size_of::<T>();
+        let together = match T::WIDE && matrix.column_stride == 1 && pack::is_line(line) {
+            true => ROWS_TOGETHER,
+            false => block.len(),
+        };
+        for row in block.clone().step_by(together.max(1)) {
+            for panel in group.clone() {
+                let panel = panels.get(panel);
+                let width = panels.width(&panel);
+                let (term, rows) = (row * self.each, together.min(block.end - row));
+                let piece = Piece {
+                    source: matrix.at(term, panel.first),
+                    terms: (rows * self.each).min(self.sizes.1 - term),
+                    size: panel.size,
+                    padded: width,
+                };
+                let place = panel.first * block.len() + (row - block.start) * width;
+                let to = to.wrapping_add(place);
+                // SAFETY: by the caller's promise; elements that are packed in pairs have 16 bits
+                unsafe {
+                    match self.each {
+                        1 => pack::pack(self.isa, &piece, to),
+                        _ => pack::pack_pairs(self.isa, &piece.bits(), to.cast()),
+                    }
+                };
+            }
         }
     }
 
@@ -465,6 +491,7 @@ impl<T: Element> Product<T> {
         let padded = self.column_panels.padded();
         // a division takes as long as a few terms
         let strips: SmallVec<[Strip<T::Sum>; 32]> = rows
+            .clone()
             .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
             .collect();
         let lhs_row = match self.pack_lhs {
@@ -474,6 +501,17 @@ impl<T: Element> Product<T> {
         let sums = workspace.sums;
         for begin in (0..terms.max(1)).step_by(INNER) {
             let inner = INNER.min(terms - begin);
+            let before = match self.packs_in_tasks() {
+                // rows of a task have their place, however few terms its block has
+                true => strips[0].first * (INNER.min(terms) - inner),
+                false => begin * self.sizes.0,
+            };
+            let packed_lhs = workspace.lhs.start.wrapping_add(before);
+            if self.packs_in_tasks() && inner > 0 {
+                let block = first + begin..first + begin + inner;
+                // SAFETY: by the caller's promise; no other task has these rows
+                unsafe { self.pack_rows(block, rows.clone(), packed_lhs.cast_mut()) };
+            }
             for column in columns.clone() {
                 let panel = self.column_panels.get(column);
                 let width = self.column_panels.width(&panel);
@@ -493,9 +531,8 @@ impl<T: Element> Product<T> {
                 for (turn, strip) in strips.iter().enumerate() {
                     // packed panels follow one another: the next comes while this one is used
                     prefetch_bytes(next.wrapping_add(turn * share), share);
-                    let packed = begin * self.sizes.0 + strip.first * inner;
                     let lhs = match self.pack_lhs {
-                        true => workspace.lhs.start.wrapping_add(packed),
+                        true => packed_lhs.wrapping_add(strip.first * inner),
                         false => workspace.lhs.place(strip.first, first + begin),
                     };
                     // SAFETY: by the caller's promise; panels lie inside the matrices
@@ -527,7 +564,7 @@ impl<T: Element> Product<T> {
         rows: std::ops::Range<usize>,
         columns: std::ops::Range<usize>,
     ) {
-        if T::WIDE && self.finish.is_none() {
+        if self.sums.is_some() || (T::WIDE && self.finish.is_none()) {
             return;
         }
         let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));
@@ -551,90 +588,5 @@ impl<T: Element> Product<T> {
                 )
             };
         }
-    }
-}
-
-/// Writes finished sums of one row.
-///
-/// # Safety
-/// Sums, addend and output have `count` elements; this machine has the instruction set.
-pub(super) unsafe fn write_row<T: Element>(
-    isa: Isa,
-    sums: *const T::Sum,
-    count: usize,
-    finish: Option<Finish<T>>,
-    to: *mut T,
-) {
-    // SAFETY: the caller's promise is the same
-    unsafe { write_compiled(isa, isa, sums, count, finish, to) };
-}
-
-compiled! {
-    /// # Safety
-    /// As for [`write_row`], of the instruction set `own`.
-    fn write_compiled<T: Element>(
-        own: Isa,
-        sums: *const T::Sum,
-        count: usize,
-        finish: Option<Finish<T>>,
-        to: *mut T,
-    ) by write_elements
-}
-
-/// # Safety
-/// As for [`write_row`].
-#[inline(always)]
-unsafe fn write_elements<T: Element>(
-    own: Isa,
-    sums: *const T::Sum,
-    count: usize,
-    finish: Option<Finish<T>>,
-    to: *mut T,
-) {
-    // SAFETY: by the caller's promise
-    unsafe {
-        match finish {
-            None => T::narrow_row(own, sums, to, count),
-            Some(finish) => {
-                for column in 0..count {
-                    let sum = finish.apply(sums.add(column).read(), 0, column);
-                    to.add(column).write(T::narrow(sum));
-                }
-            }
-        }
-    }
-}
-
-/// Panels in nearly equal groups.
-struct Groups {
-    panels: usize,
-    count: usize,
-}
-
-impl Groups {
-    /// Groups of at most a number of elements, or of one panel.
-    fn new(panels: &Panels, elements: usize) -> Self {
-        let widest = panels.padded().div_ceil(panels.count()).max(1);
-        let most = (elements / widest).max(1);
-        Groups {
-            panels: panels.count(),
-            count: panels.count().div_ceil(most),
-        }
-    }
-
-    /// As many groups, at most one for each panel.
-    fn cut(self, count: usize) -> Self {
-        Groups {
-            count: count.min(self.panels),
-            ..self
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.count
-    }
-
-    fn get(&self, index: usize) -> std::ops::Range<usize> {
-        index * self.panels / self.count..(index + 1) * self.panels / self.count
     }
 }

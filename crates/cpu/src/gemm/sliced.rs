@@ -35,7 +35,7 @@ pub(super) unsafe fn run<T: Element>(
     op: &'static str,
     shared: bool,
 ) -> Result<()> {
-    let columns = product.columns();
+    let (_, _, columns) = product.sizes();
     let slice = (columns / SLICES).clamp(LEAST_COLUMNS, MOST_COLUMNS);
     let slice = slice.next_multiple_of(LEAST_COLUMNS);
     let failure: Mutex<Option<Error>> = Mutex::new(None);

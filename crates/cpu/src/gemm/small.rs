@@ -2,11 +2,11 @@
 
 use super::INNER;
 use super::element::{Element, Scalar};
+use super::finish::write_row;
 use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
-use super::product::write_row;
 use crate::simd::Isa;
 
 /// The greatest size of a small product, no more than [`INNER`].

@@ -243,6 +243,45 @@ fn some_rows_meet_large_operands_by_slices() {
     }
 }
 
+#[test]
+fn long_inner_axes_are_cut_into_parts() {
+    for isa in available() {
+        for (rows, columns) in [(5, 7), (9, 33), (33, 20), (48, 65), (130, 65)] {
+            for inner in [2080, 2305, 2560] {
+                let orders = (ORDERS[rows % 4], ORDERS[columns % 4]);
+                check::<f32>(isa, (rows, inner, columns), orders, None);
+                check::<f32>(
+                    isa,
+                    (rows, inner, columns),
+                    (Order::Rows, Order::Rows),
+                    None,
+                );
+            }
+        }
+        let finish = Some((2.0, -1.0));
+        for orders in ORDERS.map(|order| (order, Order::Rows)) {
+            check::<f32>(isa, (31, 4099, 37), orders, finish);
+            check::<f64>(isa, (17, 2100, 24), orders, None);
+            check::<f64>(isa, (17, 2100, 24), orders, finish);
+            check::<f16>(isa, (14, 2311, 40), orders, None);
+            check::<bf16>(isa, (14, 2311, 40), orders, finish);
+        }
+    }
+}
+
+#[test]
+fn tasks_pack_rows_of_their_own() {
+    for isa in available() {
+        for lhs in ORDERS {
+            check::<f32>(isa, (300, 300, 301), (lhs, Order::Rows), None);
+            check::<f64>(isa, (270, 530, 150), (lhs, Order::Columns), None);
+        }
+        let finish = Some((3.0, 2.0));
+        check::<f32>(isa, (290, 100, 400), (Order::Columns, Order::Rows), finish);
+        check::<f16>(isa, (290, 270, 70), (Order::Rows, Order::Rows), finish);
+    }
+}
+
 fn check_not_finite<T: Element<Sum = f32>>() {
     for isa in available() {
         let (rows, inner, columns) = (19, 21, 53);

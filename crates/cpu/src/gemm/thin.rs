@@ -6,8 +6,9 @@
 use super::compiled::compiled;
 use super::dots::{COLUMNS, ROWS, add_dots, add_multiples};
 use super::element::Element;
+use super::finish::Finish;
 use super::matrix::Matrix;
-use super::product::{Finish, each};
+use super::product::each;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;

@@ -9,8 +9,9 @@ mod tests;
 mod unit;
 
 use super::element::{Element, Scalar};
+use super::finish::{Finish, write_row};
 use super::matrix::Matrix;
-use super::product::{Finish, each, write_row};
+use super::product::each;
 use crate::simd::Isa;
 use amx::{Amx, is_available};
 use half::bf16;

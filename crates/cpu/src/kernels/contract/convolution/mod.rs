@@ -7,7 +7,7 @@
 //! | in general | features of one place; rows are windows in the input | [`windows`] |
 //! | few channels | features; lines with their padding, places at equal distances | [`strips`] |
 //! | few features | terms of a window | [`windows`] |
-//! | 3×3 taps, many channels | features; 36 products a tile of 16 places | [`winograd`] |
+//! | 3×3 taps of the last axes, many channels | features; 36 products a tile of 16 places | [`winograd`] |
 //! | each channel alone, or groups with few features | features | [`depthwise`] |
 //! | one channel, few features | places | [`line`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |

@@ -19,8 +19,13 @@ const TERMS: usize = 1024;
 const FEATURES: usize = 32;
 /// Most places of a line that one task takes.
 const SPAN: usize = 512;
-/// Multiplications of one task.
-const TASK_WORK: usize = 1 << 19;
+/// Multiplications that make a task worth its start.
+const LEAST_WORK: usize = 1 << 19;
+/// Multiplications of a task at most where there are [`TASKS`] of them: lines that several tasks
+/// read are copied by each, so a task had better have several.
+const TASK_WORK: usize = 1 << 21;
+/// Tasks that there should be for the threads.
+const TASKS: usize = 32;
 
 /// Whether strips are the way: few channels whose neighbours lie side by side, one group, and
 /// enough features for vectors.
@@ -59,15 +64,17 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
     let spans = axes[2].places.div_ceil(SPAN);
     let across = axes[2].places.div_ceil(spans);
     let work = across * weight.segments.terms() * problem.geometry.features;
+    let images = problem.geometry.batch * axes[0].places;
+    let lines = images * spans * axes[1].places;
+    let down = (LEAST_WORK / work).max((TASK_WORK / work).min(lines / TASKS));
     let strips = Strips {
         problem,
         axes,
         weight,
         across,
-        down: (TASK_WORK / work).clamp(1, axes[1].places.max(1)),
+        down: down.clamp(1, axes[1].places.max(1)),
     };
     let blocks = axes[1].places.div_ceil(strips.down);
-    let images = problem.geometry.batch * axes[0].places;
     parallel::for_each(images * blocks * spans, |task| {
         let (span, rest) = (task % spans, task / spans);
         let (block, image) = (rest % blocks, rest / blocks);

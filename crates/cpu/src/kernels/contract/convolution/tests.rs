@@ -425,13 +425,16 @@ fn nothing_to_compute_and_nothing_to_sum() {
     ]);
 }
 
-fn tiles() -> [Case; 3] {
+fn tiles() -> [Case; 5] {
     [
         Case::new(&[2, 25, 26, 48], &[40, 3, 3, 48]).padded(1, 1),
         Case::new(&[1, 35, 38, 32], &[33, 3, 3, 32])
             .flipped()
             .padded(2, 0),
         Case::new(&[1, 1, 34, 40, 144], &[56, 1, 3, 3, 144]),
+        Case::new(&[1, 5, 15, 16, 16], &[33, 3, 3, 3, 16]).padded(1, 1),
+        // two columns of tiles, of 19 and 18 places
+        Case::new(&[1, 39, 6, 10, 16], &[32, 3, 3, 3, 16]).flipped(),
     ]
 }
 
@@ -452,19 +455,27 @@ fn winograd_tiles_are_nearly_exact() {
 
 #[test]
 fn what_is_not_finite_stays_in_its_windows() {
-    let case = Case::new(&[1, 33, 33, 32], &[32, 3, 3, 32]).padded(1, 1);
+    for case in [
+        Case::new(&[1, 33, 33, 32], &[32, 3, 3, 32]).padded(1, 1),
+        Case::new(&[1, 4, 16, 16, 16], &[32, 3, 3, 3, 16]).padded(1, 1),
+    ] {
+        stays_in_its_windows(&case);
+    }
+}
+
+fn stays_in_its_windows(case: &Case) {
     let value = |index: usize| match index {
         3000 => f32::INFINITY,
         _ => 1.0,
     };
     let (input, elements) = operand(&case.input, Order::Rows, Dtype::Float32, value);
     let (weight, factors) = operand(&case.weight, Order::Rows, Dtype::Float32, |_| 1.0f32);
-    let (shape, bytes) = run(&case, &[input, weight], |call| {
+    let (shape, bytes) = run(case, &[input, weight], |call| {
         real::<f32>(Isa::best(), &case.parameters, call)
     });
     let found: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
     for (index, found) in found.into_iter().enumerate() {
-        let products = pairs(&case, &shape, index).into_iter();
+        let products = pairs(case, &shape, index).into_iter();
         let expected: f32 = products
             .map(|(from, by)| elements[from] * factors[by])
             .sum();

@@ -2,6 +2,9 @@
 //! takes 36 products a channel and feature instead of 144 (Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks", 2016).
 //!
+//! In three dimensions the first axis is summed plainly: the tiles of neighbouring slices of the
+//! input follow one another, so that those under the taps of a place are one row of terms.
+//!
 //! Tiles of the input and the weight are transformed, multiplied as 36 matrix products, and
 //! transformed back: `Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A`. The transforms add and subtract neighbours, so
 //! errors are a few times those of plain sums (measured: see the tests), and a value that is not
@@ -32,6 +35,8 @@ const LANES: usize = 16;
 const MANY: usize = 32;
 /// Tiles from which transforming the weight costs little.
 const TILES: usize = 64;
+/// Most places of the first axis whose tiles are transformed together.
+const DEPTH: usize = 32;
 
 /// Whether tiles pay: `float32`, 3×3 taps side by side, one group, many channels, features and
 /// tiles.
@@ -39,45 +44,68 @@ pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     let [z, y, x] = axes;
     let plain = |axis: &Axis| axis.taps == 3 && axis.stride == 1 && axis.dilation == 1;
-    let tiles = Grid::new(geometry.batch, axes).count();
+    let tiles = Grid::new(geometry.batch, axes).tiles();
+    let places = z.places * y.places * x.places;
     size_of::<T>() == 4
         && geometry.groups == 1
-        && (z.taps, z.places) == (1, 1)
+        && (z.taps == 1 || z.taps > 1 && (z.stride, z.dilation) == (1, 1))
         && plain(y)
         && plain(x)
-        && geometry.channels >= MANY
+        && z.taps * geometry.channels >= MANY
         && geometry.channels.is_multiple_of(LANES)
         && geometry.features >= MANY
         && tiles >= TILES
         // tiles that reach beyond the output are wasted
-        && 2 * geometry.batch * y.places * x.places >= tiles * SIDE * SIDE
+        && 2 * geometry.batch * places >= tiles * SIDE * SIDE
 }
 
-/// The tiles of the output.
+/// The tiles of the output, in columns along the first axis.
 #[derive(Clone, Copy)]
 struct Grid {
     batch: usize,
+    /// Columns one above the other.
+    columns: usize,
+    /// Tiles of a column.
+    depth: usize,
+    /// Slices of the input that they read.
+    slices: usize,
     down: usize,
     across: usize,
 }
 
 impl Grid {
     fn new(batch: usize, axes: &[Axis; 3]) -> Self {
+        let (places, taps) = (axes[0].places.max(1), axes[0].taps.max(1));
+        let columns = match taps {
+            1 => places,
+            _ => places.div_ceil(DEPTH),
+        };
+        let depth = places.div_ceil(columns);
         Grid {
             batch,
+            columns,
+            depth,
+            slices: depth + taps - 1,
             down: axes[1].places.div_ceil(SIDE),
             across: axes[2].places.div_ceil(SIDE),
         }
     }
 
+    /// How many columns there are.
     fn count(&self) -> usize {
-        self.batch * self.down * self.across
+        self.batch * self.columns * self.down * self.across
     }
 
-    /// Image and first place of a tile.
-    fn get(&self, tile: usize) -> [usize; 3] {
-        let (x, rest) = (tile % self.across, tile / self.across);
-        [rest / self.down, rest % self.down * SIDE, x * SIDE]
+    fn tiles(&self) -> usize {
+        self.count() * self.depth
+    }
+
+    /// Image and first place of a column.
+    fn get(&self, column: usize) -> [usize; 4] {
+        let (x, rest) = (column % self.across, column / self.across);
+        let (y, rest) = (rest % self.down, rest / self.down);
+        let (z, item) = (rest % self.columns, rest / self.columns);
+        [item, z * self.depth, y * SIDE, x * SIDE]
     }
 }
 
@@ -87,10 +115,10 @@ struct Tiles<'a, T: 'static> {
     axes: [Axis; 3],
     grid: Grid,
     panels: Panels,
-    /// The transformed weight: for each product and panel of features channel after channel.
+    /// The transformed weight: for each product and panel of features term after term.
     weight: Target<T>,
-    /// Tiles of one task.
-    block: usize,
+    /// Channels under all taps of the first axis.
+    terms: usize,
 }
 
 /// Whether all results are finite; if not, the output is to be computed in another way.
@@ -101,7 +129,9 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
     let geometry = &problem.geometry;
     let kernels = T::kernels(problem.isa);
     let panels = Panels::new(geometry.features, kernels.lanes, kernels.vectors);
-    let elements = PRODUCTS * geometry.channels * panels.padded();
+    let (taps, channels) = (axes[0].taps, geometry.channels);
+    let terms = taps * channels;
+    let elements = PRODUCTS * terms * panels.padded();
     let memory = Buffer::allocate(problem.op, elements * size_of::<T>())?;
     let grid = Grid::new(geometry.batch, &axes);
     let tiles = Tiles {
@@ -110,18 +140,21 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
         grid,
         panels,
         weight: Target(memory.host_ptr()?.as_ptr().cast()),
-        block: if geometry.channels <= 128 { 32 } else { 64 },
+        terms,
     };
-    parallel::for_each(panels.count() * geometry.channels.div_ceil(LANES), |task| {
-        let (panel, first) = (task % panels.count(), task / panels.count() * LANES);
-        let channels = first..geometry.channels.min(first + LANES);
-        // SAFETY: by the caller's promise; each task has channels of its own
-        unsafe { transform_weight(problem.isa, &tiles, panel, channels) };
+    parallel::for_each(panels.count() * taps * channels.div_ceil(LANES), |task| {
+        let (panel, rest) = (task % panels.count(), task / panels.count());
+        let (tap, first) = (rest % taps, rest / taps * LANES);
+        let channels = first..channels.min(first + LANES);
+        // SAFETY: by the caller's promise; each task has terms of its own
+        unsafe { transform_weight(problem.isa, &tiles, panel, tap, channels) };
     });
     let finite = AtomicBool::new(true);
-    parallel::for_each(grid.count().div_ceil(tiles.block), |task| {
-        let first = task * tiles.block;
-        let range = first..grid.count().min(first + tiles.block);
+    let block = if terms <= 128 { 32 } else { 64 };
+    let block = (block / grid.depth).max(1);
+    parallel::for_each(grid.count().div_ceil(block), |task| {
+        let first = task * block;
+        let range = first..grid.count().min(first + block);
         // SAFETY: by the caller's promise; each task has tiles of its own
         if !unsafe { tiles.convolve(range) } {
             finite.store(false, Ordering::Relaxed);
@@ -131,32 +164,40 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
 }
 
 impl<T: Number> Tiles<'_, T> {
-    /// Some tiles; whether all results are finite.
+    /// Some columns of tiles; whether all results are finite.
     ///
     /// # Safety
     /// As for [`run`].
-    unsafe fn convolve(&self, tiles: Range<usize>) -> bool {
+    unsafe fn convolve(&self, columns: Range<usize>) -> bool {
         let (channels, isa) = (self.problem.geometry.channels, self.problem.isa);
-        let count = tiles.len();
+        let Grid { depth, slices, .. } = self.grid;
+        let rows = columns.len() * slices;
         let zeros = vec![T::default(); channels];
-        let mut inputs = vec![T::default(); PRODUCTS * count * channels];
-        for (index, tile) in tiles.clone().enumerate() {
-            let pointers = self.elements(tile, zeros.as_ptr());
-            let to = inputs.as_mut_ptr().wrapping_add(index * channels);
+        let mut inputs = vec![T::default(); PRODUCTS * rows * channels];
+        for row in 0..rows {
+            let (column, slice) = (columns.start + row / slices, row % slices);
+            let pointers = self.elements(column, slice, zeros.as_ptr());
+            let to = inputs.as_mut_ptr().wrapping_add(row * channels);
             // SAFETY: all pointers reach the channels, and the tile has its part of each product
-            unsafe { transform_input(isa, &pointers, channels, to, count * channels) };
+            unsafe { transform_input(isa, &pointers, channels, to, rows * channels) };
         }
         let kernels = T::kernels(isa);
         let width = (kernels.lanes * kernels.vectors).next_multiple_of(LANES);
+        let count = columns.len() * depth;
         let mut sums = vec![T::default(); PRODUCTS * count * width];
         let mut finite = true;
         for panel in 0..self.panels.count() {
+            let (inputs, to) = (inputs.as_ptr(), sums.as_mut_ptr());
             // SAFETY: by the caller's promise
-            unsafe { self.multiply(panel, count, inputs.as_ptr(), sums.as_mut_ptr(), width) };
+            unsafe { self.multiply(panel, columns.len(), inputs, to, width) };
             let panel = self.panels.get(panel);
-            for (index, tile) in tiles.clone().enumerate() {
-                let [item, y, x] = self.grid.get(tile);
-                let place = self.problem.output_place(&self.axes, [item, 0, y, x]);
+            for index in 0..count {
+                let [item, z, y, x] = self.grid.get(columns.start + index / depth);
+                let z = z + index % depth;
+                if z >= self.axes[0].places {
+                    continue; // the last column is as deep as the others
+                }
+                let place = self.problem.output_place(&self.axes, [item, z, y, x]);
                 let row = self.problem.geometry.row();
                 let result = Results {
                     sums: sums.as_ptr().wrapping_add(index * width),
@@ -180,11 +221,12 @@ impl<T: Number> Tiles<'_, T> {
         finite
     }
 
-    /// Where the elements of the input are that a tile reads.
-    fn elements(&self, tile: usize, zeros: *const T) -> [*const T; PRODUCTS] {
-        let [item, y, x] = self.grid.get(tile);
+    /// Where the elements of the input are that a slice of a column reads.
+    fn elements(&self, column: usize, slice: usize, zeros: *const T) -> [*const T; PRODUCTS] {
+        let [item, z, y, x] = self.grid.get(column);
         let [z_axis, y_axis, x_axis] = &self.axes;
-        let z = z_axis.position(0, 0);
+        // taps are as far apart as places where there are several
+        let z = z_axis.position(z + slice, 0);
         from_fn(|element| {
             let y = y_axis.position(y + element / REACH, 0);
             let x = x_axis.position(x + element % REACH, 0);
@@ -202,11 +244,12 @@ impl<T: Number> Tiles<'_, T> {
     /// The products of one panel of features.
     ///
     /// # Safety
-    /// The inputs have `count` rows for each product, the sums so many of `width` elements.
+    /// The inputs have the slices of so many columns for each product, the sums their tiles with
+    /// `width` elements.
     unsafe fn multiply(
         &self,
         panel: usize,
-        count: usize,
+        columns: usize,
         inputs: *const T,
         sums: *mut T,
         width: usize,
@@ -214,25 +257,33 @@ impl<T: Number> Tiles<'_, T> {
         let kernels = T::kernels(self.problem.isa);
         let channels = self.problem.geometry.channels;
         let panel = self.panels.get(panel);
-        let columns = self.panels.width(&panel);
-        let rows = Panels::new(count, 1, kernels.rows);
+        let padded = self.panels.width(&panel);
+        // columns of one slice a tile follow one another without gaps
+        let (depth, slices) = (self.grid.depth, self.grid.slices);
+        let (columns, depth, slices) = match depth == slices {
+            true => (1, columns * depth, columns * slices),
+            false => (columns, depth, slices),
+        };
+        let rows = Panels::new(depth, 1, kernels.rows);
         for product in 0..PRODUCTS {
-            let weight = (product * self.panels.padded() + panel.first) * channels;
-            for index in 0..rows.count() {
-                let rows = rows.get(index);
-                let row = product * count + rows.first;
+            let weight = (product * self.panels.padded() + panel.first) * self.terms;
+            for index in 0..columns * rows.count() {
+                let (column, rows) = (index / rows.count(), rows.get(index % rows.count()));
+                let slice = (product * columns + column) * slices + rows.first;
+                let row = (product * columns + column) * depth + rows.first;
                 let kernel = (kernels.choose)(rows.size, panel.vectors, false);
-                // SAFETY: by the caller's promise
+                // SAFETY: by the caller's promise; the terms of a row are the channels of slices
+                // that follow one another
                 unsafe {
                     kernel(&Tile {
-                        inner: channels,
-                        lhs: inputs.wrapping_add(row * channels),
+                        inner: self.terms,
+                        lhs: inputs.wrapping_add(slice * channels),
                         lhs_row: channels as isize,
                         rhs: self.weight.at(weight),
-                        rhs_row: columns as isize,
+                        rhs_row: padded as isize,
                         output: sums.wrapping_add(row * width),
                         output_row: width as isize,
-                        columns,
+                        columns: padded,
                         accumulate: false,
                     });
                 }
@@ -365,13 +416,14 @@ unsafe fn input_loop<T: Number>(
 }
 
 compiled! {
-    /// Writes `G g Gᵀ` of a panel's features and some channels.
+    /// Writes `G g Gᵀ` of a panel's features and some channels under a tap of the first axis.
     ///
     /// # Safety
     /// As for [`run`]; this machine has the instruction set.
     fn transform_weight<T: Number>(
         tiles: &Tiles<'_, T>,
         panel: usize,
+        tap: usize,
         channels: Range<usize>,
     ) by weight_loop
 }
@@ -379,7 +431,12 @@ compiled! {
 /// # Safety
 /// As for [`transform_weight`].
 #[inline(always)]
-unsafe fn weight_loop<T: Number>(tiles: &Tiles<'_, T>, panel: usize, channels: Range<usize>) {
+unsafe fn weight_loop<T: Number>(
+    tiles: &Tiles<'_, T>,
+    panel: usize,
+    tap: usize,
+    channels: Range<usize>,
+) {
     let panel = tiles.panels.get(panel);
     let width = tiles.panels.width(&panel);
     let problem = tiles.problem;
@@ -391,7 +448,7 @@ unsafe fn weight_loop<T: Number>(tiles: &Tiles<'_, T>, panel: usize, channels: R
             #[expect(clippy::needless_range_loop, reason = "columns of a transposed tile")]
             for x in 0..3 {
                 let g: [[T; LANES]; 3] = from_fn(|y| {
-                    let from = problem.weight_at(panel.first + first, &tiles.axes, [0, y, x]);
+                    let from = problem.weight_at(panel.first + first, &tiles.axes, [tap, y, x]);
                     let from = from.wrapping_offset(channel as isize * steps[4]);
                     let mut lanes = [T::default(); LANES];
                     for (lane, value) in lanes.iter_mut().enumerate().take(exist) {
@@ -418,7 +475,8 @@ unsafe fn weight_loop<T: Number>(tiles: &Tiles<'_, T>, panel: usize, channels: R
                 for (x, values) in spread.iter().enumerate() {
                     let product = y * REACH + x;
                     let start = product * tiles.panels.padded() + panel.first;
-                    let start = start * problem.geometry.channels + channel * width + first;
+                    let term = tap * problem.geometry.channels + channel;
+                    let start = start * tiles.terms + term * width + first;
                     let count = LANES.min(width - first);
                     let to = tiles.weight.at(start);
                     // SAFETY: the transformed weight has the panel's width for each channel
