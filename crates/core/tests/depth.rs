@@ -1,6 +1,6 @@
 //! Graphs of a million nodes on a small stack.
 
-use mlx_oxide_core::{Array, Result, eval, ops, transforms};
+use mlx_oxide_core::{Array, Result, eval, eval_counted, ops, transforms};
 
 const NODES: usize = 1_000_000;
 const STACK: usize = 512 * 1024;
@@ -118,4 +118,20 @@ fn a_hundred_thousand_arrays_are_joined_and_taken_apart() {
         assert_eq!(sum.item::<i64>()?, 4_999_950_000);
         Ok(())
     });
+}
+
+/// The operands of a program are its inputs and outputs, not those of every instruction.
+#[test]
+fn long_chains_pass_over_memory_once() -> Result<()> {
+    mlx_oxide_cpu::install();
+    let all = |value: f32| Array::from_slice(&vec![value; 5000], [5000]);
+    let (mut value, y, z) = (all(0.5)?, all(0.25)?, all(-1.0)?);
+    for _ in 0..50 {
+        value = ops::add(&ops::multiply(&value, &y)?, &z)?;
+    }
+    let traffic = eval_counted(std::slice::from_ref(&value), true)?;
+    assert_eq!((traffic.passes, traffic.written), (1, 5000 * 4));
+    let expected = (0..50).fold(0.5f32, |value, _| value * 0.25 - 1.0);
+    assert_eq!(value.to_vec::<f32>()?, vec![expected; 5000]);
+    Ok(())
 }
