@@ -61,7 +61,7 @@ unsafe fn each_of_two<A: Copy, B: Copy, R>(
             }
         } else if is_left {
             let others = std::slice::from_raw_parts(right, count);
-            in_place_beside(destination, others, |left, right| apply(left, right));
+            in_place_beside(destination, others, apply);
         } else if is_right {
             let others = std::slice::from_raw_parts(left, count);
             in_place_beside(destination, others, |right, left| apply(left, right));
