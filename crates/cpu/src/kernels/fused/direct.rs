@@ -67,7 +67,7 @@ pub(super) fn run(call: &Call<'_>, op: ScalarOp, isa: Isa) -> Result<Option<Resu
         run,
         streamed: fresh
             && match weight < lane::HEAVY {
-                true => stream::pays(output.bytes(), read),
+                true => stream::pays_in_order(output.bytes(), read),
                 false => stream::pays_while_computing(output.bytes()),
             },
         pointer,

@@ -90,7 +90,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
     for (buffer, output) in buffers.iter().zip(call.outputs) {
         run.write_to(buffer.host_ptr()?.as_ptr(), output.dtype.size());
     }
-    run.streamed = is_streamed(call, buffers)?;
+    run.streamed = is_streamed(call, buffers, run.lies_across())?;
     run.lay_out(count);
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
@@ -557,7 +557,7 @@ impl Line {
 }
 
 /// Whether outputs pass by the caches: not those in the memory of an input, which is there anyway.
-fn is_streamed(call: &Call<'_>, buffers: &[Buffer]) -> Result<bool> {
+fn is_streamed(call: &Call<'_>, buffers: &[Buffer], across: bool) -> Result<bool> {
     for input in call.inputs {
         let start = input.buffer.host_ptr()?;
         for buffer in buffers {
@@ -568,5 +568,8 @@ fn is_streamed(call: &Call<'_>, buffers: &[Buffer]) -> Result<bool> {
     }
     let written = call.outputs.iter().map(ArrayType::bytes).sum();
     let read = super::bytes_read(call.inputs)?;
-    Ok(stream::pays(written, read))
+    Ok(match across {
+        true => stream::pays(written, read),
+        false => stream::pays_in_order(written, read),
+    })
 }
