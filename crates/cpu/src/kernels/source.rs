@@ -36,10 +36,10 @@ fn full(value: Scalar, buffer: &Buffer, count: usize) -> Result<()> {
     let (bytes, width) = value.bytes();
     let bits = u64::from_le_bytes(bytes);
     match width {
-        1 => each(target, count, |_, _| bits as u8),
-        2 => each(target, count, |_, _| bits as u16),
-        4 => each(target, count, |_, _| bits as u32),
-        _ => each(target, count, |_, _| bits),
+        1 => each(target, count, move |_, _| bits as u8),
+        2 => each(target, count, move |_, _| bits as u16),
+        4 => each(target, count, move |_, _| bits as u32),
+        _ => each(target, count, move |_, _| bits),
     }
     Ok(())
 }
@@ -74,20 +74,20 @@ fn arange(start: f64, step: f64, dtype: Dtype, buffer: &Buffer, count: usize) ->
         Dtype::Uint16 | Dtype::Int16 => integers!(u16),
         Dtype::Uint32 | Dtype::Int32 => integers!(u32),
         Dtype::Uint64 | Dtype::Int64 => integers!(u64),
-        Dtype::Float16 => each(target, count, |from, number| {
+        Dtype::Float16 => each(target, count, move |from, number| {
             f16::from_f64(real(from, number))
         }),
-        Dtype::Bfloat16 => each(target, count, |from, number| {
+        Dtype::Bfloat16 => each(target, count, move |from, number| {
             bf16::from_f64(real(from, number))
         }),
         Dtype::Float32 => match whole(start, step, count) {
             Some((first, distance)) => each(target, count, move |from, number| {
                 (first + (from as i32 + number as i32) * distance) as f32
             }),
-            None => each(target, count, |from, number| real(from, number) as f32),
+            None => each(target, count, move |from, number| real(from, number) as f32),
         },
         Dtype::Float64 => each(target, count, real),
-        Dtype::Complex64 => each(target, count, |from, number| {
+        Dtype::Complex64 => each(target, count, move |from, number| {
             [real(from, number) as f32, 0.0]
         }),
     }
@@ -104,7 +104,8 @@ fn whole(start: f64, step: f64, count: usize) -> Option<(i32, i32)> {
     (all && positive).then_some((start as i32, step as i32))
 }
 
-/// Writes `element(from, i)` at every place `from + i`.
+/// Writes `element(from, i)` at every place `from + i`. What `element` holds it holds itself: behind a
+/// reference it would be read again for every element.
 fn each<T: Copy>(target: &Shared<u8>, count: usize, element: impl Fn(usize, u32) -> T + Sync) {
     parallel::for_each_range(count, PIECE, |start, end| {
         let place = target.element::<MaybeUninit<T>>(start);
