@@ -192,36 +192,33 @@ fn loop3<K: Map3>(
 /// # Safety
 /// There are so many elements at `places`, aligned for operand and result, which are as wide.
 #[inline(always)]
-unsafe fn in_place1<K: Map1>(places: *mut MaybeUninit<K::Out>, count: usize) {
+unsafe fn in_place1<P: Copy, T>(places: *mut MaybeUninit<T>, count: usize, apply: impl Fn(P) -> T) {
     for index in 0..count {
         // SAFETY: the caller's promise
         unsafe {
             let place = places.add(index);
-            let operand = place.cast::<K::In>().read();
-            place.cast::<K::Out>().write(K::apply(operand));
+            let operand = place.cast::<P>().read();
+            place.cast::<T>().write(apply(operand));
         }
     }
 }
 
-/// As [`in_place1`] for a destination that is the left operand, or the right one if `RIGHT`.
+/// As [`in_place1`] for a destination that is one of two operands.
 ///
 /// # Safety
-/// As [`in_place1`], and for the other operand, which lies apart.
+/// As [`in_place1`], and for the others, which lie apart.
 #[inline(always)]
-unsafe fn in_place2<K: Map2, const RIGHT: bool>(
-    places: *mut MaybeUninit<K::Out>,
-    others: &[K::In],
+unsafe fn in_place2<P: Copy, A: Copy, T>(
+    places: *mut MaybeUninit<T>,
+    others: &[A],
+    apply: impl Fn(P, A) -> T,
 ) {
     for (index, &other) in others.iter().enumerate() {
         // SAFETY: the caller's promise
         unsafe {
             let place = places.add(index);
-            let operand = place.cast::<K::In>().read();
-            let result = match RIGHT {
-                true => K::apply(other, operand),
-                false => K::apply(operand, other),
-            };
-            place.cast::<K::Out>().write(result);
+            let operand = place.cast::<P>().read();
+            place.cast::<T>().write(apply(operand, other));
         }
     }
 }
@@ -311,7 +308,7 @@ unsafe fn tile1<K: Map1, const IN_PLACE: bool>(
     let aliased = destination.cast_const().cast::<u8>() == source.cast();
     if aliased && IN_PLACE && !K::RARE {
         // SAFETY: the caller's promise
-        return unsafe { in_place1::<K>(destination, count) };
+        return unsafe { in_place1(destination, count, K::apply) };
     }
     let step = step::<K::In>(aliased, K::RARE, count);
     let mut aside = Aside::new();
@@ -347,11 +344,11 @@ unsafe fn tile2<K: Map2, const IN_PLACE: bool>(
             match right {
                 true => {
                     let others = std::slice::from_raw_parts(lhs, count);
-                    in_place2::<K, true>(destination, others)
+                    in_place2(destination, others, |rhs, lhs| K::apply(lhs, rhs))
                 }
                 false => {
                     let others = std::slice::from_raw_parts(rhs, count);
-                    in_place2::<K, false>(destination, others)
+                    in_place2(destination, others, K::apply)
                 }
             }
         };

@@ -1,6 +1,6 @@
 //! Loops of which some operands are one element beside tiles. It is read where it lies.
 
-use super::{Isa, Map2, Map3, TileFn};
+use super::{Isa, Map2, Map3, TileFn, in_place1, in_place2};
 use std::mem::MaybeUninit;
 
 /// Writes `apply` of every element of a row, which may be where the results go.
@@ -16,15 +16,8 @@ unsafe fn each<A: Copy, R>(
     apply: impl Fn(A) -> R,
 ) {
     if destination.cast_const().cast::<A>() == row {
-        for index in 0..count {
-            // SAFETY: the caller's promise
-            unsafe {
-                let place = destination.add(index);
-                let operand = place.cast::<A>().read();
-                place.write(MaybeUninit::new(apply(operand)));
-            }
-        }
-        return;
+        // SAFETY: the caller's promise
+        return unsafe { in_place1(destination, count, apply) };
     }
     // SAFETY: the caller's promise
     let (results, row) = unsafe {
@@ -61,10 +54,10 @@ unsafe fn each_of_two<A: Copy, B: Copy, R>(
             }
         } else if is_left {
             let others = std::slice::from_raw_parts(right, count);
-            in_place_beside(destination, others, apply);
+            in_place2(destination, others, apply);
         } else if is_right {
             let others = std::slice::from_raw_parts(left, count);
-            in_place_beside(destination, others, |right, left| apply(left, right));
+            in_place2(destination, others, |right, left| apply(left, right));
         } else {
             let results = std::slice::from_raw_parts_mut(destination, count);
             let left = std::slice::from_raw_parts(left, count);
@@ -72,26 +65,6 @@ unsafe fn each_of_two<A: Copy, B: Copy, R>(
             for ((result, left), right) in results.iter_mut().zip(left).zip(right) {
                 result.write(apply(*left, *right));
             }
-        }
-    }
-}
-
-/// Writes `apply` of what is in every place and of another element there.
-///
-/// # Safety
-/// Every place holds an aligned operand, as wide as a result; the others lie apart.
-#[inline(always)]
-unsafe fn in_place_beside<P: Copy, A: Copy, R>(
-    places: *mut MaybeUninit<R>,
-    others: &[A],
-    apply: impl Fn(P, A) -> R,
-) {
-    for (index, &other) in others.iter().enumerate() {
-        // SAFETY: the caller's promise
-        unsafe {
-            let place = places.add(index);
-            let operand = place.cast::<P>().read();
-            place.write(MaybeUninit::new(apply(operand, other)));
         }
     }
 }
