@@ -213,11 +213,21 @@ impl<'a> Lowering<'a> {
     }
 
     fn step(&mut self, run: TileFn, destination: Slot, operands: [Slot; 3]) {
+        self.formula_step(run, destination, operands, None);
+    }
+
+    fn formula_step(
+        &mut self,
+        run: TileFn,
+        destination: Slot,
+        operands: [Slot; 3],
+        formula: Option<(Formula, Dtype)>,
+    ) {
         self.lowered.steps.push(Step {
             run,
             destination,
             operands,
-            formula: None,
+            formula,
         });
     }
 
@@ -373,12 +383,8 @@ impl<'a> Lowering<'a> {
         if let Plan::Joined(run, values, weight, formula) = self.plans[position] {
             let operands = values.map(|value| self.lanes(value as usize));
             let dtype = self.program.instructions[position].dtype;
-            self.lowered.steps.push(Step {
-                run,
-                destination,
-                operands,
-                formula: formula.map(|formula| (formula, dtype)),
-            });
+            let formula = formula.map(|formula| (formula, dtype));
+            self.formula_step(run, destination, operands, formula);
             self.lowered.weight += weight;
             return Some(());
         }
@@ -414,12 +420,7 @@ impl<'a> Lowering<'a> {
             ScalarOp::Binary(op) => Some((Formula::Binary(op), dtype)),
             ScalarOp::Unary(_) | ScalarOp::Select | ScalarOp::Cast => None,
         };
-        self.lowered.steps.push(Step {
-            run,
-            destination,
-            operands,
-            formula,
-        });
+        self.formula_step(run, destination, operands, formula);
         self.lowered.weight += weight;
         Some(())
     }
