@@ -6,10 +6,9 @@ use super::INNER;
 use super::compiled::compiled;
 use super::element::{Element, Scalar};
 use super::matrix::Matrix;
-use super::product::{Product, each};
-use mlx_oxide_ir::{Error, Result};
+use super::product::{Product, each, try_each};
+use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
-use parking_lot::Mutex;
 
 /// Elements of a result at most.
 const RESULT: usize = 1 << 16;
@@ -59,18 +58,12 @@ pub(super) unsafe fn run<T: Element>(
     };
     let blocks = inner.div_ceil(INNER);
     let boundary = |part: usize| inner.min(part * blocks / parts * INNER);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    each(shared, parts, |part| {
+    try_each(shared, parts, |part| {
         let terms = boundary(part)..boundary(part + 1);
         let part = product.part(terms, sums.moved((part * size) as isize));
         // SAFETY: by the caller's promise; each task writes sums of its own
-        if let Err(error) = unsafe { part.run(op, false) } {
-            *failure.lock() = Some(error);
-        }
-    });
-    if let Some(error) = failure.into_inner() {
-        return Err(error);
-    }
+        unsafe { part.run(op, false) }
+    })?;
     let together = (TASK / columns).clamp(1, rows);
     each(shared, rows.div_ceil(together), |task| {
         let first = task * together;

@@ -16,6 +16,7 @@ use super::vector::prefetch_bytes;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
@@ -131,6 +132,21 @@ pub(super) fn each(shared: bool, count: usize, task: impl Fn(usize) + Sync) {
     } else {
         (0..count).for_each(task);
     }
+}
+
+/// As [`each`], of tasks that can fail: one of the errors, if there is one.
+pub(super) fn try_each(
+    shared: bool,
+    count: usize,
+    task: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let failure = Mutex::new(None);
+    each(shared, count, |number| {
+        if let Err(error) = task(number) {
+            *failure.lock() = Some(error);
+        }
+    });
+    failure.into_inner().map_or(Ok(()), Err)
 }
 
 /// A product and how it is cut.

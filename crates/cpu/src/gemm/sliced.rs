@@ -4,9 +4,8 @@
 
 use super::dots::ROWS;
 use super::element::Element;
-use super::product::{Product, each};
-use mlx_oxide_ir::{Error, Result};
-use parking_lot::Mutex;
+use super::product::{Product, try_each};
+use mlx_oxide_ir::Result;
 
 /// Bytes of a right operand that the second cache does not hold.
 const SLICED: usize = 1 << 20;
@@ -38,17 +37,10 @@ pub(super) unsafe fn run<T: Element>(
     let (_, _, columns) = product.sizes();
     let slice = (columns / SLICES).clamp(LEAST_COLUMNS, MOST_COLUMNS);
     let slice = slice.next_multiple_of(LEAST_COLUMNS);
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    each(shared, columns.div_ceil(slice), |task| {
+    try_each(shared, columns.div_ceil(slice), |task| {
         let first = task * slice;
         let slice = product.slice(first..columns.min(first + slice));
         // SAFETY: by the caller's promise; each task writes columns of its own
-        if let Err(error) = unsafe { slice.run(op, false) } {
-            *failure.lock() = Some(error);
-        }
-    });
-    match failure.into_inner() {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+        unsafe { slice.run(op, false) }
+    })
 }
