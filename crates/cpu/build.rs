@@ -1,5 +1,5 @@
 //! Whether there is code for AVX-512: everywhere but in unoptimised builds on machines that could not
-//! run it. Compiling it takes a third of the time that tests take to build.
+//! run it, so that tests need not wait for its compilation.
 
 /// Compiles it anyway: for tests that run on another machine, or an emulated one.
 const VARIABLE: &str = "MLX_OXIDE_AVX512";
