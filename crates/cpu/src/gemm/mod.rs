@@ -1,7 +1,7 @@
 //! Matrix products of our own: operands are packed into panels that fit the caches, and small
 //! kernels keep a tile of the result in registers.
 //!
-//! Each element of a result is summed over blocks of [`INNER`] terms, in order, by fused
+//! Each element of a result is summed over blocks of at most [`INNER`] terms, in order, by fused
 //! multiply-adds; long inner axes are summed in parts of several blocks first. Sizes alone decide
 //! how; so results do not depend on the number of threads.
 
@@ -14,6 +14,7 @@ pub(crate) mod kernel;
 pub(crate) mod matrix;
 #[cfg(target_arch = "x86_64")]
 mod narrow;
+mod owned;
 pub(crate) mod pack;
 mod panels;
 pub(crate) mod product;
@@ -33,5 +34,5 @@ pub(crate) use panels::Panels;
 pub(crate) use product::{multiply, multiply_alone};
 pub(crate) use small::Small;
 
-/// Terms that a kernel sums before it adds to the result.
+/// The most terms that a kernel sums before it adds to the result.
 pub(crate) const INNER: usize = 256;

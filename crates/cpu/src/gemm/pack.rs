@@ -149,14 +149,52 @@ compiled! {
     fn copy<T: Element>(piece: &Piece<T>, to: *mut T::Sum) by portable
 }
 
+/// Copies a piece of 16-bit elements, row after row of pairs of terms without gaps. After an odd
+/// number of terms comes zero.
+///
+/// # Safety
+/// The source reaches all terms and elements; `to` has room for `padded` elements for every pair of
+/// terms; this machine has the instruction set.
+pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
+    let Matrix {
+        start,
+        row_stride,
+        column_stride,
+    } = piece.source;
+    let are_pairs = row_stride == 1 && column_stride % 2 == 0 && start.cast::<f32>().is_aligned();
+    if !are_pairs {
+        // SAFETY: the caller's promise is the same
+        return unsafe { pack_each_pair(isa, piece, to) };
+    }
+    // pairs that lie side by side are turned as elements of four bytes
+    let whole = Piece {
+        source: Matrix {
+            start: start.cast::<f32>(),
+            row_stride: 1,
+            column_stride: column_stride / 2,
+        },
+        terms: piece.terms / 2,
+        size: piece.size,
+        padded: piece.padded,
+    };
+    let rest = Piece {
+        source: piece.source.at(2 * whole.terms, 0),
+        terms: piece.terms % 2,
+        ..*piece
+    };
+    // SAFETY: the caller's promise is the same; bits are copied as they are
+    unsafe {
+        pack(isa, &whole, to.cast::<f32>());
+        pack_each_pair(isa, &rest, to.add(whole.terms * piece.padded));
+    }
+}
+
 compiled! {
-    /// Copies a piece of 16-bit elements, row after row of pairs of terms without gaps. After an
-    /// odd number of terms comes zero.
+    /// As [`pack_pairs`], pair by pair.
     ///
     /// # Safety
-    /// The source reaches all terms and elements; `to` has room for `padded` elements for every
-    /// pair of terms; this machine has the instruction set.
-    pub(crate) fn pack_pairs(piece: &Piece<u16>, to: *mut u32) by pairs
+    /// As for [`pack_pairs`].
+    fn pack_each_pair(piece: &Piece<u16>, to: *mut u32) by pairs
 }
 
 /// # Safety

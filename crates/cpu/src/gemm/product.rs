@@ -7,7 +7,7 @@ use super::finish::{Finish, write_row};
 use super::kernel::{Kernels, Strip, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
-use super::panels::{Groups, Panels};
+use super::panels::{Groups, Panel, Panels};
 use super::sliced;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +19,9 @@ use mlx_oxide_runtime::{Buffer, parallel};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+/// Terms of a block where one does not hold all and registers have 512 bits: with them a panel of
+/// columns and one of rows stay in the first cache.
+const WIDE_BLOCK: usize = 192;
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
@@ -151,22 +154,24 @@ pub(super) fn try_each(
 
 /// A product and how it is cut.
 pub(super) struct Product<T: Element> {
-    isa: Isa,
-    kernels: &'static Kernels<T::Sum>,
+    pub(super) isa: Isa,
+    pub(super) kernels: &'static Kernels<T::Sum>,
     sizes: (usize, usize, usize),
-    lhs: Matrix<T>,
-    rhs: Matrix<T>,
+    pub(super) lhs: Matrix<T>,
+    pub(super) rhs: Matrix<T>,
     output: Matrix<T>,
     finish: Option<Finish<T>>,
     /// Where sums are left as they are, if they are not those of the result.
     sums: Option<Matrix<T::Sum>>,
-    row_panels: Panels,
-    column_panels: Panels,
-    pack_lhs: bool,
-    pack_rhs: bool,
+    pub(super) row_panels: Panels,
+    pub(super) column_panels: Panels,
+    pub(super) pack_lhs: bool,
+    pub(super) pack_rhs: bool,
     /// Terms that a packed element holds.
-    each: usize,
-    /// Rows of packed operands that are in memory at a time, a multiple of [`INNER`].
+    pub(super) each: usize,
+    /// Rows of packed operands that kernels sum before they add to the result.
+    pub(super) block: usize,
+    /// Rows of packed operands that are in memory at a time, a multiple of a block.
     chunk: usize,
 }
 
@@ -207,8 +212,13 @@ impl<T: Element> Product<T> {
         let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
-        let most = inner.div_ceil(each).next_multiple_of(INNER).max(INNER);
-        let chunk = (terms / INNER * INNER).clamp(INNER, most);
+        let depth = inner.div_ceil(each);
+        let block = match isa == Isa::Avx512 && depth > INNER {
+            true => WIDE_BLOCK,
+            false => INNER,
+        };
+        let most = depth.next_multiple_of(block).max(block);
+        let chunk = (terms / block * block).clamp(block, most);
         Product {
             isa,
             kernels,
@@ -223,6 +233,7 @@ impl<T: Element> Product<T> {
             pack_lhs,
             pack_rhs,
             each,
+            block,
             chunk,
         }
     }
@@ -241,6 +252,7 @@ impl<T: Element> Product<T> {
         );
         Product {
             pack_rhs: true,
+            block: INNER,
             chunk: INNER,
             ..slice
         }
@@ -263,6 +275,7 @@ impl<T: Element> Product<T> {
             pack_lhs: !T::WIDE || self.lhs.column_stride != 1,
             // as one panel it is packed already
             pack_rhs: part.pack_rhs || self.column_panels.count() > 1,
+            block: INNER,
             chunk: INNER,
             ..part
         }
@@ -297,12 +310,12 @@ impl<T: Element> Product<T> {
 
     /// Where sums are written without memory of their own: where they are left, or in the result,
     /// which has room for them even if they are finished after.
-    fn direct(&self) -> Option<Matrix<T::Sum>> {
+    pub(super) fn direct(&self) -> Option<Matrix<T::Sum>> {
         self.sums.or_else(|| T::WIDE.then(|| self.output.sums()))
     }
 
     /// Rows of packed operands, one for each group of terms that an element holds.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.sizes.1.div_ceil(self.each)
     }
 
@@ -314,10 +327,15 @@ impl<T: Element> Product<T> {
         if rows == 0 || columns == 0 {
             return Ok(());
         }
+        let threads = if shared { parallel::threads() } else { 1 };
+        if let Some(grid) = self.grid(threads) {
+            // SAFETY: the caller's promise is the same
+            return unsafe { self.run_owned(op, shared, &grid) };
+        }
         let terms = self.chunk.min(inner);
         let direct = self.direct();
         let lhs_terms = match self.packs_in_tasks() {
-            true => terms.min(INNER),
+            true => terms.min(self.block),
             false => terms,
         };
         let lhs_bytes = usize::from(self.pack_lhs) * rows * lhs_terms * size_of::<T::Sum>();
@@ -371,7 +389,7 @@ impl<T: Element> Product<T> {
     /// # Safety
     /// As for [`multiply`], with room in the workspace for the terms.
     unsafe fn pass(&self, first: usize, terms: usize, workspace: &Workspace<T::Sum>, shared: bool) {
-        let blocks = terms.div_ceil(INNER);
+        let blocks = terms.div_ceil(self.block);
         let lhs_groups = Groups::new(&self.row_panels, PACK_ROWS);
         let rhs_groups = Groups::new(&self.column_panels, PACK_COLUMNS);
         let threads = if shared { parallel::threads() } else { 1 };
@@ -385,8 +403,8 @@ impl<T: Element> Product<T> {
         each(shared, lhs_tasks + rhs_tasks, |task| {
             let is_lhs = task < lhs_tasks;
             let index = if is_lhs { task } else { task - lhs_tasks };
-            let (begin, group) = (index % blocks * INNER, index / blocks);
-            let block = first + begin..first + terms.min(begin + INNER);
+            let (begin, group) = (index % blocks * self.block, index / blocks);
+            let block = first + begin..first + terms.min(begin + self.block);
             // SAFETY: by the caller's promise; each task writes packed panels of its own
             unsafe {
                 if is_lhs {
@@ -441,7 +459,7 @@ impl<T: Element> Product<T> {
     ///
     /// # Safety
     /// As for [`Product::pass`].
-    unsafe fn pack_rows(
+    pub(super) unsafe fn pack_rows(
         &self,
         block: std::ops::Range<usize>,
         group: std::ops::Range<usize>,
@@ -456,7 +474,7 @@ impl<T: Element> Product<T> {
     ///
     /// # Safety
     /// As for [`Product::pass`].
-    unsafe fn pack(
+    pub(super) unsafe fn pack(
         &self,
         matrix: Matrix<T>,
         block: std::ops::Range<usize>,
@@ -510,16 +528,12 @@ impl<T: Element> Product<T> {
             .clone()
             .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
             .collect();
-        let lhs_row = match self.pack_lhs {
-            true => 0,
-            false => self.lhs.row_stride,
-        };
         let sums = workspace.sums;
-        for begin in (0..terms.max(1)).step_by(INNER) {
-            let inner = INNER.min(terms - begin);
+        for begin in (0..terms.max(1)).step_by(self.block) {
+            let inner = self.block.min(terms - begin);
             let before = match self.packs_in_tasks() {
                 // rows of a task have their place, however few terms its block has
-                true => strips[0].first * (INNER.min(terms) - inner),
+                true => strips[0].first * (self.block.min(terms) - inner),
                 false => begin * self.sizes.0,
             };
             let packed_lhs = workspace.lhs.start.wrapping_add(before);
@@ -551,22 +565,47 @@ impl<T: Element> Product<T> {
                         true => packed_lhs.wrapping_add(strip.first * inner),
                         false => workspace.lhs.place(strip.first, first + begin),
                     };
+                    let sums = sums.at(strip.first, panel.first);
+                    let terms = (inner, first + begin > 0);
                     // SAFETY: by the caller's promise; panels lie inside the matrices
-                    unsafe {
-                        (strip.kernels[panel.vectors - 1])(&Tile {
-                            inner,
-                            lhs,
-                            lhs_row,
-                            rhs,
-                            rhs_row,
-                            output: sums.place(strip.first, panel.first).cast_mut(),
-                            output_row: sums.row_stride,
-                            columns: panel.size,
-                            accumulate: first + begin > 0,
-                        });
-                    }
+                    unsafe { self.add_tile(strip, &panel, terms, lhs, (rhs, rhs_row), sums) };
                 }
             }
+        }
+    }
+
+    /// Adds some terms to the sums of a strip's rows and a panel's columns, or begins them.
+    ///
+    /// # Safety
+    /// As for [`Product::pass`]; the operands have the terms, of rows that are packed if
+    /// [`Product::pack_lhs`] says so.
+    #[inline(always)]
+    pub(super) unsafe fn add_tile(
+        &self,
+        strip: &Strip<T::Sum>,
+        panel: &Panel,
+        (inner, accumulate): (usize, bool),
+        lhs: *const T::Sum,
+        (rhs, rhs_row): (*const T::Sum, isize),
+        sums: Matrix<T::Sum>,
+    ) {
+        let lhs_row = match self.pack_lhs {
+            true => 0,
+            false => self.lhs.row_stride,
+        };
+        // SAFETY: by the caller's promise
+        unsafe {
+            (strip.kernels[panel.vectors - 1])(&Tile {
+                inner,
+                lhs,
+                lhs_row,
+                rhs,
+                rhs_row,
+                output: sums.start.cast_mut(),
+                output_row: sums.row_stride,
+                columns: panel.size,
+                accumulate,
+            });
         }
     }
 
@@ -574,7 +613,7 @@ impl<T: Element> Product<T> {
     ///
     /// # Safety
     /// As for [`Product::pass`].
-    unsafe fn complete(
+    pub(super) unsafe fn complete(
         &self,
         sums: Matrix<T::Sum>,
         rows: std::ops::Range<usize>,
