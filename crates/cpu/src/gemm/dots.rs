@@ -28,8 +28,8 @@ pub(crate) unsafe fn add_dots<T: Element>(
             // SAFETY: by the caller's promise
             let found = unsafe {
                 match size_of::<T::Sum>() {
-                    8 => dots::<T, 2, 4>(left, columns, terms),
-                    _ => dots::<T, 2, 8>(left, columns, terms),
+                    8 => dots::<T, 2, COLUMNS, 4>(left, columns, terms),
+                    _ => dots::<T, 2, COLUMNS, 8>(left, columns, terms),
                 }
             };
             add_to(&mut sums[row..], found);
@@ -39,14 +39,30 @@ pub(crate) unsafe fn add_dots<T: Element>(
             // SAFETY: by the caller's promise
             let found = unsafe {
                 match size_of::<T::Sum>() {
-                    8 => dots::<T, 1, 8>(left, columns, terms),
-                    _ => dots::<T, 1, 16>(left, columns, terms),
+                    8 => dots::<T, 1, COLUMNS, 8>(left, columns, terms),
+                    _ => dots::<T, 1, COLUMNS, 16>(left, columns, terms),
                 }
             };
             add_to(&mut sums[row..], found);
             row += 1;
         }
     }
+}
+
+/// The dot product of one row and one column.
+///
+/// # Safety
+/// Both have so many terms, side by side.
+#[inline(always)]
+pub(crate) unsafe fn dot<T: Element>(lhs: *const T::Sum, column: *const T, terms: usize) -> T::Sum {
+    // SAFETY: by the caller's promise
+    let [[sum]] = unsafe {
+        match size_of::<T::Sum>() {
+            8 => dots::<T, 1, 1, 16>([lhs], [column], terms),
+            _ => dots::<T, 1, 1, 64>([lhs], [column], terms),
+        }
+    };
+    sum
 }
 
 #[inline(always)]
@@ -64,12 +80,12 @@ fn add_to<S: Copy + std::ops::Add<Output = S>, const R: usize>(
 /// # Safety
 /// All have `terms` elements.
 #[inline(always)]
-unsafe fn dots<T: Element, const R: usize, const LANES: usize>(
+unsafe fn dots<T: Element, const R: usize, const C: usize, const LANES: usize>(
     lhs: [*const T::Sum; R],
-    columns: [*const T; COLUMNS],
+    columns: [*const T; C],
     terms: usize,
-) -> [[T::Sum; COLUMNS]; R] {
-    let mut lanes = [[[T::Sum::default(); LANES]; COLUMNS]; R];
+) -> [[T::Sum; C]; R] {
+    let mut lanes = [[[T::Sum::default(); LANES]; C]; R];
     let whole = terms / LANES * LANES;
     for first in (0..whole).step_by(LANES) {
         // SAFETY: by the caller's promise

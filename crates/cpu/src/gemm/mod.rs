@@ -11,6 +11,7 @@ pub(crate) mod dots;
 pub(crate) mod element;
 mod finish;
 pub(crate) mod kernel;
+mod long;
 pub(crate) mod matrix;
 #[cfg(target_arch = "x86_64")]
 mod narrow;

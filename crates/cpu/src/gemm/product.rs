@@ -5,6 +5,7 @@ use super::deep;
 use super::element::Element;
 use super::finish::{Finish, write_row};
 use super::kernel::{Kernels, Strip, Tile};
+use super::long::Long;
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::{Groups, Panel, Panels};
@@ -104,6 +105,11 @@ pub(super) unsafe fn multiply_with<T: Element>(
     output: Matrix<T>,
     finish: Option<Finish<T>>,
 ) -> Result<()> {
+    if let Some(long) = Long::new(isa, sizes, lhs, rhs, output, finish) {
+        // SAFETY: by the caller's promise
+        unsafe { long.run(shared) };
+        return Ok(());
+    }
     if let Some(thin) = Thin::new(isa, sizes, lhs, rhs, output, finish) {
         // SAFETY: by the caller's promise
         return unsafe { thin.run(op, shared) };

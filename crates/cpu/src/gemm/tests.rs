@@ -207,6 +207,29 @@ fn large_products_are_cut_into_tasks_without_gaps() {
 }
 
 #[test]
+fn tasks_of_several_rows_and_columns_pack_what_they_read() {
+    let finish = Some((2.0, -1.0));
+    for isa in available() {
+        check::<f32>(isa, (520, 70, 530), (Order::Rows, Order::Columns), None);
+        check::<f16>(isa, (530, 33, 520), (Order::Columns, Order::Rows), finish);
+        check::<bf16>(isa, (520, 67, 523), (Order::Spread, Order::Rows), None);
+    }
+}
+
+#[test]
+fn long_vectors_are_multiplied_by_pieces() {
+    for isa in available() {
+        for inner in [1 << 15, (1 << 15) + 1, 70_007] {
+            let orders = (Order::Rows, Order::Columns);
+            check::<f32>(isa, (1, inner, 1), orders, Some((2.0, -1.0)));
+            check::<f64>(isa, (1, inner, 1), orders, None);
+            check::<f16>(isa, (1, inner, 1), orders, None);
+            check::<bf16>(isa, (1, inner, 1), orders, Some((0.5, 1.0)));
+        }
+    }
+}
+
+#[test]
 fn many_rows_meet_few_columns_in_place() {
     for isa in available() {
         for columns in [8, 15, 16, 30, 32, 64] {
