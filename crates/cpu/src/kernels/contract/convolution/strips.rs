@@ -14,9 +14,8 @@ use mlx_oxide_runtime::parallel;
 
 /// Most terms of a window, which are summed in one go.
 const TERMS: usize = 1024;
-/// Most features: with more, what is written of a line leaves the first cache between panels
-/// (measured: 3 channels to 64 features took a third longer than by [`super::windows`]).
-const FEATURES: usize = 32;
+/// Bytes of the packed weight at most: every few places of a line meet all of it.
+const WEIGHT_BYTES: usize = 128 << 10;
 /// Most places of a line that one task takes.
 const SPAN: usize = 512;
 /// Multiplications that make a task worth its start.
@@ -35,7 +34,7 @@ pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let together = problem.input.steps[3] == geometry.channels as isize;
     geometry.groups == 1
         && geometry.channels < FEW_CHANNELS
-        && geometry.features <= FEATURES
+        && segments.terms() * geometry.features * size_of::<T>() <= WEIGHT_BYTES
         && together
         && (axes[2].dilation == 1 || axes[2].taps == 1)
         && (1..=TERMS).contains(&segments.terms())
@@ -116,10 +115,10 @@ impl<T: Number> Strips<'_, T> {
             let place = [item, z, first_y + line, first_x];
             let output = problem.output_place(&self.axes, place);
             let output_row = x_axis.place_step * problem.geometry.row();
-            for panel in 0..self.weight.panels.count() {
-                let panel = self.weight.panels.get(panel);
-                for tile in 0..tiles.count() {
-                    let tile = tiles.get(tile);
+            for tile in 0..tiles.count() {
+                let tile = tiles.get(tile);
+                for panel in 0..self.weight.panels.count() {
+                    let panel = self.weight.panels.get(panel);
                     let to = output + tile.first * output_row + panel.first;
                     // SAFETY: the lines have all windows of the tile, the packed weight the
                     // panel's columns, and the output these places
