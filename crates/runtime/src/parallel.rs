@@ -1,8 +1,9 @@
 //! One pool of threads for kernels. The caller works too; tiny work never leaves it.
 
 use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The environment variable that sets how many threads kernels use.
@@ -13,10 +14,44 @@ const SPINS: u32 = 4_000;
 
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
+/// Tasks of one thread that nobody has taken yet, in cache lines of their own: the next one in the
+/// low half, the end in the high half.
+#[repr(align(128))]
+struct Range(AtomicU64);
+
+impl Range {
+    fn new(start: usize, end: usize) -> Self {
+        Range(AtomicU64::new((end as u64) << 32 | start as u64))
+    }
+
+    /// Takes the first task, or the last one of somebody else's.
+    fn take(&self, is_own: bool) -> Option<usize> {
+        let mut range = self.0.load(Ordering::Relaxed);
+        loop {
+            let (start, end) = (range & u64::from(u32::MAX), range >> 32);
+            if start >= end {
+                return None;
+            }
+            let (index, rest) = match is_own {
+                true => (start, end << 32 | (start + 1)),
+                false => (end - 1, (end - 1) << 32 | start),
+            };
+            let taken =
+                self.0
+                    .compare_exchange_weak(range, rest, Ordering::Relaxed, Ordering::Relaxed);
+            match taken {
+                Ok(_) => return Some(index as usize),
+                Err(found) => range = found,
+            }
+        }
+    }
+}
+
+/// A parallel loop. Every thread begins with a range of its own, the same one for every loop of as
+/// many tasks: what it wrote for one loop is in its caches when it reads it for the next.
 struct Job {
     task: *const Task<'static>,
-    count: usize,
-    next: AtomicUsize,
+    ranges: SmallVec<[Range; 2]>,
     left: AtomicUsize,
     panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
 }
@@ -27,21 +62,37 @@ unsafe impl Send for Job {}
 unsafe impl Sync for Job {}
 
 impl Job {
-    /// Takes tasks until none is left.
-    fn work(&self) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.count {
-                return;
-            }
-            // SAFETY: `Pool::run` keeps the task alive until `left` is 0, which this index, not
-            // yet counted down, prevents
-            let task = unsafe { &*self.task };
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(index))) {
-                *self.panic.lock() = Some(panic);
-            }
-            self.left.fetch_sub(1, Ordering::Release);
+    fn new(task: *const Task<'static>, count: usize, threads: usize) -> Self {
+        let boundary = |thread: usize| (thread as u128 * count as u128 / threads as u128) as usize;
+        Job {
+            task,
+            ranges: (0..threads)
+                .map(|thread| Range::new(boundary(thread), boundary(thread + 1)))
+                .collect(),
+            left: AtomicUsize::new(count),
+            panic: Mutex::new(None),
         }
+    }
+
+    /// Takes the tasks of a thread, then those that others have left.
+    fn work(&self, thread: usize) {
+        let count = self.ranges.len();
+        for turn in 0..count {
+            let range = &self.ranges[(thread + turn) % count];
+            while let Some(index) = range.take(turn == 0) {
+                self.run(index);
+            }
+        }
+    }
+
+    fn run(&self, index: usize) {
+        // SAFETY: `Pool::run` keeps the task alive until `left` is 0, which this index, not yet
+        // counted down, prevents
+        let task = unsafe { &*self.task };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(index))) {
+            *self.panic.lock() = Some(panic);
+        }
+        self.left.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -103,7 +154,8 @@ pub fn set_threads(count: usize) {
 /// Runs `task(i)` for every `i` below `count`, on several threads where the pool is free, and
 /// returns when all are done. Nested and concurrent calls run on their own thread.
 pub fn for_each(count: usize, task: impl Fn(usize) + Sync) {
-    if count > 1 && threads() > 1 {
+    // a range counts tasks in half a word
+    if count > 1 && threads() > 1 && u32::try_from(count).is_ok() {
         let pool = pool();
         if !pool.busy.swap(true, Ordering::Acquire) {
             pool.run(count, &task);
@@ -149,20 +201,14 @@ impl Pool {
     fn run(&self, count: usize, task: &Task<'_>) {
         // SAFETY: only the lifetime changes; this function returns after the last use
         let task = unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) };
-        let job = Arc::new(Job {
-            task,
-            count,
-            next: AtomicUsize::new(0),
-            left: AtomicUsize::new(count),
-            panic: Mutex::new(None),
-        });
+        let job = Arc::new(Job::new(task, count, threads()));
         {
             let mut posted = self.shared.job.lock();
             *posted = Some(job.clone());
             self.shared.version.fetch_add(1, Ordering::Release);
         }
         self.shared.posted.notify_all();
-        job.work();
+        job.work(0);
         let mut spins = 0u32;
         while job.left.load(Ordering::Acquire) > 0 {
             spins += 1;
@@ -188,7 +234,7 @@ impl Shared {
             if number < threads()
                 && let Some(job) = self.next_job(&mut seen)
             {
-                job.work();
+                job.work(number);
                 continue;
             }
             let mut job = self.job.lock();
@@ -231,6 +277,16 @@ mod tests {
                 assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
             }
         }
+    }
+
+    #[test]
+    fn a_range_is_taken_from_both_ends_once() {
+        let range = Range::new(3, 8);
+        let taken = [true, false, false, true, true, false, true].map(|own| range.take(own));
+        assert_eq!(
+            taken,
+            [Some(3), Some(7), Some(6), Some(4), Some(5), None, None]
+        );
     }
 
     #[test]
