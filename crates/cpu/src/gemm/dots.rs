@@ -100,9 +100,10 @@ unsafe fn dots<T: Element, const R: usize, const C: usize, const LANES: usize>(
             }
         }
     }
-    std::array::from_fn(|row| {
-        std::array::from_fn(|column| {
-            let lanes = &mut lanes[row][column];
+    // loops, since closures here are not inlined, and then lack the instruction set
+    let mut sums = [[T::Sum::default(); C]; R];
+    for (row, lanes) in lanes.iter_mut().enumerate() {
+        for (column, lanes) in lanes.iter_mut().enumerate() {
             for term in whole..terms {
                 // SAFETY: by the caller's promise
                 let (left, right) = unsafe { (lhs[row].add(term), columns[column].add(term)) };
@@ -110,16 +111,36 @@ unsafe fn dots<T: Element, const R: usize, const C: usize, const LANES: usize>(
                 let product = unsafe { left.read() * right.read().widen() };
                 lanes[0] = lanes[0] + product;
             }
-            let mut width = LANES;
-            while width > 1 {
-                width /= 2;
-                for lane in 0..width {
-                    lanes[lane] = lanes[lane] + lanes[lane + width];
-                }
-            }
-            lanes[0]
-        })
-    })
+            sums[row][column] = total(*lanes);
+        }
+    }
+    sums
+}
+
+/// The sum of some lanes, a power of two up to 64: those of the halves, again and again. Each step
+/// has a loop of its own, which the compiler unrolls and keeps in registers.
+#[inline(always)]
+fn total<S: Copy + std::ops::Add<Output = S>, const LANES: usize>(mut lanes: [S; LANES]) -> S {
+    const { assert!(LANES.is_power_of_two() && LANES <= 64) };
+    add_upper::<S, LANES, 32>(&mut lanes);
+    add_upper::<S, LANES, 16>(&mut lanes);
+    add_upper::<S, LANES, 8>(&mut lanes);
+    add_upper::<S, LANES, 4>(&mut lanes);
+    add_upper::<S, LANES, 2>(&mut lanes);
+    add_upper::<S, LANES, 1>(&mut lanes);
+    lanes[0]
+}
+
+/// Adds the lanes of an upper half, if there is one that wide, to the lower.
+#[inline(always)]
+fn add_upper<S: Copy + std::ops::Add<Output = S>, const LANES: usize, const HALF: usize>(
+    lanes: &mut [S; LANES],
+) {
+    if HALF < LANES {
+        for lane in 0..HALF {
+            lanes[lane] = lanes[lane] + lanes[lane + HALF];
+        }
+    }
 }
 
 /// Sums that rows are added to at a time.
