@@ -45,7 +45,13 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     #[inline(always)]
     unsafe fn widen_lanes<const N: usize>(from: *const Self) -> [Self::Sum; N] {
         // SAFETY: by the caller's promise
-        unsafe { from.cast::<[Self; N]>().read_unaligned() }.map(Self::widen)
+        let elements = unsafe { from.cast::<[Self; N]>().read_unaligned() };
+        let mut values = [Self::Sum::default(); N];
+        // a loop, since closures are not always inlined, and then lack the instruction set
+        for (value, element) in values.iter_mut().zip(elements) {
+            *value = element.widen();
+        }
+        values
     }
     /// The values of elements that lie side by side.
     ///

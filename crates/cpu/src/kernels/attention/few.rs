@@ -210,18 +210,20 @@ unsafe fn rows<T: Element<Sum = f32>>(
     features: usize,
     converted: &mut [f32],
 ) -> [*const f32; COLUMNS] {
-    let places: [*const T; COLUMNS] =
-        std::array::from_fn(|index| matrix.place(first + index.min(count - 1), 0));
-    if T::WIDE {
-        return places.map(|place| place.cast());
+    let mut rows = [std::ptr::null(); COLUMNS];
+    for (index, row) in rows.iter_mut().enumerate() {
+        let place = matrix.place(first + index.min(count - 1), 0);
+        *row = match T::WIDE {
+            true => place.cast(),
+            false => {
+                let to = converted[index * features..][..features].as_mut_ptr();
+                // SAFETY: by the caller's promise; there is room for all rows
+                unsafe { T::widen_row(attention.isa, place, to, features) };
+                to.cast_const()
+            }
+        };
     }
-    let start = converted.as_mut_ptr();
-    std::array::from_fn(|index| {
-        let to = start.wrapping_add(index * features);
-        // SAFETY: by the caller's promise; there is room for all rows
-        unsafe { T::widen_row(attention.isa, places[index], to, features) };
-        to.cast_const()
-    })
+    rows
 }
 
 compiled! {

@@ -226,9 +226,10 @@ unsafe fn block<L: Lanes, E: Meaning, const M: usize, const R: usize>(
         for group in 0..rows.groups {
             let mut parts = [[L::splat(0.0); M]; R];
             for _ in 0..group_size / L::LANES {
-                let numbers: [L::Numbers; M] = std::array::from_fn(|m| {
-                    L::load(x.start.wrapping_add(m * x.row_stride + place))
-                });
+                let mut numbers = [L::splat(0.0); M];
+                for (m, numbers) in numbers.iter_mut().enumerate() {
+                    *numbers = L::load(x.start.wrapping_add(m * x.row_stride + place));
+                }
                 for r in 0..R {
                     let elements = E::numbers::<L>(spread, words[r]);
                     words[r] = words[r].wrapping_add(step);
@@ -337,20 +338,26 @@ unsafe fn add_block<L: Lanes, E: Meaning, const M: usize, const R: usize>(
         let spread = L::spread(rows.packing.bits);
         let mut words: [*const u8; R] =
             std::array::from_fn(|r| rows.words.wrapping_add((row + r) * rows.row_bytes));
-        let multiples: [[L::Numbers; R]; M] = std::array::from_fn(|m| {
+        let mut multiples = [[L::splat(0.0); R]; M];
+        for (m, multiples) in multiples.iter_mut().enumerate() {
             let x = x.start.wrapping_add(m * x.row_stride + row);
-            std::array::from_fn(|r| L::splat(*x.wrapping_add(r)))
-        });
+            for (r, multiple) in multiples.iter_mut().enumerate() {
+                *multiple = L::splat(*x.wrapping_add(r));
+            }
+        }
         let mut place = 0;
         for group in 0..rows.groups {
-            let factors: [[L::Numbers; 2]; R] =
-                std::array::from_fn(|r| rows.factors::<L>(row + r, group));
+            let mut factors = [[L::splat(0.0); 2]; R];
+            for (r, factors) in factors.iter_mut().enumerate() {
+                *factors = rows.factors::<L>(row + r, group);
+            }
             for _ in 0..rows.packing.group_size / L::LANES {
-                let numbers: [L::Numbers; R] = std::array::from_fn(|r| {
-                    let [scale, bias] = factors[r];
-                    L::multiply_add(E::numbers::<L>(spread, words[r]), scale, bias)
-                });
-                words = words.map(|words| words.wrapping_add(step));
+                let mut numbers = [L::splat(0.0); R];
+                for (r, [scale, bias]) in factors.into_iter().enumerate() {
+                    let elements = E::numbers::<L>(spread, words[r]);
+                    numbers[r] = L::multiply_add(elements, scale, bias);
+                    words[r] = words[r].wrapping_add(step);
+                }
                 for (m, multiples) in multiples.iter().enumerate() {
                     let to = output.start.wrapping_add(m * output.row_stride + place);
                     let mut sum = L::load(to);
@@ -435,13 +442,17 @@ unsafe fn unpack_column_panels<L: Lanes, E: Meaning>(rows: Rows, width: usize, t
             let mut words = numbers.map(|row| rows.words.wrapping_add(row * rows.row_bytes));
             let mut to = to.wrapping_add(first / width * width * columns + first % width);
             for group in 0..rows.groups {
-                let factors = numbers.map(|row| rows.factors::<L>(row, group));
+                let mut factors = [[L::splat(0.0); 2]; TURNED];
+                for (factors, row) in factors.iter_mut().zip(numbers) {
+                    *factors = rows.factors::<L>(row, group);
+                }
                 for _ in 0..size / L::LANES {
-                    let vectors = std::array::from_fn(|row| {
-                        let [scale, bias] = factors[row];
-                        L::multiply_add(E::numbers::<L>(spread, words[row]), scale, bias)
-                    });
-                    words = words.map(|words| words.wrapping_add(step));
+                    let mut vectors = [L::splat(0.0); TURNED];
+                    for (row, [scale, bias]) in factors.into_iter().enumerate() {
+                        let elements = E::numbers::<L>(spread, words[row]);
+                        vectors[row] = L::multiply_add(elements, scale, bias);
+                        words[row] = words[row].wrapping_add(step);
+                    }
                     L::store_turned(to, width, vectors);
                     to = to.wrapping_add(L::LANES * width);
                 }

@@ -310,21 +310,20 @@ impl<F: Reduction> Lines<'_, F> {
         (count, whole): (usize, bool),
         room: *mut MaybeUninit<F::In>,
     ) -> [&'l [F::In]; GROUP] {
-        let group = lines.len();
+        let mut group: [&[F::In]; GROUP] = [&[]; GROUP];
+        let existing = &mut group[..lines.len()];
         if self.cut.in_order && whole {
-            let lines = self.in_place(lines.start, 0, group * count, room);
-            return std::array::from_fn(|line| match line < group {
-                true => &lines[line * count..(line + 1) * count],
-                false => &[],
-            });
-        }
-        std::array::from_fn(|line| match line < group {
-            true => {
-                let room = room.wrapping_add(line * count);
-                self.in_place(lines.start + line, column, count, room)
+            let all = self.in_place(lines.start, 0, existing.len() * count, room);
+            for (line, elements) in existing.iter_mut().zip(all.chunks_exact(count.max(1))) {
+                *line = elements;
             }
-            false => &[],
-        })
+            return group;
+        }
+        for (line, elements) in existing.iter_mut().enumerate() {
+            let room = room.wrapping_add(line * count);
+            *elements = self.in_place(lines.start + line, column, count, room);
+        }
+        group
     }
 
     /// A line, brought together in `line`.
