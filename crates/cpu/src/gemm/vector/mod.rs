@@ -11,6 +11,7 @@ mod pairs;
 #[cfg(not(target_arch = "aarch64"))]
 mod portable;
 
+use half::bf16;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{F32x4, F64x2};
 #[cfg(target_arch = "x86_64")]
@@ -54,6 +55,36 @@ pub(crate) trait Vector: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
+}
+
+/// Writes rows of `float32` sums, which are so many elements apart, rounded to `bf16`; those that are
+/// null are left out.
+///
+/// # Safety
+/// All rows have so many columns on both sides. This machine multiplies pairs of `bf16`.
+pub(crate) unsafe fn round_rows(from: *const f32, step: usize, columns: usize, to: &[*mut bf16]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        pairs::round_rows(from, step, columns, to);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, step, columns, to); // no other target has pairs
+}
+
+/// Copies rows without gaps to rows that have one more element, of zero.
+///
+/// # Safety
+/// There are so many rows of so many elements, and room for the copies. This machine multiplies
+/// pairs of `bf16`.
+pub(crate) unsafe fn pad_rows(from: *const bf16, width: usize, rows: usize, to: *mut bf16) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        pairs::pad_rows(from, width, rows, to);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, width, rows, to); // no other target has pairs
 }
 
 /// Has the cache line of a place, which need not exist, fetched into the first cache.

@@ -1,12 +1,25 @@
 //! AVX-512 with BF16: registers of 16 pairs of `bf16`, and of 16 `f32` sums of their products.
 
 use super::Vector;
+use half::bf16;
 use std::arch::x86_64::*;
 
 /// Sixteen lanes. As a factor a lane is a pair of `bf16`, the first in the low half; as a sum it
 /// is an `f32`. Subnormal numbers count as zero in products.
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs(__m512);
+
+impl Pairs {
+    /// The sum of all lanes.
+    ///
+    /// # Safety
+    /// As for [`Vector`].
+    #[inline(always)]
+    pub(crate) unsafe fn total(self) -> f32 {
+        // SAFETY: by the caller's promise
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+}
 
 impl Vector for Pairs {
     type Element = f32;
@@ -56,6 +69,149 @@ impl Vector for Pairs {
             let [lhs, rhs] =
                 [self.0, factor.0].map(|pairs| std::mem::transmute::<__m512, __m512bh>(pairs));
             Pairs(_mm512_dpbf16_ps(addend.0, lhs, rhs))
+        }
+    }
+}
+
+/// As [`super::round_rows`]. Ties go to even, NaN stays NaN, and subnormal numbers become zero.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+pub(super) unsafe fn round_rows(from: *const f32, step: usize, columns: usize, to: &[*mut bf16]) {
+    let whole = columns / 16 * 16;
+    // SAFETY: the mask has the columns that are left
+    let mask = unsafe { __m512::mask(columns - whole) };
+    for (row, to) in to.iter().enumerate().filter(|(_, to)| !to.is_null()) {
+        let from = from.wrapping_add(row * step);
+        // SAFETY: by the caller's promise; both types are 32 bytes without invalid values
+        unsafe {
+            for column in (0..whole).step_by(16) {
+                let sums = _mm512_loadu_ps(from.add(column));
+                let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(sums));
+                _mm256_storeu_si256(to.add(column).cast(), rounded);
+            }
+            if mask != 0 {
+                let sums = _mm512_maskz_loadu_ps(mask, from.add(whole));
+                let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(sums));
+                _mm256_mask_storeu_epi16(to.add(whole).cast(), mask, rounded);
+            }
+        }
+    }
+}
+
+/// As [`super::pad_rows`].
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn pad_rows(from: *const bf16, width: usize, rows: usize, to: *mut bf16) {
+    const LANES: usize = 32;
+    let padded = width + 1;
+    if padded > LANES {
+        for row in 0..rows {
+            // SAFETY: by the caller's promise
+            unsafe {
+                std::ptr::copy_nonoverlapping(from.add(row * width), to.add(row * padded), width);
+                to.add(row * padded + width).write(bf16::ZERO);
+            }
+        }
+        return;
+    }
+    let first = |count: usize| u32::MAX.unbounded_shr((LANES - count) as u32);
+    let exists = |lane: &usize| lane % padded < width;
+    let kept = (0..LANES)
+        .filter(exists)
+        .fold(0, |mask, lane| mask | 1 << lane);
+    let places: [u16; LANES] =
+        std::array::from_fn(|lane| (lane / padded * width + lane % padded) as u16);
+    let together = LANES / padded;
+    // SAFETY: by the caller's promise; masks have the rows that are left
+    unsafe {
+        let places = _mm512_loadu_si512(places.as_ptr().cast());
+        for row in (0..rows).step_by(together) {
+            let count = together.min(rows - row);
+            let from = from.add(row * width).cast();
+            let elements = _mm512_maskz_loadu_epi16(first(count * width), from);
+            let elements = _mm512_maskz_permutexvar_epi16(kept, places, elements);
+            let to = to.add(row * padded).cast();
+            _mm512_mask_storeu_epi16(to, first(count * padded), elements);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{pad_rows, round_rows};
+    use crate::gemm::Element;
+    use crate::simd::Isa;
+    use half::bf16;
+
+    fn has_pairs() -> bool {
+        bf16::packed_kernels(Isa::best()).1 == 2
+    }
+
+    /// Ties, signs, what is not finite and what rounds to infinity.
+    const SUMS: [u32; 12] = [
+        0x3f80_0000,
+        0x3f80_8000,
+        0x3f81_8000,
+        0xbf80_8001,
+        0x3f80_7fff,
+        0x7f80_0000,
+        0xff80_0000,
+        0x7f80_0001,
+        0xffc0_1234,
+        0x7f7f_ffff,
+        0x8000_0000,
+        0x0080_0000,
+    ];
+
+    #[test]
+    fn rows_are_rounded_to_the_nearest_as_elements_are() {
+        if !has_pairs() {
+            return;
+        }
+        for columns in 0..36 {
+            let sums: Vec<f32> = (0..3 * 40)
+                .map(|index| f32::from_bits(SUMS[index % 12]))
+                .collect();
+            let mut rounded = vec![bf16::from_bits(7); 3 * 36];
+            let start = rounded.as_mut_ptr();
+            let to = [start, std::ptr::null_mut(), start.wrapping_add(36)];
+            // SAFETY: all rows have so many columns
+            unsafe { round_rows(sums.as_ptr(), 40, columns, &to) };
+            for (index, found) in rounded.into_iter().enumerate() {
+                let (row, column) = (index / 36, index % 36);
+                let expected = match row < 2 && column < columns {
+                    true => bf16::narrow(sums[2 * row * 40 + column]),
+                    false => bf16::from_bits(7),
+                };
+                let both_nan = found.is_nan() && expected.is_nan();
+                assert!(
+                    both_nan || found.to_bits() == expected.to_bits(),
+                    "{columns} {index}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_every_width_get_one_element() {
+        if !has_pairs() {
+            return;
+        }
+        for width in 1..40 {
+            for rows in 0..20 {
+                let from: Vec<_> = (1..=width * rows)
+                    .map(|index| bf16::from_bits(index as u16))
+                    .collect();
+                let mut to = vec![bf16::from_bits(9); (width + 1) * rows + 1];
+                // SAFETY: there are so many rows
+                unsafe { pad_rows(from.as_ptr(), width, rows, to.as_mut_ptr()) };
+                let zero = [bf16::ZERO];
+                let expected: Vec<_> = from
+                    .chunks(width)
+                    .flat_map(|row| row.iter().chain(&zero))
+                    .chain(&[bf16::from_bits(9)])
+                    .copied()
+                    .collect();
+                assert_eq!(to, expected, "{width} {rows}");
+            }
         }
     }
 }

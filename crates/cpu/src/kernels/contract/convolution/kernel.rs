@@ -1,9 +1,10 @@
 //! The loops of convolutions that keep their sums in registers.
 
 use super::channels::{Channels, channels};
-use crate::gemm::Scalar;
 use crate::gemm::vector::Vector;
+use crate::gemm::{Element, Scalar};
 use crate::simd::Isa;
+use half::bf16;
 
 /// Products of windows where they lie in the input: each row has a pointer of its own to every
 /// segment, a run of terms side by side.
@@ -13,7 +14,7 @@ pub(super) struct Windows<T> {
     pub(super) segments: usize,
     /// Terms to sum of each segment.
     pub(super) length: usize,
-    /// Terms of each segment to leave out before.
+    /// Terms of each segment to leave out before, and the channels of groups before this one.
     pub(super) first: usize,
     /// For each segment a pointer for each row.
     pub(super) table: *const *const T,
@@ -411,6 +412,7 @@ macro_rules! loops {
 mod x86 {
     //! Loops for the vectors of x86-64.
     use super::*;
+    use crate::gemm::vector::Pairs;
     use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
     loops!(
@@ -429,11 +431,30 @@ mod x86 {
         8,
         3
     );
+    loops!(
+        avx512_pairs,
+        f32,
+        Pairs,
+        "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16",
+        8,
+        3
+    );
     loops!(avx2_single, f32, __m256, "avx2,fma", 6, 2);
     loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2);
 
     pub(super) static SINGLE: [&Loops<f32>; 2] = [&avx2_single::LOOPS, &avx512_single::LOOPS];
     pub(super) static DOUBLE: [&Loops<f64>; 2] = [&avx2_double::LOOPS, &avx512_double::LOOPS];
+    pub(super) static PAIRS: &Loops<f32> = &avx512_pairs::LOOPS;
+}
+
+/// The loops of elements that are pairs of `bf16`, if this machine has them.
+pub(super) fn pairs(isa: Isa) -> Option<&'static Loops<f32>> {
+    #[cfg(target_arch = "x86_64")]
+    if bf16::packed_kernels(isa).1 == 2 {
+        return Some(x86::PAIRS);
+    }
+    let _ = isa; // other targets have none
+    None
 }
 
 #[cfg(target_arch = "aarch64")]

@@ -12,6 +12,9 @@
 //! | one channel, few features | places | [`line`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
+//! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
+//! computed on pairs of channels ([`pairs`]).
+//!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
 mod channels;
@@ -21,6 +24,7 @@ mod geometry;
 mod kernel;
 mod line;
 mod outer;
+mod pairs;
 mod problem;
 mod strips;
 #[cfg(test)]
@@ -31,10 +35,10 @@ mod winograd;
 use super::widen;
 use crate::kernels::fused;
 use crate::simd::Isa;
-use geometry::{Axis, Geometry};
+use geometry::Axis;
 use kernel::Number;
 use mlx_oxide_ir::{Convolution, Dtype, Result};
-use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored};
+use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
 use problem::{Problem, Target, Tensor};
 use smallvec::smallvec;
 
@@ -44,34 +48,30 @@ pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results>
         Dtype::Float32 => real::<f32>(isa, convolution, call),
         Dtype::Float64 => real::<f64>(isa, convolution, call),
         Dtype::Complex64 => complex::run(isa, convolution, call),
-        _ => widen::through_single(call, |wide| real::<f32>(isa, convolution, wide)),
+        Dtype::Bfloat16 => match pairs::run(isa, convolution, call)? {
+            Some(results) => Ok(results),
+            None => through_single(isa, convolution, call),
+        },
+        _ => through_single(isa, convolution, call),
     }
+}
+
+fn through_single(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
+    widen::through_single(call, |wide| real::<f32>(isa, convolution, wide))
 }
 
 fn real<T: Number>(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
     let output_type = &call.outputs[0];
     let buffer = Buffer::allocate(call.op.name(), output_type.bytes())?;
-    let geometry = Geometry::new(convolution, call);
     if output_type.size() > 0 {
-        let start = |operand: &Operand| -> Result<*const T> {
-            Ok(operand.buffer.host_ptr()?.as_ptr().cast::<T>())
-        };
-        let (input, weight) = (&call.inputs[0], &call.inputs[1]);
-        let mut problem = Problem {
-            op: call.op.name(),
-            isa,
-            loops: T::loops(isa),
-            geometry,
-            input: Tensor::new(input, start(input)?),
-            weight: Tensor::new(weight, start(weight)?),
+        let problem = Problem {
             output: Target(buffer.host_ptr()?.as_ptr().cast()),
+            ..Problem::new(isa, T::loops(isa), convolution, call)?
         };
-        if convolution.flip {
-            problem.flip();
-        }
         let copy = || -> Result<(Buffer, Tensor<T>)> {
-            let copy = fused::copied(call, input)?;
-            Ok((copy.buffer.clone(), Tensor::new(&copy, start(&copy)?)))
+            let copy = fused::copied(call, &call.inputs[0])?;
+            let tensor = Tensor::new(&copy)?;
+            Ok((copy.buffer, tensor))
         };
         // SAFETY: layouts were checked to fit their buffers, and the output is new
         unsafe { convolve(problem, copy) }?;

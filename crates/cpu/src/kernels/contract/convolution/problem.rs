@@ -3,7 +3,9 @@
 use super::geometry::{Axis, Geometry};
 use super::kernel::{Loops, Number};
 use crate::simd::Isa;
-use mlx_oxide_runtime::Operand;
+use half::bf16;
+use mlx_oxide_ir::{Convolution, Result};
+use mlx_oxide_runtime::{Call, Operand};
 use std::ops::Range;
 
 /// Elements of an operand: batch or feature, three spatial axes, channel.
@@ -18,14 +20,15 @@ unsafe impl<T: Sync> Sync for Tensor<T> {}
 
 impl<T> Tensor<T> {
     /// Where an operand lies, its missing spatial axes with a step of 0.
-    pub(super) fn new(operand: &Operand, start: *const T) -> Self {
+    pub(super) fn new(operand: &Operand) -> Result<Self> {
+        let start = operand.buffer.host_ptr()?.as_ptr().cast::<T>();
         let strides = &operand.layout.strides;
         let spatial = strides.len() - 2;
         let [z, y, x] = super::geometry::three(&strides[1..=spatial], 0);
-        Tensor {
+        Ok(Tensor {
             start: start.wrapping_add(operand.layout.offset),
             steps: [strides[0], z, y, x, strides[spatial + 1]],
-        }
+        })
     }
 
     /// A place; nothing is read.
@@ -64,11 +67,36 @@ pub(super) struct Problem<T: 'static> {
     pub(super) weight: Tensor<T>,
     /// Row-major.
     pub(super) output: Target<T>,
+    /// Where results go instead, rounded, if elements are pairs of `bf16`.
+    pub(super) rounded: Option<Target<bf16>>,
 }
 
 impl<T: Number> Problem<T> {
+    /// A convolution that has no place for its results yet.
+    pub(super) fn new(
+        isa: Isa,
+        loops: &'static Loops<T>,
+        convolution: &Convolution,
+        call: &Call<'_>,
+    ) -> Result<Self> {
+        let mut problem = Problem {
+            op: call.op.name(),
+            isa,
+            loops,
+            geometry: Geometry::new(convolution, call),
+            input: Tensor::new(&call.inputs[0])?,
+            weight: Tensor::new(&call.inputs[1])?,
+            output: Target(std::ptr::null_mut()),
+            rounded: None,
+        };
+        if convolution.flip {
+            problem.flip();
+        }
+        Ok(problem)
+    }
+
     /// Turns the weight so that its taps are in the order of the input.
-    pub(super) fn flip(&mut self) {
+    fn flip(&mut self) {
         for axis in 0..3 {
             let step = &mut self.weight.steps[axis + 1];
             let last = (self.geometry.kernel[axis] as isize - 1) * *step;
@@ -97,6 +125,9 @@ impl<T: Number> Problem<T> {
                 ..self.input
             },
             output: Target(self.output.at(items.start * image)),
+            rounded: self
+                .rounded
+                .map(|output| Target(output.at(items.start * image))),
             geometry,
             ..*self
         }

@@ -9,6 +9,7 @@ use super::kernel::{Number, Steps};
 use super::problem::Problem;
 use super::windows::{FEW_CHANNELS, Segments, Weight, has_few_features};
 use crate::gemm::Panels;
+use crate::gemm::vector::round_rows;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::parallel;
 
@@ -98,7 +99,12 @@ impl<T: Number> Strips<'_, T> {
         let (problem, [z_axis, y_axis, x_axis]) = (self.problem, &self.axes);
         let places = self.across.min(x_axis.places - first_x);
         let lines = self.down.min(y_axis.places - first_y);
-        let channels = problem.geometry.channels;
+        let (channels, features) = (problem.geometry.channels, problem.geometry.features);
+        // those of a line, if they are rounded
+        let mut sums = match problem.rounded {
+            None => Vec::new(),
+            Some(_) => vec![T::default(); places * features],
+        };
         // SAFETY: by the caller's promise
         let input = unsafe { Lines::new(self, [item, z, first_y, first_x], lines, places) };
         let tiles = Panels::new(places, 1, problem.loops.rows);
@@ -115,11 +121,14 @@ impl<T: Number> Strips<'_, T> {
             let place = [item, z, first_y + line, first_x];
             let output = problem.output_place(&self.axes, place);
             let output_row = x_axis.place_step * problem.geometry.row();
+            let (start, row) = match problem.rounded {
+                None => (problem.output.at(output), output_row),
+                Some(_) => (sums.as_mut_ptr(), features),
+            };
             for tile in 0..tiles.count() {
                 let tile = tiles.get(tile);
                 for panel in 0..self.weight.panels.count() {
                     let panel = self.weight.panels.get(panel);
-                    let to = output + tile.first * output_row + panel.first;
                     // SAFETY: the lines have all windows of the tile, the packed weight the
                     // panel's columns, and the output these places
                     unsafe {
@@ -130,12 +139,19 @@ impl<T: Number> Strips<'_, T> {
                             first: tile.first * x_axis.stride * channels,
                             row_step: x_axis.stride * channels,
                             rhs: self.weight.start.at(panel.first * segments.terms()),
-                            output: problem.output.at(to),
-                            output_row,
+                            output: start.wrapping_add(tile.first * row + panel.first),
+                            output_row: row,
                             columns: panel.size,
                         });
                     }
                 }
+            }
+            if let Some(to) = problem.rounded {
+                let to: Vec<_> = (0..places)
+                    .map(|place| to.at(output + place * output_row))
+                    .collect();
+                // SAFETY: the output has all features of these places
+                unsafe { round_rows(sums.as_ptr().cast(), features, features, &to) };
             }
         }
     }

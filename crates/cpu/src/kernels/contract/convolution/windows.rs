@@ -9,9 +9,12 @@ use super::geometry::Axis;
 use super::kernel::{DOT_COLUMNS, DOT_ROWS, Dots, Number, Windows};
 use super::problem::{Problem, Target, split};
 use crate::gemm::pack::{self, Piece};
+use crate::gemm::vector::round_rows;
 use crate::gemm::{Matrix, Panels};
+use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
+use std::array::from_fn;
 use std::ops::Range;
 
 /// Channels below which the taps of a line are one segment.
@@ -19,6 +22,8 @@ pub(super) const FEW_CHANNELS: usize = 32;
 /// Terms that a loop sums before it adds to the result, so that a panel of the weight stays in the
 /// second cache.
 const TERMS: usize = 512;
+/// Most rows of a tile.
+const MOST_ROWS: usize = 8;
 /// Most rows of one task.
 const TASK_ROWS: usize = 128;
 /// Tasks that a large convolution should have at least.
@@ -43,7 +48,8 @@ impl Segments {
         let channels = problem.geometry.channels;
         let [z, y, x] = axes;
         let adjacent = x.dilation == 1 && problem.input.steps[3] == channels as isize;
-        let lines = adjacent && channels < FEW_CHANNELS && x.taps > 1;
+        let lines =
+            adjacent && problem.geometry.groups == 1 && channels < FEW_CHANNELS && x.taps > 1;
         let (count, length) = match lines {
             true => (z.taps * y.taps, x.taps * channels),
             false => (z.taps * y.taps * x.taps, channels),
@@ -91,8 +97,9 @@ fn places(axis: &Axis, tap: usize) -> Range<usize> {
 /// Whether dot products are faster than columns in vectors, most of whose lanes would be empty.
 pub(super) fn has_few_features<T: Number>(problem: &Problem<T>, segments: &Segments) -> bool {
     let lanes = problem.loops.lanes;
+    let each = if problem.rounded.is_some() { 2 } else { 1 };
     problem.geometry.features <= DOT_COLUMNS.min(lanes / 2)
-        && segments.length >= 2 * lanes
+        && segments.length * each >= 2 * lanes
         && segments.count > 0
 }
 
@@ -117,14 +124,12 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
             let weight = Weight::panels(problem, segments)?;
             let block = block(rows, geometry.groups, problem.loops.rows);
             let blocks = rows.div_ceil(block);
-            let panels = weight.panels.count();
-            let parts = TASKS.div_ceil(blocks * geometry.groups).min(panels);
-            parallel::for_each(blocks * geometry.groups * parts, |task| {
-                let (part, rest) = (task % parts, task / parts);
-                let (first, group) = (rest % blocks * block, rest / blocks);
+            let panels = geometry.groups * weight.panels.count();
+            let parts = TASKS.div_ceil(blocks).min(panels);
+            parallel::for_each(blocks * parts, |task| {
+                let (part, first) = (task % parts, task / parts * block);
                 let panels = part * panels / parts..(part + 1) * panels / parts;
-                let rows = first..rows.min(first + block);
-                windows(problem, &weight, group, rows, panels);
+                windows(problem, &weight, first..rows.min(first + block), panels);
             });
         }
     }
@@ -247,18 +252,18 @@ impl<T: Number> Weight<T> {
     }
 }
 
-/// Where the windows of some rows are.
+/// Where the windows of some rows are, from the same channel on.
 struct Table<T> {
     /// For each tile and segment a pointer for each row of the tile.
     pointers: Vec<*const T>,
-    /// For each row of all tiles where its result goes.
-    outputs: Vec<*mut T>,
+    /// For each row of all tiles the place of its result in the output, if it exists.
+    places: Vec<Option<usize>>,
     /// What pointers into the padding read.
     _zeros: Vec<T>,
     /// Copies of segments that reach into the padding.
     _borders: Vec<T>,
     /// Where rows that do not exist go.
-    _spare: Vec<T>,
+    spare: Vec<T>,
 }
 
 impl<T: Number> Table<T> {
@@ -267,17 +272,18 @@ impl<T: Number> Table<T> {
     unsafe fn new(
         problem: &Problem<T>,
         segments: &Segments,
-        group: usize,
+        channel: usize,
         rows: Range<usize>,
         tile: usize,
     ) -> Self {
         let geometry = &problem.geometry;
         let axes = &segments.axes;
-        let zeros = vec![T::default(); segments.length];
-        let mut spare = vec![T::default(); geometry.features];
+        // those of all groups are as far as windows go
+        let others = (geometry.groups - 1) * geometry.channels;
+        let zeros = vec![T::default(); segments.length + others];
         let tiles = rows.len().div_ceil(tile);
         let mut pointers = vec![zeros.as_ptr(); tiles * segments.count * tile];
-        let mut outputs = vec![spare.as_mut_ptr(); tiles * tile];
+        let mut places = vec![None; tiles * tile];
         let taps: Vec<_> = (0..segments.count)
             .map(|segment| segments.tap(segment))
             .collect();
@@ -298,12 +304,11 @@ impl<T: Number> Table<T> {
             let [item, z, y, x] = split(row, axes);
             let line = x..axes[2].places.min(x + rows.end - row);
             let index = |at: usize| row - first + at - x;
-            let place = problem.output_place(axes, [item, z, y, 0]) + group * geometry.features;
+            let place = problem.output_place(axes, [item, z, y, 0]);
             let step = axes[2].place_step * geometry.row();
             for at in line.clone() {
-                outputs[index(at)] = problem.output.at(place + at * step);
+                places[index(at)] = Some(place + at * step);
             }
-            let channel = (group * geometry.channels) as isize;
             for (segment, tap) in taps.iter().enumerate() {
                 let inside = axes[0].inside(z, tap[0]).zip(axes[1].inside(y, tap[1]));
                 let Some((from_z, from_y)) = inside else {
@@ -315,7 +320,7 @@ impl<T: Number> Table<T> {
                     from_z as isize,
                     from_y as isize,
                     start,
-                    channel,
+                    channel as isize,
                 ];
                 let from = problem.input.place(from);
                 let step = axes[2].stride as isize * problem.input.steps[3];
@@ -359,22 +364,33 @@ impl<T: Number> Table<T> {
         }
         Table {
             pointers,
-            outputs,
+            places,
             _zeros: zeros,
             _borders: borders,
-            _spare: spare,
+            spare: vec![T::default(); geometry.features],
         }
+    }
+
+    /// Where in the output the results of a tile's rows from some column on go.
+    fn outputs<const ROWS: usize, U: Copy>(
+        &self,
+        output: Target<U>,
+        first: usize,
+        column: usize,
+        spare: *mut U,
+    ) -> [*mut U; ROWS] {
+        let place = |row: usize| self.places.get(first + row).copied().flatten();
+        from_fn(|row| place(row).map_or(spare, |place| output.at(place + column)))
     }
 }
 
-/// Some rows and panels of features of one group.
+/// Some rows and panels of features, which are counted through all groups.
 ///
 /// # Safety
 /// The problem's promises hold; nobody else has these elements of the output.
 unsafe fn windows<T: Number>(
     problem: &Problem<T>,
     weight: &Weight<T>,
-    group: usize,
     rows: Range<usize>,
     panels: Range<usize>,
 ) {
@@ -382,39 +398,96 @@ unsafe fn windows<T: Number>(
     let tile = problem.loops.rows;
     let tiles = rows.len().div_ceil(tile);
     // SAFETY: by the caller's promise
-    let table = unsafe { Table::new(problem, segments, group, rows, tile) };
-    for chunk in chunks(segments) {
-        for panel in panels.clone() {
-            let panel = weight.panels.get(panel);
-            let width = weight.panels.width(&panel);
-            let start = group * weight.group + panel.first * segments.terms();
-            let term = chunk.first_segment * segments.length + chunk.terms.start;
-            let rhs = weight.start.at(start + term * width);
-            for index in 0..tiles {
-                let outputs: [*mut T; 8] = std::array::from_fn(|row| {
-                    let row = table.outputs[index * tile + row.min(tile - 1)];
-                    row.wrapping_add(panel.first)
+    let mut table = unsafe { Table::new(problem, segments, 0, rows, tile) };
+    let spare = table.spare.as_mut_ptr();
+    let chunks = chunks(segments);
+    let mut sums = Sums::new(problem, tiles, &chunks, &panels);
+    for (chunk, (number, panel)) in chunks
+        .iter()
+        .flat_map(|chunk| std::iter::repeat(chunk).zip(panels.clone().enumerate()))
+    {
+        let (group, panel) = (panel / weight.panels.count(), panel % weight.panels.count());
+        let panel = weight.panels.get(panel);
+        let width = weight.panels.width(&panel);
+        let feature = group * problem.geometry.features + panel.first;
+        let start = group * weight.group + panel.first * segments.terms();
+        let term = chunk.first_segment * segments.length + chunk.terms.start;
+        let rhs = weight.start.at(start + term * width);
+        for index in 0..tiles {
+            let first = index * tile;
+            let outputs: [*mut T; MOST_ROWS] = match problem.rounded {
+                None => table.outputs(problem.output, first, feature, spare),
+                Some(_) => sums.rows(number, first),
+            };
+            let pointers = (index * segments.count + chunk.first_segment) * tile;
+            // SAFETY: windows and their copies have the terms, the packed weight and the
+            // output the panel's columns
+            unsafe {
+                problem.loops.windows[panel.vectors - 1](&Windows {
+                    segments: chunk.segments,
+                    length: chunk.terms.len(),
+                    first: group * problem.geometry.channels + chunk.terms.start,
+                    table: table.pointers.as_ptr().wrapping_add(pointers),
+                    rhs,
+                    rhs_skip: (segments.length - chunk.terms.len()) * width,
+                    output: outputs.as_ptr(),
+                    columns: panel.size,
+                    accumulate: chunk.first_segment + chunk.terms.start > 0,
                 });
-                let pointers = (index * segments.count + chunk.first_segment) * tile;
-                // SAFETY: windows and their copies have the terms, the packed weight and the
-                // output the panel's columns
-                unsafe {
-                    problem.loops.windows[panel.vectors - 1](&Windows {
-                        segments: chunk.segments,
-                        length: chunk.terms.len(),
-                        first: chunk.terms.start,
-                        table: table.pointers.as_ptr().wrapping_add(pointers),
-                        rhs,
-                        rhs_skip: (segments.length - chunk.terms.len()) * width,
-                        output: outputs.as_ptr(),
-                        columns: panel.size,
-                        accumulate: chunk.first_segment + chunk.terms.start > 0,
-                    });
-                }
+            }
+            if let Some(output) = problem.rounded
+                && chunk.is_last
+            {
+                let to: [*mut bf16; MOST_ROWS] =
+                    table.outputs(output, first, feature, std::ptr::null_mut());
+                let from = outputs[0].cast::<f32>().cast_const();
+                // SAFETY: the output has the panel's columns of all rows that are not null
+                unsafe { round_rows(from, sums.width, panel.size, &to[..tile]) };
             }
         }
     }
     debug_assert!(!weight.memory.is_empty());
+}
+
+/// Sums that are rounded once they have all terms: those of a tile, or if terms are summed in
+/// several chunks those of all tiles.
+struct Sums<T> {
+    memory: Vec<T>,
+    /// Elements of a row.
+    width: usize,
+    /// Rows of a panel that are kept apart.
+    rows: usize,
+}
+
+impl<T: Number> Sums<T> {
+    /// Of so many tiles and panels; without room where results are sums.
+    fn new(problem: &Problem<T>, tiles: usize, chunks: &[Chunk], panels: &Range<usize>) -> Self {
+        let loops = problem.loops;
+        let width = loops.lanes * loops.vectors;
+        let (tiles, panels, rows) = match chunks.len() {
+            1 => (1, 1, 0),
+            _ => (tiles, panels.len(), tiles * loops.rows),
+        };
+        let size = match problem.rounded {
+            None => 0,
+            Some(_) => panels * tiles * loops.rows * width,
+        };
+        Sums {
+            memory: vec![T::default(); size],
+            width,
+            rows,
+        }
+    }
+
+    /// Rows of a panel from one on.
+    fn rows(&mut self, panel: usize, first: usize) -> [*mut T; MOST_ROWS] {
+        let first = match self.rows {
+            0 => 0,
+            rows => panel * rows + first,
+        };
+        let start = self.memory.as_mut_ptr();
+        from_fn(|row| start.wrapping_add((first + row) * self.width))
+    }
 }
 
 /// Terms that are summed before they are added to the result.
@@ -423,6 +496,8 @@ struct Chunk {
     segments: usize,
     /// Of each segment.
     terms: Range<usize>,
+    /// Whether the result has all terms then.
+    is_last: bool,
 }
 
 /// Every term once, at most about [`TERMS`] at a time; one chunk if there are none.
@@ -434,6 +509,7 @@ fn chunks(segments: &Segments) -> Vec<Chunk> {
             segments: 1,
             terms: (index % pieces) * segments.length / pieces
                 ..(index % pieces + 1) * segments.length / pieces,
+            is_last: index + 1 == segments.count * pieces,
         };
         return (0..segments.count * pieces).map(piece).collect();
     }
@@ -444,6 +520,7 @@ fn chunks(segments: &Segments) -> Vec<Chunk> {
         first_segment: boundary(index),
         segments: boundary(index + 1) - boundary(index),
         terms: 0..segments.length,
+        is_last: index + 1 == count,
     };
     (0..count).map(chunk).collect()
 }
@@ -460,10 +537,18 @@ unsafe fn dots<T: Number>(
 ) {
     let segments = &weight.segments;
     let tiles = rows.len().div_ceil(DOT_ROWS);
+    let channel = group * problem.geometry.channels;
+    let feature = group * problem.geometry.features;
     // SAFETY: by the caller's promise
-    let table = unsafe { Table::new(problem, segments, group, rows, DOT_ROWS) };
+    let mut table = unsafe { Table::new(problem, segments, channel, rows, DOT_ROWS) };
+    let spare = table.spare.as_mut_ptr();
+    let mut sums = [[T::default(); DOT_COLUMNS]; DOT_ROWS];
     for index in 0..tiles {
-        let pointers = index * segments.count * DOT_ROWS;
+        let (first, pointers) = (index * DOT_ROWS, index * segments.count * DOT_ROWS);
+        let outputs: [*mut T; DOT_ROWS] = match problem.rounded {
+            None => table.outputs(problem.output, first, feature, spare),
+            Some(_) => sums.each_mut().map(|row| row.as_mut_ptr()),
+        };
         // SAFETY: windows and their copies have the terms, the weight all features
         unsafe {
             problem.loops.dots[problem.geometry.features - 1](&Dots {
@@ -472,8 +557,15 @@ unsafe fn dots<T: Number>(
                 table: table.pointers.as_ptr().wrapping_add(pointers),
                 rhs: weight.start.at(group * weight.group),
                 rhs_column: segments.terms(),
-                output: table.outputs.as_ptr().wrapping_add(index * DOT_ROWS),
+                output: outputs.as_ptr(),
             });
+        }
+        if let Some(output) = problem.rounded {
+            let to: [*mut bf16; DOT_ROWS] =
+                table.outputs(output, first, feature, std::ptr::null_mut());
+            let from = sums.as_ptr().cast::<f32>();
+            // SAFETY: the output has all features of the rows that are not null
+            unsafe { round_rows(from, DOT_COLUMNS, problem.geometry.features, &to) };
         }
     }
 }

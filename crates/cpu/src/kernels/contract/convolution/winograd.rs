@@ -47,6 +47,7 @@ pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let tiles = Grid::new(geometry.batch, axes).tiles();
     let places = z.places * y.places * x.places;
     size_of::<T>() == 4
+        && problem.rounded.is_none()
         && geometry.groups == 1
         && (z.taps == 1 || z.taps > 1 && (z.stride, z.dilation) == (1, 1))
         && plain(y)
