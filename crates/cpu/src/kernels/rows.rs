@@ -17,6 +17,10 @@ const BLOCK: usize = 32;
 const BLOCK_BYTES: usize = 1 << 20;
 /// Elements for which a thread is worth its while.
 const GRAIN: usize = 32 << 10;
+/// Tasks of a thread that share work evenly.
+const TASKS: usize = 4;
+/// Elements of a task that has no reason to be longer.
+const LONG_GRAIN: usize = 512 << 10;
 
 /// The rows of an operand, in the row-major order of the axes that they do not go along.
 pub(crate) struct Rows {
@@ -146,10 +150,17 @@ impl Rows {
         });
     }
 
+    /// Rows of a task: many, as what the processor fetches ahead of it past its end is another's.
+    fn grain(&self) -> usize {
+        let tasks = TASKS * parallel::threads();
+        let elements = (self.count * self.length / tasks).clamp(GRAIN, LONG_GRAIN);
+        (elements / self.length.max(1)).max(1)
+    }
+
     /// Calls `task` in parallel for runs of rows that are equally far apart.
     fn runs<T>(&self, extra: usize, task: impl Fn(Run<T>, *mut u8) + Sync) {
         debug_assert_eq!(size_of::<T>(), self.width);
-        let grain = (GRAIN / self.length.max(1)).max(1);
+        let grain = self.grain();
         let extra = extra.next_multiple_of(64);
         let last = self.outer.shape.len() - 1;
         let (innermost, step) = (self.outer.shape[last], self.outer.strides[0][last]);
@@ -235,14 +246,17 @@ impl Rows {
 
 /// What is done with rows.
 pub(crate) trait EachRow<T>: Sync {
-    /// Long rows that are worked on together where they follow each other.
-    const ABREAST: usize = 1;
+    /// How many long rows of such a length are worked on together where they follow each other.
+    #[inline(always)]
+    fn abreast(&self, _length: usize) -> usize {
+        1
+    }
 
     /// Works on row `number`; must be `inline(always)`.
     fn row(&self, number: usize, row: &[T], scratch: *mut u8);
 
     /// Works on rows of so many elements, from number `first` on: one, or as many as [`TOGETHER`]
-    /// elements make, or at most [`EachRow::ABREAST`]. Must be `inline(always)`.
+    /// elements make, or at most [`EachRow::abreast`]. Must be `inline(always)`.
     #[inline(always)]
     fn rows(&self, first: usize, rows: &[T], length: usize, scratch: *mut u8) {
         let count = rows.len().checked_div(length).unwrap_or(1);
@@ -301,7 +315,8 @@ impl<T, E: EachRow<T>> Kernel for Looped<'_, T, E> {
 
     #[inline(always)]
     fn run(self) {
-        let (run, together) = (&self.run, self.run.together(E::ABREAST));
+        let run = &self.run;
+        let together = run.together(self.each.abreast(run.length));
         for place in (0..run.count).step_by(together) {
             let from = run.row(place).as_ptr();
             let count = together.min(run.count - place) * run.length;
@@ -328,6 +343,12 @@ pub(crate) fn fetching<T>(row: &[T], mut work: impl FnMut(&[T], usize)) {
 /// Fetches `count` elements of the row behind this one, from a place on.
 #[inline(always)]
 pub(crate) fn fetch_behind<T>(row: &[T], first: usize, count: usize) {
-    let place = row.as_ptr().wrapping_add(row.len() + first);
+    fetch_far_behind(row, row.len() + first, count);
+}
+
+/// Fetches `count` elements from so many behind the start of this row on.
+#[inline(always)]
+pub(crate) fn fetch_far_behind<T>(row: &[T], distance: usize, count: usize) {
+    let place = row.as_ptr().wrapping_add(distance);
     stream::fetch(place, count * size_of::<T>());
 }

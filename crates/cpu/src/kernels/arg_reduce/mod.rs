@@ -1,10 +1,13 @@
 //! Index of an extreme: the extreme is found by vectors, then its first place.
 
+mod short;
+
 use super::reduce::kinds::{Max, Min, Reduction};
 use super::rows::{EachRow, Rows};
 use super::shared::Shared;
-use crate::simd::element::{Element, Ordered};
+use crate::simd::element::{Element, Ordered, Packed};
 use crate::simd::fold::fold_slice;
+use crate::simd::half::NativeFloat16;
 use crate::simd::{Isa, Kernel, vectorised};
 use crate::with_element;
 use mlx_oxide_ir::{ArgReduce, ArrayType, Dtype, Extreme, Result};
@@ -23,7 +26,16 @@ pub(crate) fn supports(_op: &ArgReduce, _inputs: &[&ArrayType]) -> bool {
 }
 
 pub(crate) fn run(op: &ArgReduce, call: &Call<'_>) -> Result<Results> {
-    with_element!(call.inputs[0].dtype, T => of::<T>(op, call, Isa::best()))
+    run_with(op, call, Isa::best())
+}
+
+/// Runs the call on an instruction set.
+fn run_with(op: &ArgReduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    let dtype = call.inputs[0].dtype;
+    if dtype == Dtype::Float16 && isa > Isa::Baseline {
+        return of::<Packed<NativeFloat16>>(op, call, isa);
+    }
+    with_element!(dtype, T => of::<T>(op, call, isa))
 }
 
 fn of<T: Element>(op: &ArgReduce, call: &Call<'_>, isa: Isa) -> Result<Results> {
@@ -41,6 +53,9 @@ where
     let output = &call.outputs[0];
     let buffer = Buffer::allocate(op.name(), output.bytes())?;
     let results = Shared(buffer.host_ptr()?.as_ptr().cast::<u32>());
+    if short::run(op, call, &results, isa)? {
+        return Ok(smallvec![Stored::contiguous(buffer, output)]);
+    }
     let rows = Rows::new(&call.inputs[0], &[op.axis])?;
     if rows.length > PART && rows.count > 0 && rows.in_place::<T>(0, 0, 0).is_some() {
         for row in 0..rows.count {

@@ -1,15 +1,15 @@
 //! Normalisation by mean and variance, in single precision for 16-bit floats.
 
-use super::rows::{self, Function, Output, total};
+use super::rows::{self, ByNumbers, Numbered, total};
 use crate::kernels::declined;
 use crate::kernels::reduce::kinds::Sum;
-use crate::kernels::rows::fetch_behind;
 use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
 use crate::simd::fold::Cascade;
 use crate::with_float;
 use mlx_oxide_ir::{ArrayType, Dtype, Result};
 use mlx_oxide_runtime::{Call, Results};
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
@@ -26,7 +26,7 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Result
     let bias = &rows::vector::<T>(&call.inputs[2])?;
     let eps = T::from_double(eps);
     let norm = LayerNorm::<T> { weight, bias, eps };
-    rows::for_each::<T, _>(call, isa, norm)
+    rows::for_each::<T, _>(call, isa, Numbered(norm))
 }
 
 struct LayerNorm<'a, T: Float> {
@@ -35,37 +35,38 @@ struct LayerNorm<'a, T: Float> {
     eps: T,
 }
 
-impl<T: Float> Function<T> for LayerNorm<'_, T> {
+impl<T: Float> ByNumbers<T, 3> for LayerNorm<'_, T> {
     #[inline(always)]
-    fn apply(
-        &self,
-        _number: usize,
-        row: &[T],
-        _wide: &mut [MaybeUninit<T>],
-        output: Output<'_, T>,
-    ) {
+    fn numbers(&self, row: &[T]) -> [T; 3] {
         let centre = Centre::of(row);
         let scale = T::ONE / (centre.variance + self.eps).sqrt();
-        output.fill(|part, first| {
-            fetch_behind(row, first, part.len());
-            let values = row[first..].iter().zip(&self.weight[first..]);
-            let values = values.zip(&self.bias[first..]);
-            for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
-                result.write(centre.deviation(*element) * scale * *weight + *bias);
-            }
-        });
+        [centre.near, centre.mean, scale]
+    }
+
+    #[inline(always)]
+    fn fill(&self, part: &mut [MaybeUninit<T>], elements: &[T], first: usize, numbers: [T; 3]) {
+        let [near, mean, scale] = numbers;
+        let values = elements.iter().zip(&self.weight[first..]);
+        let values = values.zip(&self.bias[first..]);
+        for (result, ((element, weight), bias)) in part.iter_mut().zip(values) {
+            result.write((*element - near - mean) * scale * *weight + *bias);
+        }
     }
 }
 
 /// Accumulators of each sum: both in the registers of AVX2.
 const LANES: usize = 32;
-/// Elements that are accumulated before their lanes are joined to the rest.
-const BLOCK: usize = 16 * LANES;
-/// Elements that are summed without pairing.
+/// Elements that are joined in pairs before they go to accumulators.
+const CHUNK: usize = 2 * LANES;
+/// Chunks that are accumulated before their lanes are joined to the rest.
+const BLOCK: usize = 16;
+/// Chunks that are summed without pairing.
 const PIECE: usize = 16 * BLOCK;
+/// Accumulators of each sum of few elements.
+const FEW: usize = 8;
 
 /// Elements whose mean is near enough to that of a row, in most.
-const SAMPLE: usize = 64;
+const SAMPLE: usize = 8;
 /// Variances that the square of the mean deviation may reach: the difference of squares then loses
 /// two bits.
 const FAR: f64 = 4.0;
@@ -80,8 +81,7 @@ pub(super) struct Centre<T> {
 impl<T: Float> Centre<T> {
     #[inline(always)]
     pub(super) fn of(row: &[T]) -> Self {
-        let sample = &row[..row.len().min(SAMPLE)];
-        let mut near = total(sample, |x| x) / T::from_double(sample.len() as f64);
+        let mut near = sampled(row);
         let mut is_sampled = true;
         // of the deviations, since the mean of squares less the squared mean would cancel; their
         // own mean is what the sample and rounding left of it: all there is to see where elements
@@ -106,6 +106,20 @@ impl<T: Float> Centre<T> {
     }
 }
 
+/// The mean of a short row, or of some elements all over it.
+#[inline(always)]
+fn sampled<T: Float>(row: &[T]) -> T {
+    if row.len() < 2 * CHUNK {
+        return total(row, |x| x) / T::from_double(row.len() as f64);
+    }
+    let apart = row.len() / SAMPLE;
+    let mut sample = [T::ZERO; SAMPLE];
+    for (number, element) in sample.iter_mut().enumerate() {
+        *element = row[number * apart];
+    }
+    joined(sample) * T::from_double(1.0 / SAMPLE as f64)
+}
+
 /// The mean of the deviations from `near`, and their variance.
 #[inline(always)]
 fn moments<T: Float>(row: &[T], near: T) -> (T, T) {
@@ -119,74 +133,84 @@ fn moments<T: Float>(row: &[T], near: T) -> (T, T) {
 /// The sums of the deviations from `near`, and of their squares.
 #[inline(always)]
 fn sums<T: Float>(row: &[T], near: T) -> (T, T) {
-    if row.len() < LANES {
-        let (mut sum, mut square) = (T::ZERO, T::ZERO);
-        for element in row {
-            let deviation = *element - near;
-            sum = sum + deviation;
-            square = square + deviation * deviation;
-        }
+    if row.len() < 2 * CHUNK {
+        return sums_of_few(row, near);
+    }
+    let (chunks, rest) = row.as_chunks::<CHUNK>();
+    let (sum, square) = match chunks.len() <= PIECE {
+        true => sums_of_piece(chunks, near),
+        false => sums_of_pieces(chunks, near),
+    };
+    if rest.is_empty() {
         return (sum, square);
     }
+    let (rest_sum, rest_square) = sums_of_few(rest, near);
+    (sum + rest_sum, square + rest_square)
+}
+
+/// As [`sums`], of more chunks than a piece has.
+#[inline(always)]
+fn sums_of_pieces<T: Float>(chunks: &[[T; CHUNK]], near: T) -> (T, T) {
     let mut sums = Cascade::new(Sum::<T>::default());
     let mut squares = Cascade::new(Sum::<T>::default());
-    for piece in row.chunks(PIECE) {
-        let mut total = Lanes::<T>::new();
-        for block in piece.chunks(BLOCK) {
-            let mut lanes = Lanes::new();
-            let (whole, rest) = block.as_chunks::<LANES>();
-            for chunk in whole {
-                lanes.add(near, chunk);
-            }
-            lanes.add(near, rest);
-            total.join(&lanes);
-        }
-        let (sum, square) = total.finish();
+    for piece in chunks.chunks(PIECE) {
+        let (sum, square) = sums_of_piece(piece, near);
         sums.push(sum);
         squares.push(square);
     }
     (sums.finish(), squares.finish())
 }
 
-/// Sums of deviations and of squares, lane by lane.
-struct Lanes<W> {
-    sums: [W; LANES],
-    squares: [W; LANES],
-}
-
-impl<W: Float> Lanes<W> {
-    #[inline(always)]
-    fn new() -> Self {
-        Lanes {
-            sums: [W::ZERO; LANES],
-            squares: [W::ZERO; LANES],
+/// As [`sums`], of at most as many chunks as a piece has.
+#[inline(always)]
+fn sums_of_piece<T: Float>(chunks: &[[T; CHUNK]], near: T) -> (T, T) {
+    let (block, others) = chunks.split_at(chunks.len().min(BLOCK));
+    let mut total = accumulated(block, near);
+    for block in others.chunks(BLOCK) {
+        let lanes = accumulated(block, near);
+        let totals = total.as_flattened_mut().iter_mut();
+        for (total, lane) in totals.zip(lanes.as_flattened()) {
+            *total = *total + *lane;
         }
     }
+    let [sums, squares] = total;
+    (joined(sums), joined(squares))
+}
 
-    #[inline(always)]
-    fn add(&mut self, near: W, elements: &[W]) {
-        let lanes = self.sums.iter_mut().zip(&mut self.squares);
-        for ((sum, square), element) in lanes.zip(elements) {
+/// As [`sums`], lane by lane. The lanes stay in registers, as nothing else is done with them here.
+#[inline(always)]
+fn accumulated<T: Float>(chunks: &[[T; CHUNK]], near: T) -> [[T; LANES]; 2] {
+    let (mut sums, mut squares) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+    for chunk in chunks {
+        let (low, high) = chunk.split_at(LANES);
+        for lane in 0..LANES {
+            let (low, high) = (low[lane] - near, high[lane] - near);
+            sums[lane] = sums[lane] + (low + high);
+            squares[lane] = squares[lane] + (low * low + high * high);
+        }
+    }
+    black_box([sums, squares])
+}
+
+/// As [`sums`], of less than two chunks.
+#[inline(always)]
+fn sums_of_few<T: Float>(elements: &[T], near: T) -> (T, T) {
+    let (mut sums, mut squares) = ([T::ZERO; FEW], [T::ZERO; FEW]);
+    let (whole, rest) = elements.as_chunks::<FEW>();
+    for vector in whole {
+        for ((sum, square), element) in sums.iter_mut().zip(&mut squares).zip(vector) {
             let deviation = *element - near;
             *sum = *sum + deviation;
             *square = *square + deviation * deviation;
         }
     }
-
-    #[inline(always)]
-    fn join(&mut self, other: &Self) {
-        for (sum, other) in self.sums.iter_mut().zip(other.sums) {
-            *sum = *sum + other;
-        }
-        for (square, other) in self.squares.iter_mut().zip(other.squares) {
-            *square = *square + other;
-        }
+    let (mut sum, mut square) = (joined(sums), joined(squares));
+    for element in rest {
+        let deviation = *element - near;
+        sum = sum + deviation;
+        square = square + deviation * deviation;
     }
-
-    #[inline(always)]
-    fn finish(self) -> (W, W) {
-        (joined(self.sums), joined(self.squares))
-    }
+    (sum, square)
 }
 
 /// The sum of as many lanes as a power of two, by halves.

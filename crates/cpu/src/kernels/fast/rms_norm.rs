@@ -1,8 +1,7 @@
 //! Normalisation by the root mean square, in single precision for 16-bit floats.
 
-use super::rows::{self, Function, Output, total};
+use super::rows::{self, ByNumbers, Numbered, total};
 use crate::kernels::declined;
-use crate::kernels::rows::fetch_behind;
 use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
 use crate::with_float;
@@ -23,7 +22,7 @@ pub(super) fn of<T: Float>(call: &Call<'_>, eps: f64, isa: Isa) -> Result<Result
     let weight = &rows::vector::<T>(&call.inputs[1])?;
     let eps = T::from_double(eps);
     let norm = RmsNorm::<T> { weight, eps };
-    rows::for_each::<T, _>(call, isa, norm)
+    rows::for_each::<T, _>(call, isa, Numbered(norm))
 }
 
 struct RmsNorm<'a, T: Float> {
@@ -31,23 +30,19 @@ struct RmsNorm<'a, T: Float> {
     eps: T,
 }
 
-impl<T: Float> Function<T> for RmsNorm<'_, T> {
+impl<T: Float> ByNumbers<T, 1> for RmsNorm<'_, T> {
     #[inline(always)]
-    fn apply(
-        &self,
-        _number: usize,
-        row: &[T],
-        _wide: &mut [MaybeUninit<T>],
-        output: Output<'_, T>,
-    ) {
+    fn numbers(&self, row: &[T]) -> [T; 1] {
         let count = T::from_double(row.len() as f64);
-        let scale = T::ONE / (total(row, |x| x * x) / count + self.eps).sqrt();
-        output.fill(|part, first| {
-            fetch_behind(row, first, part.len());
-            let values = row[first..].iter().zip(&self.weight[first..]);
-            for (result, (element, weight)) in part.iter_mut().zip(values) {
-                result.write(*element * scale * *weight);
-            }
-        });
+        [T::ONE / (total(row, |x| x * x) / count + self.eps).sqrt()]
+    }
+
+    #[inline(always)]
+    fn fill(&self, part: &mut [MaybeUninit<T>], elements: &[T], first: usize, numbers: [T; 1]) {
+        let [scale] = numbers;
+        let values = elements.iter().zip(&self.weight[first..]);
+        for (result, (element, weight)) in part.iter_mut().zip(values) {
+            result.write(*element * scale * *weight);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! cache, and the next one is fetched meanwhile.
 
 use crate::kernels::fused::{self, Halves};
-use crate::kernels::rows::{EachRow, Rows, TOGETHER, fetch_behind};
+use crate::kernels::rows::{EachRow, Rows, TOGETHER, fetch_behind, fetch_far_behind};
 use crate::kernels::shared::Shared;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
@@ -17,6 +17,9 @@ use std::mem::MaybeUninit;
 /// Rows shorter than this, in bytes, are not worth passing by the caches.
 pub(super) const LONG: usize = 1024;
 
+/// Elements that are filled at a time: what comes after them is fetched no faster than it is met.
+const FILLED: usize = 512;
+
 /// A row of results.
 pub(super) struct Output<'a, T> {
     pub(super) elements: &'a mut [MaybeUninit<T>],
@@ -26,8 +29,16 @@ pub(super) struct Output<'a, T> {
 impl<T: Copy> Output<'_, T> {
     /// Has the row filled by `fill(part, first)`, part by part.
     #[inline(always)]
-    pub(super) fn fill(self, fill: impl FnMut(&mut [MaybeUninit<T>], usize)) {
-        stream::filled(self.elements, self.streamed, fill);
+    pub(super) fn fill(self, mut fill: impl FnMut(&mut [MaybeUninit<T>], usize)) {
+        if self.streamed {
+            return stream::filled(self.elements, true, fill);
+        }
+        if self.elements.len() <= FILLED {
+            return fill(self.elements, 0);
+        }
+        for (number, part) in self.elements.chunks_mut(FILLED).enumerate() {
+            fill(part, number * FILLED);
+        }
     }
 }
 
@@ -42,6 +53,8 @@ impl<'a, T> Output<'a, T> {
 pub(super) trait Function<T: Element>: Sync {
     /// Whether it needs `wide`.
     const WIDE: bool = false;
+    /// Whether neighbouring rows are worked on together ([`Numbered`]).
+    const ABREAST: bool = false;
 
     /// Fills `output`; `wide` is as long as the row if it is needed, of arbitrary content. Must be
     /// `inline(always)`.
@@ -64,6 +77,73 @@ pub(super) trait Function<T: Element>: Sync {
         output: Output<'_, T>,
     ) {
         each(self, first, (rows, length), wide, output);
+    }
+}
+
+/// Rows whose numbers are found one behind the other.
+const GROUP: usize = 8;
+/// Elements of the rows of a group, which are to stay in the first cache.
+const NEAR: usize = 3 << 10;
+
+/// How many long rows of such a length a function takes.
+#[inline(always)]
+fn abreast<T: Element, F: Function<T>>(length: usize) -> usize {
+    match F::ABREAST {
+        true => (NEAR / length.max(1)).clamp(1, GROUP),
+        false => 1,
+    }
+}
+
+/// A function of each element of a row and of a few numbers that the row has.
+pub(super) trait ByNumbers<T: Float, const N: usize>: Sync {
+    /// The numbers of a row. Must be `inline(always)`.
+    fn numbers(&self, row: &[T]) -> [T; N];
+
+    /// Fills a part of a row's results, from the element at `first` on, of as many elements. Must be
+    /// `inline(always)`.
+    fn fill(&self, part: &mut [MaybeUninit<T>], elements: &[T], first: usize, numbers: [T; N]);
+}
+
+/// Such a function of rows.
+///
+/// Numbers take few instructions, each of which waits for the one before: the processor finds those
+/// of several rows at a time if nothing that waits for them comes between.
+pub(super) struct Numbered<F, const N: usize>(pub(super) F);
+
+impl<T: Float, F: ByNumbers<T, N>, const N: usize> Function<T> for Numbered<F, N> {
+    const ABREAST: bool = true;
+
+    #[inline(always)]
+    fn apply(&self, number: usize, row: &[T], wide: &mut [MaybeUninit<T>], output: Output<'_, T>) {
+        self.apply_all(number, (row, row.len()), wide, output);
+    }
+
+    #[inline(always)]
+    fn apply_all(
+        &self,
+        _first: usize,
+        (rows, length): (&[T], usize),
+        _wide: &mut [MaybeUninit<T>],
+        Output { elements, streamed }: Output<'_, T>,
+    ) {
+        let length = length.max(1);
+        let groups = rows.chunks(GROUP * length);
+        for (group, elements) in groups.zip(elements.chunks_mut(GROUP * length)) {
+            let mut numbers = [[T::ZERO; N]; GROUP];
+            for (numbers, row) in numbers.iter_mut().zip(group.chunks_exact(length)) {
+                *numbers = self.0.numbers(row);
+            }
+            let outputs = elements.chunks_exact_mut(length);
+            let outputs = group.chunks_exact(length).zip(outputs);
+            for ((row, elements), numbers) in outputs.zip(numbers) {
+                let output = Output { elements, streamed };
+                output.fill(|part, first| {
+                    fetch_far_behind(row, group.len() + first, part.len());
+                    let elements = &row[first..first + part.len()];
+                    self.0.fill(part, elements, first, numbers);
+                });
+            }
+        }
     }
 }
 
@@ -111,12 +191,13 @@ pub(super) fn for_each<T: Float, F: Function<T>>(
             halves,
             kind: PhantomData,
         };
-        let extra = room::<T, F>(length) + 2 * length.max(TOGETHER);
+        let together = (length * abreast::<T, F>(length)).max(TOGETHER);
+        let extra = room::<T, F>(length) + 2 * together;
         rows.vectorised::<u16>(isa, extra * size_of::<T>(), &applied);
         return Ok(smallvec![Stored::contiguous(buffer, output)]);
     }
-    let streamed =
-        length * size_of::<T>() >= LONG && stream::pays(output.bytes(), operand.buffer.len());
+    let streamed = length * size_of::<T>() >= LONG
+        && stream::pays_in_order(output.bytes(), operand.buffer.len());
     let applied = Applied {
         function,
         results: Shared(buffer.host_ptr()?.as_ptr().cast::<MaybeUninit<T>>()),
@@ -134,6 +215,11 @@ struct Applied<T, F> {
 }
 
 impl<T: Element, F: Function<T>> EachRow<T> for Applied<T, F> {
+    #[inline(always)]
+    fn abreast(&self, length: usize) -> usize {
+        abreast::<T, F>(length)
+    }
+
     #[inline(always)]
     fn row(&self, number: usize, row: &[T], scratch: *mut u8) {
         self.rows(number, row, row.len(), scratch);
@@ -162,6 +248,11 @@ struct Widened<T, F> {
 }
 
 impl<T: Float, F: Function<T>> EachRow<u16> for Widened<T, F> {
+    #[inline(always)]
+    fn abreast(&self, length: usize) -> usize {
+        abreast::<T, F>(length)
+    }
+
     #[inline(always)]
     fn row(&self, number: usize, row: &[u16], scratch: *mut u8) {
         self.rows(number, row, row.len(), scratch);

@@ -70,7 +70,8 @@ fn softmax_of_rows_of_every_length_agrees_with_the_formula() {
 #[test]
 fn norms_of_rows_of_every_length_agree_with_the_formulas() {
     for isa in Isa::ALL {
-        for length in 1..=LAST {
+        // and such as fill chunks, blocks and pieces of sums
+        for length in (1..=LAST).chain([191, 192, 1023, 1024, 1089, 16_384, 16_500, 40_000]) {
             let row: Vec<f32> = (0..length).map(|i| (i as f32 * 1.7).sin() + 0.3).collect();
             let weight: Vec<f32> = (0..length).map(|i| 0.5 + (i % 3) as f32).collect();
             let bias: Vec<f32> = (0..length).map(|i| (i % 5) as f32).collect();
@@ -91,6 +92,68 @@ fn norms_of_rows_of_every_length_agree_with_the_formulas() {
                 (wide[place] - mean) * scale * f64::from(weight[place]) + f64::from(bias[place])
             };
             assert!(near(&found, (0..length).map(expected)), "{isa:?} {length}");
+        }
+    }
+}
+
+/// Both norms of `count` rows with the start of a weight, which is the bias too.
+fn norms(rows: &[f32], weight: &[f32], count: usize, dtype: Dtype, isa: Isa) -> [Vec<u8>; 2] {
+    let stored = |values: &[f32]| match dtype {
+        Dtype::Bfloat16 => {
+            let halves: Vec<half::bf16> = values.iter().map(|x| half::bf16::from_f32(*x)).collect();
+            Buffer::from_bytes("test", bytemuck::cast_slice(&halves)).unwrap()
+        }
+        _ => Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+    };
+    let operand = |values: &[f32], count: usize| Operand {
+        buffer: stored(values),
+        layout: match count {
+            0 => Layout::contiguous([values.len()]),
+            _ => Layout::contiguous([count, values.len() / count]),
+        },
+        dtype,
+        donatable: false,
+    };
+    let weight = &weight[..rows.len() / count];
+    let inputs = [operand(rows, count), operand(weight, 0), operand(weight, 0)];
+    let call = Call {
+        op: &Op::Fast(Fast::Softmax { precise: true }),
+        inputs: &inputs,
+        outputs: &[inputs[0].array_type()],
+        stream: Stream::default_of(Device::CPU),
+    };
+    let results = [
+        rms_norm::of::<f32>(&call, 1e-5, isa).unwrap(),
+        layer_norm::of::<f32>(&call, 1e-5, isa).unwrap(),
+    ];
+    results.map(|results| results[0].buffer.host_bytes().unwrap().to_vec())
+}
+
+#[test]
+fn norms_of_rows_together_are_those_of_each_alone() {
+    let lengths = [1, 7, 16, 127, 128, 129, 191, 300, 1024, 1089, 3100, 20_000];
+    let wave = |i: usize| (i as f32 * 1.7).sin() * 3.0 + 0.5;
+    let weight: Vec<f32> = (0..20_000).map(|i| 0.5 + (i % 3) as f32).collect();
+    for (isa, dtype) in Isa::ALL
+        .map(|isa| [(isa, Dtype::Float32), (isa, Dtype::Bfloat16)])
+        .concat()
+    {
+        for (length, count) in lengths
+            .into_iter()
+            .flat_map(|length| [(length, 2), (length, 19)])
+        {
+            let rows: Vec<f32> = (0..length * count).map(wave).collect();
+            let together = norms(&rows, &weight, count, dtype, isa);
+            let alone = rows
+                .chunks(length)
+                .map(|row| norms(row, &weight, 1, dtype, isa));
+            let mut expected = [Vec::new(), Vec::new()];
+            for norms in alone {
+                for (expected, norm) in expected.iter_mut().zip(norms) {
+                    expected.extend(norm);
+                }
+            }
+            assert_eq!(together, expected, "{isa:?} {dtype:?} {count} of {length}");
         }
     }
 }
@@ -140,7 +203,9 @@ fn variances_of_long_and_offset_rows_are_exact_to_single_precision() {
     ] {
         let row: Vec<f32> = (0..length)
             .map(|i| {
-                let place = if i < 64 { beginning } else { 0.0 };
+                // and where a sample may be taken
+                let is_sampled = i < 64 || i % (length / 8) == 0;
+                let place = if is_sampled { beginning } else { 0.0 };
                 place + offset + ((i * 7919) % 1009) as f32 / 1009.0
             })
             .collect();

@@ -79,7 +79,10 @@ struct Scanned<F: Running> {
 }
 
 impl<F: Running> EachRow<F::In> for Scanned<F> {
-    const ABREAST: usize = if F::ABREAST { SEGMENTS } else { 1 };
+    #[inline(always)]
+    fn abreast(&self, _length: usize) -> usize {
+        if F::ABREAST { SEGMENTS } else { 1 }
+    }
 
     #[inline(always)]
     fn row(&self, number: usize, row: &[F::In], scratch: *mut u8) {
