@@ -11,6 +11,7 @@ mod execute;
 mod join;
 mod lane;
 mod lower;
+mod machine;
 mod nest;
 mod order;
 pub(super) mod prologue;
