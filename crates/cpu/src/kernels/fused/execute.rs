@@ -109,7 +109,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
         None => {
             let grain = (SHORT_PIECE / weight).max(4096);
             let grain = grain.max((count / PIECES).min(PIECE));
-            let grain = grain.next_multiple_of(run.tile);
+            let grain = grain.next_multiple_of(run.unit());
             parallel::for_each_range(count, grain, |start, end| {
                 with_scratch(run.scratch, |scratch| {
                     run.linear(scratch, start, end, |site| run.sites[site].base)
@@ -317,6 +317,14 @@ impl<'a> Run<'a> {
             }
         }
         self.scratch = end;
+    }
+
+    /// Elements that pieces of work are multiples of: tiles, but of code also less.
+    fn unit(&self) -> usize {
+        match &self.works[..] {
+            [Work::Code(_)] => self.tile.min(1024),
+            _several => self.tile,
+        }
     }
 
     /// How many registers there are tiles of: none where one code does everything, which keeps what

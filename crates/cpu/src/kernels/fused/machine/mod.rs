@@ -39,10 +39,10 @@ const LONGEST: usize = 256;
 
 static CACHE: Cache = Cache::new(Executable::new);
 
-/// Whether code may be made.
+/// Whether code may be made: in memory of a system that has a way, and unless somebody objects.
 fn is_wanted() -> bool {
     static WANTED: LazyLock<bool> = LazyLock::new(|| std::env::var(VARIABLE).as_deref() != Ok("0"));
-    *WANTED
+    cfg!(unix) && *WANTED
 }
 
 /// The runs of steps that are worth code where a program runs over so many elements.

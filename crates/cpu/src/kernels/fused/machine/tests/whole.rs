@@ -59,6 +59,11 @@ fn run(program: &ScalarProgram, inputs: &[Operand], isa: Isa) -> Vec<f32> {
         .collect()
 }
 
+fn all_same(left: &[f32], right: &[f32]) -> bool {
+    let mut pairs = left.iter().zip(right);
+    left.len() == right.len() && pairs.all(|(left, right)| same(*left, *right))
+}
+
 /// `√|((a·b + c)·a − max(a, b))/c|`, with `e` to the power of it if `between`, then `·b + a`.
 fn program(between: bool) -> ScalarProgram {
     let mut builder = Builder::new(3);
@@ -118,12 +123,30 @@ fn results_may_take_the_place_of_inputs() {
     let expected = run(&program, &inputs(), Isa::Baseline);
     for isa in available() {
         let found = run(&program, &inputs(), isa);
-        assert!(
-            found
-                .iter()
-                .zip(&expected)
-                .all(|(found, expected)| same(*found, *expected)),
-            "{isa:?}"
-        );
+        assert!(all_same(&found, &expected), "{isa:?}");
+    }
+}
+
+#[test]
+fn calls_agree_before_and_after_code_is_made() {
+    let mut builder = Builder::new(2);
+    let mut value = builder.binary(Binary::Maximum, 0, 1);
+    for _ in 0..6 {
+        value = builder.binary(Binary::Multiply, value, 1);
+        value = builder.binary(Binary::Subtract, value, 0);
+        value = builder.unary(Unary::RoundEven, value);
+    }
+    let program = builder.finish(&[value]);
+    let inputs = [1, 2].map(|seed| {
+        let mut few = operand(&numbers(ROWS * COLUMNS, seed), [COLUMNS as isize, 1], 0);
+        few.layout.shape = [10, COLUMNS][..].into();
+        few
+    });
+    let expected = run(&program, &inputs, Isa::Baseline);
+    for isa in available() {
+        for call in 0..20 {
+            let found = run(&program, &inputs, isa);
+            assert!(all_same(&found, &expected), "{isa:?}, call {call}");
+        }
     }
 }
