@@ -166,39 +166,40 @@ impl<'a> Run<'a> {
     pub(super) fn choose_works(&mut self, elements: usize, by_rows: bool) {
         let runs = machine::worthwhile(self.lowered, elements);
         if !runs.is_empty() {
-            let steps = self.read_singles(by_rows, &runs);
-            if let Some(works) = self.assemble(&steps, &runs, elements) {
+            let loops = self.read_singles(by_rows, &runs);
+            if let Some(works) = self.assemble(loops, &runs, elements) {
                 self.works = works;
                 return;
             }
         }
-        let steps = self.read_singles(by_rows, &[]);
-        self.works = steps.into_iter().map(Work::Loop).collect();
+        self.works = self.read_singles(by_rows, &[]);
     }
 
-    /// Code for the runs of steps, and the loops of the others; none if there is no code yet.
+    /// The loops of all steps, with code in place of those in runs; none if there is no code yet.
     fn assemble(
         &self,
-        steps: &[Step],
+        loops: SmallVec<[Work; 4]>,
         runs: &[Range<usize>],
         elements: usize,
     ) -> Option<SmallVec<[Work; 4]>> {
         let single = |slot: Slot| self.singles.get(slot as usize) == Some(&true);
+        let mut loops = loops.into_iter();
         let mut works = SmallVec::new();
         let mut done = 0;
         for run in runs {
-            works.extend(steps[done..run.start].iter().copied().map(Work::Loop));
+            works.extend(loops.by_ref().take(run.start - done));
             let codes = machine::assemble(self.lowered, run.clone(), &single, elements)?;
             works.extend(codes.into_iter().map(Work::Code));
+            loops.by_ref().take(run.len()).for_each(drop);
             done = run.end;
         }
-        works.extend(steps[done..].iter().copied().map(Work::Loop));
+        works.extend(loops);
         Some(works)
     }
 
-    /// Finds the inputs that are read where they lie, and the steps that do so, apart from runs of
-    /// steps that are to be code: that can read any so.
-    fn read_singles(&mut self, by_rows: bool, runs: &[Range<usize>]) -> SmallVec<[Step; 4]> {
+    /// Finds the inputs that are read where they lie, and the loops of steps that do so, apart from
+    /// runs of steps that are to be code: that can read any so.
+    fn read_singles(&mut self, by_rows: bool, runs: &[Range<usize>]) -> SmallVec<[Work; 4]> {
         let last = self.nest.loops.shape.len() - 1;
         let is_single = |access: &Access| match *access {
             Access::Uniform => true,
@@ -216,23 +217,26 @@ impl<'a> Run<'a> {
         for step in &self.lowered.once {
             tiles(&mut singles, step);
         }
-        loop {
+        let mut works = SmallVec::with_capacity(self.lowered.steps.len());
+        let mut next = 0;
+        while let Some(step) = self.lowered.steps.get(next) {
             let is_single = |slot: Slot| singles.get(slot as usize) == Some(&true);
-            let beside = |(position, step): (usize, &Step)| {
-                if runs.iter().any(|run| run.contains(&position)) {
-                    return Ok(*step);
-                }
-                step.beside(is_single, self.lowered.isa).ok_or(*step)
+            let loops = match runs.iter().any(|run| run.contains(&next)) {
+                true => Some(*step),
+                false => step.beside(is_single, self.lowered.isa),
             };
-            match self.lowered.steps.iter().enumerate().map(beside).collect() {
-                Ok(steps) => {
-                    self.singles = singles;
-                    return steps;
-                }
+            if let Some(step) = loops {
+                works.push(Work::Loop(step));
+                next += 1;
+            } else {
                 // what it reads are tiles, for other steps too
-                Err(step) => tiles(&mut singles, &step),
+                tiles(&mut singles, step);
+                works.clear();
+                next = 0;
             }
         }
+        self.singles = singles;
+        works
     }
 
     /// Whether an input lies across, which is worth transposing in blocks.
