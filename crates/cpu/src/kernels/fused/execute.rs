@@ -2,6 +2,7 @@
 
 use super::lane;
 use super::lower::{Lowered, Slot, Step};
+use super::machine::{self, Code};
 use super::nest::{Access, Nest};
 use super::scratch::with_scratch;
 use crate::simd::turn::{self, Block, Target};
@@ -9,6 +10,8 @@ use crate::simd::{stream, strided};
 use mlx_oxide_ir::{ArrayType, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, parallel};
 use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes that the tiles of all registers, inputs and outputs may take: most of a first cache.
 const TILE_BYTES: usize = 24 << 10;
@@ -53,11 +56,19 @@ enum Made {
     Gathered(*mut u8, isize),
 }
 
+/// What is done with a tile.
+enum Work {
+    /// A step's own loop.
+    Loop(Step),
+    /// The code of several steps.
+    Code(Arc<Code>),
+}
+
 /// A call that is under way.
 pub(super) struct Run<'a> {
     lowered: &'a Lowered,
-    /// Those of the program, or others that read single elements beside rows.
-    steps: SmallVec<[Step; 4]>,
+    /// The steps of the program, or others that read single elements beside rows.
+    works: SmallVec<[Work; 4]>,
     nest: Nest,
     /// The inputs of which tiles are not made, since steps read their one element where it lies.
     singles: SmallVec<[bool; 8]>,
@@ -91,13 +102,14 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
         run.write_to(buffer.host_ptr()?.as_ptr(), output.dtype.size());
     }
     run.streamed = is_streamed(call, buffers, run.lies_across())?;
+    run.choose_works(count, run.nest.block_axis.is_some());
     run.lay_out(count);
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
         None => {
             let grain = (SHORT_PIECE / weight).max(4096);
             let grain = grain.max((count / PIECES).min(PIECE));
-            let grain = grain.next_multiple_of(run.tile);
+            let grain = grain.next_multiple_of(run.unit());
             parallel::for_each_range(count, grain, |start, end| {
                 with_scratch(run.scratch, |scratch| {
                     run.linear(scratch, start, end, |site| run.sites[site].base)
@@ -105,7 +117,6 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
             });
         }
         Some(axis) => {
-            run.read_singles(true);
             let elements = Nest::most_rows() * run.nest.inner();
             let grain = (SHORT_PIECE / weight / elements).max(1);
             parallel::for_each_range(run.nest.blocks(axis), grain, |start, end| {
@@ -117,7 +128,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
 }
 
 impl<'a> Run<'a> {
-    /// With no outputs yet and nothing [laid out](Self::lay_out).
+    /// With no outputs yet, no [works](Self::choose_works) and nothing [laid out](Self::lay_out).
     pub(super) fn new(shape: &[usize], inputs: &[Operand], lowered: &'a Lowered) -> Result<Self> {
         let nest = Nest::new(shape, inputs, lowered.steps.len());
         let mut sites = SmallVec::new();
@@ -129,9 +140,9 @@ impl<'a> Run<'a> {
                 width,
             });
         }
-        let mut run = Run {
+        Ok(Run {
             lowered,
-            steps: lowered.steps.clone(),
+            works: SmallVec::new(),
             singles: smallvec![false; inputs.len()],
             nest,
             sites,
@@ -141,9 +152,7 @@ impl<'a> Run<'a> {
             loads: SmallVec::new(),
             streamed: false,
             scratch: 0,
-        };
-        run.read_singles(false);
-        Ok(run)
+        })
     }
 
     /// Adds the memory of the next output, whose elements have so many bytes.
@@ -151,9 +160,46 @@ impl<'a> Run<'a> {
         self.sites.push(Site { base, width });
     }
 
-    /// Has inputs of one element, or of one a row if tiles are parts of rows, read where they lie, as
-    /// far as the steps that take them can do so.
-    fn read_singles(&mut self, by_rows: bool) {
+    /// Chooses loops and code for the steps. Inputs of one element, or of one a row if tiles are parts
+    /// of rows, are read where they lie, as far as what takes them can do so. This comes before
+    /// everything is [laid out](Self::lay_out).
+    pub(super) fn choose_works(&mut self, elements: usize, by_rows: bool) {
+        let runs = machine::worthwhile(self.lowered, elements);
+        if !runs.is_empty() {
+            let loops = self.read_singles(by_rows, &runs);
+            if let Some(works) = self.assemble(loops, &runs, elements) {
+                self.works = works;
+                return;
+            }
+        }
+        self.works = self.read_singles(by_rows, &[]);
+    }
+
+    /// The loops of all steps, with code in place of those in runs; none if there is no code yet.
+    fn assemble(
+        &self,
+        loops: SmallVec<[Work; 4]>,
+        runs: &[Range<usize>],
+        elements: usize,
+    ) -> Option<SmallVec<[Work; 4]>> {
+        let single = |slot: Slot| self.singles.get(slot as usize) == Some(&true);
+        let mut loops = loops.into_iter();
+        let mut works = SmallVec::new();
+        let mut done = 0;
+        for run in runs {
+            works.extend(loops.by_ref().take(run.start - done));
+            let codes = machine::assemble(self.lowered, run.clone(), &single, elements)?;
+            works.extend(codes.into_iter().map(Work::Code));
+            loops.by_ref().take(run.len()).for_each(drop);
+            done = run.end;
+        }
+        works.extend(loops);
+        Some(works)
+    }
+
+    /// Finds the inputs that are read where they lie, and the loops of steps that do so, apart from
+    /// runs of steps that are to be code: that can read any so.
+    fn read_singles(&mut self, by_rows: bool, runs: &[Range<usize>]) -> SmallVec<[Work; 4]> {
         let last = self.nest.loops.shape.len() - 1;
         let is_single = |access: &Access| match *access {
             Access::Uniform => true,
@@ -171,19 +217,26 @@ impl<'a> Run<'a> {
         for step in &self.lowered.once {
             tiles(&mut singles, step);
         }
-        loop {
+        let mut works = SmallVec::with_capacity(self.lowered.steps.len());
+        let mut next = 0;
+        while let Some(step) = self.lowered.steps.get(next) {
             let is_single = |slot: Slot| singles.get(slot as usize) == Some(&true);
-            let beside = |step: &Step| step.beside(is_single, self.lowered.isa).ok_or(*step);
-            match self.lowered.steps.iter().map(beside).collect() {
-                Ok(steps) => {
-                    self.steps = steps;
-                    self.singles = singles;
-                    return;
-                }
+            let loops = match runs.iter().any(|run| run.contains(&next)) {
+                true => Some(*step),
+                false => step.beside(is_single, self.lowered.isa),
+            };
+            if let Some(step) = loops {
+                works.push(Work::Loop(step));
+                next += 1;
+            } else {
                 // what it reads are tiles, for other steps too
-                Err(step) => tiles(&mut singles, &step),
+                tiles(&mut singles, step);
+                works.clear();
+                next = 0;
             }
         }
+        self.singles = singles;
+        works
     }
 
     /// Whether an input lies across, which is worth transposing in blocks.
@@ -220,13 +273,14 @@ impl<'a> Run<'a> {
             .enumerate()
             .filter(|(site, _)| !is_single(*site));
         let sites: usize = tiled.map(|(_, site)| site.width).sum();
-        let bytes = self.lowered.registers * self.lowered.register_width + sites;
+        let registers = self.registers();
+        let bytes = registers * self.lowered.register_width + sites;
         // Short tiles of several steps: steps that compute and steps that wait for memory then
         // alternate so fast that the processor fetches ahead for one while it works at another.
         // Where computing takes longer than memory does, the ends of loops cost more than that.
         let most = if self.lies_across() {
             256
-        } else if self.lowered.steps.len() > 1 || self.streamed {
+        } else if self.works.len() > 1 || self.streamed {
             if self.lowered.weight < lane::HEAVY {
                 512
             } else {
@@ -241,14 +295,14 @@ impl<'a> Run<'a> {
         } else {
             count
         };
-        // in place throughout: nothing is gained from tiles for a single step
+        // in place throughout: nothing is gained from tiles for a single loop
         let mut access = self.nest.access.iter().zip(&self.singles);
         let in_place = access.all(|(access, single)| *access == Access::Whole || *single);
-        let whole = in_place && self.lowered.steps.len() == 1 && !self.streamed;
+        let whole = in_place && self.works.len() == 1 && !self.streamed;
         self.tile = if whole { PIECE } else { fitting / 64 * 64 }.min(longest.next_multiple_of(64));
         self.pitch = self.tile * self.lowered.register_width + GAP;
         self.pitch = self.pitch.next_multiple_of(64);
-        let mut end = self.pitch * self.lowered.registers;
+        let mut end = self.pitch * registers;
         for (access, site) in self.nest.access.iter().zip(&self.sites) {
             self.loads.push(end);
             let elements = match access {
@@ -267,6 +321,23 @@ impl<'a> Run<'a> {
             }
         }
         self.scratch = end;
+    }
+
+    /// Elements that pieces of work are multiples of: tiles, but of code also less.
+    fn unit(&self) -> usize {
+        match &self.works[..] {
+            [Work::Code(_)] => self.tile.min(1024),
+            _several => self.tile,
+        }
+    }
+
+    /// How many registers there are tiles of: none where one code does everything, which keeps what
+    /// lies between its steps in the processor's registers.
+    fn registers(&self) -> usize {
+        match &self.works[..] {
+            [Work::Code(_)] if self.lowered.once.is_empty() => 0,
+            _several => self.lowered.registers,
+        }
     }
 
     /// Where every slot's tile lies, with the registers and uniform inputs set.
@@ -290,7 +361,7 @@ impl<'a> Run<'a> {
                 slots[output] = scratch.wrapping_add(self.loads[output]);
             }
         }
-        for register in 0..self.lowered.registers {
+        for register in 0..self.registers() {
             slots.push(scratch.wrapping_add(register * self.pitch));
         }
         for step in &self.lowered.once {
@@ -322,8 +393,12 @@ impl<'a> Run<'a> {
 
     /// Runs the steps for `count` elements, the first of which is number `position`.
     fn steps(&self, slots: &[*mut u8], position: usize, count: usize) {
-        for step in &self.steps {
-            self.step(step, slots, count);
+        for work in &self.works {
+            match work {
+                Work::Loop(step) => self.step(step, slots, count),
+                // SAFETY: as of a step; `choose_works` says which slots are single elements
+                Work::Code(code) => unsafe { code.run(slots, count) },
+            }
         }
         if self.streamed {
             for ((site, slot), access) in self.sites.iter().zip(slots).zip(&self.nest.access) {

@@ -17,9 +17,8 @@ pub(super) enum Plan {
     Alone,
     /// In the loop of the only instruction that takes its result.
     Within,
-    /// With others before it: a loop, the values it reads, its weight, and what it computes if there
-    /// are other loops of that.
-    Joined(TileFn, [u32; 3], usize, Option<Formula>),
+    /// With others before it: a loop, the values it reads, its weight, and what it computes.
+    Joined(TileFn, [u32; 3], usize, Formula),
     /// With another before it, from elements of 16-bit floats straight to an output.
     Elements(TileFn, [u32; 3]),
 }
@@ -103,7 +102,8 @@ impl Planner<'_> {
             && self.program.dtype(value as usize) == dtype;
         if is_nan && let Some(run) = lane::where_nan(dtype, self.isa) {
             self.plans[maker] = Plan::Within;
-            self.plans[position] = Plan::Joined(run, [value, on_true, on_false], 1, None);
+            self.plans[position] =
+                Plan::Joined(run, [value, on_true, on_false], 1, Formula::WhereNan);
         }
     }
 
@@ -162,7 +162,8 @@ impl Planner<'_> {
             && let Some(run) = lane::applied(op, true, After::Nothing, dtype, self.isa)
         {
             let [a, b] = operands;
-            self.plans[position] = Plan::Joined(run, [a, b, a], lane::weight(op, dtype), None);
+            let formula = Formula::Applied(op, true, After::Nothing);
+            self.plans[position] = Plan::Joined(run, [a, b, a], lane::weight(op, dtype), formula);
             self.plans[within] = Plan::Within;
             self.functions[position] = Some(Function {
                 op,
@@ -221,7 +222,8 @@ impl Planner<'_> {
         if let Some(within) = function.within {
             self.plans[within] = Plan::Within;
         }
-        self.plans[position] = Plan::Joined(run, [a, b, other], lane::weight(op, dtype), None);
+        let (weight, formula) = (lane::weight(op, dtype), Formula::Applied(op, scaled, after));
+        self.plans[position] = Plan::Joined(run, [a, b, other], weight, formula);
         true
     }
 
@@ -243,7 +245,7 @@ impl Planner<'_> {
         };
         self.plans[maker] = Plan::Within;
         let formula = Formula::Chain(first, op, swapped);
-        self.plans[position] = Plan::Joined(run, [a, b, other], 1, Some(formula));
+        self.plans[position] = Plan::Joined(run, [a, b, other], 1, formula);
         true
     }
 }

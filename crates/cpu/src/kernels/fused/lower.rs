@@ -18,8 +18,8 @@ pub(super) struct Step {
     pub(super) run: TileFn,
     pub(super) destination: Slot,
     pub(super) operands: [Slot; 3],
-    /// What it computes, and the dtype of its lanes, if there are other loops of that.
-    formula: Option<(Formula, Dtype)>,
+    /// What it computes, and the dtype of its lanes, if there are other ways to do so.
+    pub(super) formula: Option<(Formula, Dtype)>,
 }
 
 impl Step {
@@ -75,6 +75,14 @@ pub(super) struct Lowered {
     pub(super) last_read: SmallVec<[usize; 4]>,
     /// For each output the first step that writes it.
     pub(super) written: SmallVec<[usize; 2]>,
+}
+
+impl Lowered {
+    /// Whether a slot is an output's.
+    pub(super) fn is_output(&self, slot: Slot) -> bool {
+        let inputs = self.last_read.len();
+        (inputs..inputs + self.written.len()).contains(&(slot as usize))
+    }
 }
 
 /// Chooses loops and registers; none if an operation is outside its domain. Inputs that are
@@ -383,8 +391,7 @@ impl<'a> Lowering<'a> {
         if let Plan::Joined(run, values, weight, formula) = self.plans[position] {
             let operands = values.map(|value| self.lanes(value as usize));
             let dtype = self.program.instructions[position].dtype;
-            let formula = formula.map(|formula| (formula, dtype));
-            self.formula_step(run, destination, operands, formula);
+            self.formula_step(run, destination, operands, Some((formula, dtype)));
             self.lowered.weight += weight;
             return Some(());
         }
@@ -417,8 +424,10 @@ impl<'a> Lowering<'a> {
             operands[unused] = operands[0];
         }
         let formula = match instruction.op {
+            ScalarOp::Unary(op) => Some((Formula::Unary(op), dtype)),
             ScalarOp::Binary(op) => Some((Formula::Binary(op), dtype)),
-            ScalarOp::Unary(_) | ScalarOp::Select | ScalarOp::Cast => None,
+            ScalarOp::Select => Some((Formula::Select, instruction.dtype)),
+            ScalarOp::Cast => None,
         };
         self.formula_step(run, destination, operands, formula);
         self.lowered.weight += weight;

@@ -1,7 +1,8 @@
 //! Elementwise operations and programs of them, by a tile interpreter.
 //!
 //! A program is lowered once a call ([`lower`]) to steps, each a compiled SIMD loop, and run tile
-//! by tile ([`execute`]), a tile being small enough for the first cache. Inputs are read and
+//! by tile ([`execute`]), a tile being small enough for the first cache; runs of simple steps become
+//! one loop of machine code ([`machine`]). Inputs are read and
 //! outputs written in place wherever their layout allows; the rest goes through registers of one
 //! tile. Single operations on whole arrays skip all that ([`direct`]).
 
@@ -11,6 +12,7 @@ mod execute;
 mod join;
 mod lane;
 mod lower;
+mod machine;
 mod nest;
 mod order;
 pub(super) mod prologue;

@@ -74,7 +74,9 @@ impl Prepared {
             let width = reduced.program.dtype(reduced.value).size();
             run.write_to(std::ptr::null_mut(), width);
         }
-        run.lay_out(shape.iter().product());
+        let elements = shape.iter().product();
+        run.choose_works(elements, false);
+        run.lay_out(elements);
         Ok(Some(Prologue {
             run,
             value: self.value,

@@ -67,20 +67,32 @@ pub(super) fn binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
     }
 }
 
-/// A formula of which there are loops that read single elements beside tiles.
+/// What a loop computes, for those that there are other ways to compute than by that loop.
 #[derive(Clone, Copy)]
 pub(super) enum Formula {
+    /// An operation of one operand.
+    Unary(Unary),
     /// An operation of two operands.
     Binary(Binary),
     /// What [`chain`] computes, with its arguments.
     Chain(Binary, Binary, bool),
+    /// What [`applied`] computes, with its arguments.
+    Applied(Unary, bool, After),
+    /// What [`where_nan`] computes.
+    WhereNan,
+    /// What [`select`] computes.
+    Select,
 }
 
 impl Formula {
     /// Whether the first two operands may change places.
     pub(super) fn is_symmetric(self) -> bool {
-        let (Formula::Binary(op) | Formula::Chain(op, ..)) = self;
-        matches!(op, Binary::Add | Binary::Multiply)
+        match self {
+            Formula::Binary(op) | Formula::Chain(op, ..) => {
+                matches!(op, Binary::Add | Binary::Multiply)
+            }
+            Formula::Unary(_) | Formula::Applied(..) | Formula::WhereNan | Formula::Select => false,
+        }
     }
 
     /// The loop for operands that are `single` elements or tiles; none where they have to be spread
@@ -98,7 +110,8 @@ impl Formula {
             (Formula::Chain(first, second, swapped), _) => {
                 joined::chain_beside((first, second, swapped), single, dtype, isa)
             }
-            (Formula::Binary(_), _) => None,
+            (Formula::Unary(_) | Formula::Binary(_) | Formula::Applied(..), _)
+            | (Formula::WhereNan | Formula::Select, _) => None,
         }
     }
 }

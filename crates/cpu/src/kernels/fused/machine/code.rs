@@ -1,0 +1,70 @@
+//! Code that is ready to run.
+
+use super::emit::Emitted;
+use crate::simd::Isa;
+use mlx_oxide_runtime::Executable;
+
+/// See [`super::emit`].
+type Function = unsafe extern "C" fn(*const *mut u8, usize, usize);
+
+/// Masks of eight lanes: those from `8 - n` on have the first `n`.
+static LANES: [u32; 16] = {
+    let mut lanes = [0; 16];
+    let mut lane = 0;
+    while lane < 8 {
+        lanes[lane] = u32::MAX;
+        lane += 1;
+    }
+    lanes
+};
+
+/// The code of a run of steps.
+pub(in crate::kernels::fused) struct Code {
+    /// Keeps the functions where they are.
+    _pages: Executable,
+    whole: Function,
+    rest: Function,
+    isa: Isa,
+}
+
+impl Code {
+    /// The code in `pages`, which were made from it.
+    pub(super) fn new(emitted: &Emitted, pages: Executable, isa: Isa) -> Self {
+        let start = pages.start();
+        // SAFETY: a function of this type begins there
+        let whole = unsafe { std::mem::transmute::<*const u8, Function>(start) };
+        let rest = start.wrapping_add(emitted.rest);
+        // SAFETY: as above
+        let rest = unsafe { std::mem::transmute::<*const u8, Function>(rest) };
+        Code {
+            _pages: pages,
+            whole,
+            rest,
+            isa,
+        }
+    }
+
+    /// Runs the steps for `count` elements of tiles.
+    ///
+    /// # Safety
+    /// The machine has the instruction set. The slots of the program are valid: those that the steps
+    /// read or write for so many elements or, where the code was made so, one; and a slot that is
+    /// written is apart from all others, or the same as one that is not read afterwards.
+    #[inline]
+    pub(in crate::kernels::fused) unsafe fn run(&self, slots: &[*mut u8], count: usize) {
+        let lanes = if self.isa == Isa::Avx512 { 16 } else { 8 };
+        let (rest, end) = (count % lanes, (count - count % lanes) * 4);
+        if end > 0 {
+            // SAFETY: the caller's promise
+            unsafe { (self.whole)(slots.as_ptr(), 0, end) };
+        }
+        if rest > 0 {
+            let existing = match self.isa {
+                Isa::Avx512 => (1 << rest) - 1,
+                Isa::Avx2 | Isa::Baseline => LANES[8 - rest..].as_ptr() as usize,
+            };
+            // SAFETY: the caller's promise; other lanes do not exist
+            unsafe { (self.rest)(slots.as_ptr(), end, existing) };
+        }
+    }
+}

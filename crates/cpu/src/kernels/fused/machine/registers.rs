@@ -1,0 +1,105 @@
+//! Which register of the processor each value lives in, by linear scan.
+
+use super::line::{Item, Line, Verb};
+use crate::simd::Isa;
+use smallvec::{SmallVec, smallvec};
+
+/// A vector register's number.
+pub(super) type Register = u8;
+
+/// Where values live.
+pub(super) struct Registers {
+    /// For each item the register of its value; of no meaning for items without one.
+    pub(super) of: SmallVec<[Register; 64]>,
+    /// Values that are made once, before the loop, and the registers that nothing else has.
+    pub(super) kept: SmallVec<[(Item, Register); 8]>,
+}
+
+/// How many registers values may live in. The code has the others for itself.
+const fn available(isa: Isa) -> u32 {
+    match isa {
+        Isa::Avx512 => 32,
+        Isa::Avx2 | Isa::Baseline => super::emit::SCRATCH as u32,
+    }
+}
+
+impl Registers {
+    /// Finds registers for all values, or else the step whose values are too many.
+    pub(super) fn new(line: &Line, isa: Isa) -> Result<Self, usize> {
+        let available = available(isa);
+        let mut free = u32::MAX >> (32 - available);
+        let mut of: SmallVec<[Register; 64]> = smallvec![0; line.items.len()];
+        let last_use = last_uses(line);
+        let mut most = 0;
+        for (number, item) in line.items.iter().enumerate() {
+            let ends = item
+                .values()
+                .iter()
+                .filter(|&&value| last_use[value as usize] == number);
+            let freed = ends.fold(0, |freed, &value| freed | (1 << of[value as usize]));
+            // the result may be written before all operands have been read
+            let apart = matches!(item, Item::Compute(Verb::Maximum | Verb::Minimum, _));
+            if !apart {
+                free |= freed;
+            }
+            if !matches!(item, Item::Store(..)) {
+                if free == 0 {
+                    return Err(line.steps[number] as usize);
+                }
+                let register = free.trailing_zeros();
+                of[number] = register as Register;
+                most = most.max(register + 1);
+                if last_use[number] > number {
+                    free &= !(1 << register);
+                }
+            }
+            if apart {
+                free |= freed;
+            }
+        }
+        let mut registers = Registers {
+            of,
+            kept: SmallVec::new(),
+        };
+        registers.keep(line, most..available);
+        Ok(registers)
+    }
+
+    /// Gives what is the same for all elements registers of its own, as far as there are any.
+    fn keep(&mut self, line: &Line, left: std::ops::Range<u32>) {
+        let mut left = left;
+        for (number, item) in line.items.iter().enumerate() {
+            if !item.is_invariant() {
+                continue;
+            }
+            let known = self.kept.iter().find(|(kept, _)| kept == item);
+            let register = match known {
+                Some(&(_, register)) => register,
+                None => {
+                    let Some(register) = left.next() else {
+                        continue;
+                    };
+                    self.kept.push((*item, register as Register));
+                    register as Register
+                }
+            };
+            self.of[number] = register;
+        }
+    }
+
+    /// Whether the item is made before the loop.
+    pub(super) fn is_kept(&self, item: &Item) -> bool {
+        self.kept.iter().any(|(kept, _)| kept == item)
+    }
+}
+
+/// For each value the last item that takes it; itself if none does.
+fn last_uses(line: &Line) -> SmallVec<[usize; 64]> {
+    let mut last: SmallVec<[usize; 64]> = (0..line.items.len()).collect();
+    for (number, item) in line.items.iter().enumerate() {
+        for &value in item.values() {
+            last[value as usize] = number;
+        }
+    }
+    last
+}

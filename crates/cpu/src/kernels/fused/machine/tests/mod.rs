@@ -1,0 +1,237 @@
+//! Code against the loops of the steps that it stands for.
+
+mod caching;
+mod operations;
+mod programs;
+mod whole;
+
+use super::cache::Cache;
+use super::{Code, assemble_in, runs};
+use crate::kernels::fused::lower::{Lowered, Program, Slot, Step, lower};
+use crate::simd::Isa;
+use mlx_oxide_ir::{Binary, Dtype, Instruction, ScalarOp, ScalarProgram, Unary};
+use mlx_oxide_runtime::Executable;
+use std::sync::Arc;
+
+/// The instruction sets of this machine that there is code for.
+fn available() -> impl Iterator<Item = Isa> {
+    [Isa::Avx2, Isa::Avx512]
+        .into_iter()
+        .filter(|isa| isa.is_available())
+}
+
+/// A program under construction.
+struct Builder {
+    program: ScalarProgram,
+}
+
+impl Builder {
+    /// Of so many inputs in single precision.
+    fn new(inputs: usize) -> Self {
+        Builder {
+            program: ScalarProgram {
+                inputs: (0..inputs).map(|_| Dtype::Float32).collect(),
+                instructions: [].into_iter().collect(),
+                outputs: [].into_iter().collect(),
+            },
+        }
+    }
+
+    fn push(&mut self, op: ScalarOp, operands: &[u32], dtype: Dtype) -> u32 {
+        self.program.instructions.push(Instruction {
+            op,
+            operands: operands.iter().copied().collect(),
+            dtype,
+        });
+        (self.program.inputs.len() + self.program.instructions.len() - 1) as u32
+    }
+
+    fn unary(&mut self, op: Unary, operand: u32) -> u32 {
+        self.push(ScalarOp::Unary(op), &[operand], Dtype::Float32)
+    }
+
+    fn binary(&mut self, op: Binary, lhs: u32, rhs: u32) -> u32 {
+        self.push(
+            ScalarOp::Binary(op),
+            &[lhs, rhs],
+            op.result_dtype(Dtype::Float32),
+        )
+    }
+
+    fn select(&mut self, condition: u32, on_true: u32, on_false: u32) -> u32 {
+        let operands = [condition, on_true, on_false];
+        self.push(ScalarOp::Select, &operands, Dtype::Float32)
+    }
+
+    fn finish(mut self, outputs: &[u32]) -> ScalarProgram {
+        self.program.outputs.extend(outputs.iter().copied());
+        self.program.validate().unwrap();
+        self.program
+    }
+}
+
+fn lowered(program: &ScalarProgram, isa: Isa) -> Lowered {
+    let parts = Program {
+        inputs: &program.inputs,
+        instructions: &program.instructions,
+        outputs: &program.outputs,
+    };
+    lower(parts, &vec![false; program.inputs.len()], isa).unwrap()
+}
+
+/// Numbers with all edges, in an order that `seed` shuffles.
+fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    let edges = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        1e-40,
+        -1e-45,
+        f32::MAX,
+        f32::MIN_POSITIVE,
+        0.5,
+        -2.5,
+    ];
+    let mut state = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        match (state >> 60) < 6 {
+            true => edges[(state >> 8) as usize % edges.len()],
+            false => ((state >> 20) as i32 as f32) * 2f32.powi((state >> 52) as i32 % 8 - 34),
+        }
+    };
+    (0..count).map(number).collect()
+}
+
+/// What surrounds tiles, to show whether it was written.
+const AROUND: usize = 32;
+const UNTOUCHED: u8 = 0xa5;
+
+/// Tiles of outputs and registers, and where all slots are.
+struct Tiles {
+    memory: Vec<Vec<u8>>,
+    slots: Vec<*mut u8>,
+}
+
+impl Tiles {
+    fn new(inputs: &[Vec<f32>], lowered: &Lowered, count: usize) -> Self {
+        let others = lowered.written.len() + lowered.registers;
+        let bytes = count * lowered.register_width.max(4) + 2 * AROUND;
+        let mut memory = vec![vec![UNTOUCHED; bytes]; others];
+        let read = inputs
+            .iter()
+            .map(|input| input.as_ptr().cast_mut().cast::<u8>());
+        let written = memory
+            .iter_mut()
+            .map(|tile| tile.as_mut_ptr().wrapping_add(AROUND));
+        let slots = read.chain(written).collect();
+        Tiles { memory, slots }
+    }
+
+    fn run(&self, step: &Step, count: usize) {
+        let [first, second, third] = step.operands.map(|slot| self.slots[slot as usize]);
+        let destination = self.slots[step.destination as usize];
+        // SAFETY: tiles have room for `count` elements; the instruction set is available
+        unsafe { (step.run)(destination, first, second, third, count) };
+    }
+
+    /// The elements of an output.
+    fn output(&self, output: usize, count: usize) -> Vec<f32> {
+        let tile = &self.memory[output][AROUND..AROUND + count * 4];
+        bytemuck::pod_collect_to_vec(tile)
+    }
+
+    fn assert_untouched_around(&self, context: &str) {
+        for tile in &self.memory {
+            let (before, after) = (&tile[..AROUND], &tile[tile.len() - AROUND..]);
+            let untouched = before.iter().chain(after).all(|byte| *byte == UNTOUCHED);
+            assert!(untouched, "{context}: written beside a tile");
+        }
+    }
+}
+
+/// All code of a program, with the steps between: `Err` for those.
+fn works(
+    cache: &Cache,
+    lowered: &Lowered,
+    single: &dyn Fn(Slot) -> bool,
+) -> Vec<Result<Arc<Code>, usize>> {
+    let found = runs(lowered);
+    let mut works = Vec::new();
+    let mut done = 0;
+    for run in found {
+        works.extend((done..run.start).map(Err));
+        let codes = assemble_in(cache, lowered, run.clone(), single, usize::MAX);
+        works.extend(codes.unwrap().into_iter().map(Ok));
+        done = run.end;
+    }
+    works.extend((done..lowered.steps.len()).map(Err));
+    works
+}
+
+/// Whether two numbers have the same bits, or are both NaN.
+fn same(left: f32, right: f32) -> bool {
+    left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan())
+}
+
+/// Runs the program by code and by loops; how many codes there were. The inputs that are `single` are
+/// their first element throughout.
+fn check(
+    program: &ScalarProgram,
+    inputs: &[Vec<f32>],
+    singles: &[bool],
+    counts: &[usize],
+    isa: Isa,
+) -> usize {
+    let lowered = lowered(program, isa);
+    let spread: Vec<Vec<f32>> = (inputs.iter().zip(singles))
+        .map(|(input, single)| match single {
+            true => vec![input[0]; input.len()],
+            false => input.clone(),
+        })
+        .collect();
+    let single = |slot: Slot| singles.get(slot as usize) == Some(&true);
+    let cache = Cache::new(Executable::new);
+    let works = works(&cache, &lowered, &single);
+    for &count in counts {
+        let context = format!("{count} elements, {isa:?}, single {singles:?}, {program:?}");
+        let expected = Tiles::new(&spread, &lowered, count);
+        for step in &lowered.steps {
+            expected.run(step, count);
+        }
+        let mut found = Tiles::new(inputs, &lowered, count);
+        let read_whole = Tiles::new(&spread, &lowered, count).slots[..inputs.len()].to_vec();
+        for work in &works {
+            match work {
+                // SAFETY: tiles have room for `count` elements; the instruction set is available
+                Ok(code) => unsafe { code.run(&found.slots, count) },
+                Err(step) => {
+                    let before = found.slots.clone();
+                    found.slots[..inputs.len()].copy_from_slice(&read_whole);
+                    found.run(&lowered.steps[*step], count);
+                    found.slots = before;
+                }
+            }
+        }
+        found.assert_untouched_around(&context);
+        for output in 0..program.outputs.len() {
+            let pairs = found
+                .output(output, count)
+                .into_iter()
+                .zip(expected.output(output, count));
+            for (place, (found, expected)) in pairs.enumerate() {
+                assert!(
+                    same(found, expected),
+                    "{context}: {found:?} instead of {expected:?} at {place}"
+                );
+            }
+        }
+    }
+    works.iter().filter(|work| work.is_ok()).count()
+}
