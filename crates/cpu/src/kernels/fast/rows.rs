@@ -2,7 +2,7 @@
 //! cache, and the next one is fetched meanwhile.
 
 use crate::kernels::fused::{self, Halves};
-use crate::kernels::rows::{EachRow, Rows, TOGETHER, fetch_behind, fetch_far_behind};
+use crate::kernels::rows::{EachRow, Rows, SHORT, TOGETHER, fetch_behind, fetch_far_behind};
 use crate::kernels::shared::Shared;
 use crate::simd::element::{Element, Ring};
 use crate::simd::float::Float;
@@ -127,6 +127,15 @@ impl<T: Float, F: ByNumbers<T, N>, const N: usize> Function<T> for Numbered<F, N
         Output { elements, streamed }: Output<'_, T>,
     ) {
         let length = length.max(1);
+        if length <= SHORT {
+            for (row, output) in rows
+                .chunks_exact(length)
+                .zip(elements.chunks_exact_mut(length))
+            {
+                self.0.fill(output, row, 0, self.0.numbers(row));
+            }
+            return;
+        }
         let groups = rows.chunks(GROUP * length);
         for (group, elements) in groups.zip(elements.chunks_mut(GROUP * length)) {
             let mut numbers = [[T::ZERO; N]; GROUP];
