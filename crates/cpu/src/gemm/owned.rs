@@ -182,10 +182,7 @@ impl<T: Element> Product<T> {
                 }
                 let lhs = match self.pack_lhs {
                     true => own.lhs.wrapping_add((strip.first - first_row) * inner),
-                    false => self
-                        .lhs_in_place()
-                        .place(strip.first, terms.start)
-                        .cast_mut(),
+                    false => self.lhs_as_read.place(strip.first, terms.start).cast_mut(),
                 };
                 let rhs = (own.rhs.cast_const(), width as isize);
                 let sums = match own.is_tile {

@@ -179,6 +179,10 @@ pub(super) struct Product<T: Element> {
     pub(super) pack_rhs: bool,
     /// Terms that a packed element holds.
     pub(super) each: usize,
+    /// Rows of packed operands, one for each group of terms that an element holds.
+    depth: usize,
+    /// The left operand as kernels read it where it is.
+    pub(super) lhs_as_read: Matrix<T::Sum>,
     /// Rows of packed operands that kernels sum before they add to the result.
     pub(super) block: usize,
     /// Rows of packed operands that are in memory at a time, a multiple of a block.
@@ -243,6 +247,12 @@ impl<T: Element> Product<T> {
             pack_lhs,
             pack_rhs,
             each,
+            depth,
+            lhs_as_read: Matrix {
+                start: lhs.start.cast(),
+                row_stride: lhs.row_stride / each as isize,
+                column_stride: lhs.column_stride,
+            },
             block,
             chunk,
         }
@@ -256,21 +266,12 @@ impl<T: Element> Product<T> {
         }
     }
 
-    /// The left operand as kernels read it where it is.
-    pub(super) fn lhs_in_place(&self) -> Matrix<T::Sum> {
-        Matrix {
-            start: self.lhs.start.cast(),
-            row_stride: self.lhs.row_stride / self.each as isize,
-            column_stride: self.lhs.column_stride,
-        }
-    }
-
     /// Whether tiles of sums of pairs are rounded as soon as they have all terms.
     pub(super) fn rounds_tiles(&self) -> bool {
-        T::has_pairs(self.isa)
-            && self.depth() >= ROUNDED
+        self.depth >= ROUNDED
             && self.finish.is_none()
             && self.sums.is_none()
+            && T::has_pairs(self.isa)
     }
 
     /// The product of some columns, whose packed operands stay in the second cache.
@@ -351,7 +352,7 @@ impl<T: Element> Product<T> {
 
     /// Rows of packed operands, one for each group of terms that an element holds.
     pub(super) fn depth(&self) -> usize {
-        self.sizes.1.div_ceil(self.each)
+        self.depth
     }
 
     /// # Safety
@@ -401,7 +402,7 @@ impl<T: Element> Product<T> {
             column_stride: self.rhs.column_stride,
         };
         let workspace = Workspace {
-            lhs: packed(self.lhs_in_place(), self.pack_lhs.then_some(0)),
+            lhs: packed(self.lhs_as_read, self.pack_lhs.then_some(0)),
             rhs: packed(rhs, self.pack_rhs.then_some(lhs_bytes)),
             sums: direct.unwrap_or(Matrix {
                 start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
@@ -629,7 +630,7 @@ impl<T: Element> Product<T> {
     ) {
         let lhs_row = match self.pack_lhs {
             true => 0,
-            false => self.lhs_in_place().row_stride,
+            false => self.lhs_as_read.row_stride,
         };
         // SAFETY: by the caller's promise
         unsafe {
