@@ -33,6 +33,11 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     fn packed_kernels(isa: Isa) -> (&'static Kernels<Self::Sum>, usize) {
         (Self::Sum::kernels(isa), 1)
     }
+    /// Whether it is `bf16`, and the processor multiplies pairs of them.
+    fn has_pairs(isa: Isa) -> bool {
+        let _ = isa; // most types are not
+        false
+    }
     /// Whether [`Element::widen_row`] is faster than a loop over [`Element::widen`].
     const CONVERTED: bool = false;
     /// The same elements as a type that the processor converts in registers, on machines where
@@ -227,10 +232,14 @@ impl Element for bf16 {
     const BRAIN: bool = true;
     fn packed_kernels(isa: Isa) -> (&'static Kernels<f32>, usize) {
         #[cfg(target_arch = "x86_64")]
-        if isa == Isa::Avx512 && std::arch::is_x86_feature_detected!("avx512bf16") {
+        if Self::has_pairs(isa) {
             return (&kernel::x86::AVX512_PAIRS, 2);
         }
         (f32::kernels(isa), 1)
+    }
+    #[cfg(target_arch = "x86_64")]
+    fn has_pairs(isa: Isa) -> bool {
+        isa == Isa::Avx512 && std::arch::is_x86_feature_detected!("avx512bf16")
     }
     #[inline(always)]
     fn widen(self) -> f32 {

@@ -52,6 +52,8 @@ pub(crate) struct Kernels<T> {
 pub(crate) struct Strip<T> {
     /// The first row.
     pub(crate) first: usize,
+    /// How many there are.
+    pub(crate) size: usize,
     /// The kernels for each number of vectors.
     pub(crate) kernels: [TileKernel<T>; 3],
 }
@@ -73,6 +75,7 @@ impl<T> Kernels<T> {
         };
         Strip {
             first: panel.first,
+            size: panel.size,
             kernels: std::array::from_fn(kernel),
         }
     }

@@ -49,12 +49,34 @@ impl<T> Matrix<T> {
         }
     }
 
+    /// Whether pairs of as many columns can be read where they are.
+    pub(crate) fn has_pairs(self, columns: usize) -> bool {
+        self.column_stride == 1
+            && columns.is_multiple_of(2)
+            && self.row_stride % 2 == 0
+            && self.start.cast::<f32>().is_aligned()
+    }
+
     /// The same elements, whose type is that of sums.
     pub(crate) fn sums(self) -> Matrix<T::Sum>
     where
         T: Element,
     {
         debug_assert!(T::WIDE);
+        Matrix {
+            start: self.start.cast(),
+            row_stride: self.row_stride,
+            column_stride: self.column_stride,
+        }
+    }
+
+    /// The same elements, which are `bf16`.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn brain(self) -> Matrix<half::bf16>
+    where
+        T: Element,
+    {
+        debug_assert!(T::BRAIN);
         Matrix {
             start: self.start.cast(),
             row_stride: self.row_stride,

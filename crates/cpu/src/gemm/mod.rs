@@ -16,6 +16,8 @@ pub(crate) mod matrix;
 mod narrow;
 mod owned;
 pub(crate) mod pack;
+#[cfg(target_arch = "x86_64")]
+mod paired;
 mod panels;
 pub(crate) mod product;
 mod sliced;

@@ -34,8 +34,9 @@ struct Own<S> {
     lhs: *mut S,
     /// One packed panel of columns, of one block of terms.
     rhs: *mut S,
-    /// The sums, placed as if it had those of the whole result.
+    /// The sums, placed as if it had those of the whole result, or those of one tile.
     sums: Matrix<S>,
+    is_tile: bool,
 }
 
 impl<T: Element> Product<T> {
@@ -102,7 +103,13 @@ impl<T: Element> Product<T> {
         let bytes = |elements: usize| (elements * size_of::<T::Sum>()).next_multiple_of(64);
         let lhs = bytes(usize::from(self.pack_lhs) * down.len() * block);
         let rhs = bytes(self.kernels.lanes * self.kernels.vectors * block);
-        let sums = bytes(usize::from(direct.is_none()) * down.len() * across.len());
+        // sums that are rounded at once are those of one tile
+        let is_tile = self.rounds_tiles() && block == depth;
+        let (rows_kept, columns_kept) = match is_tile {
+            true => (self.kernels.rows, self.kernels.lanes * self.kernels.vectors),
+            false => (down.len(), across.len()),
+        };
+        let sums = bytes(usize::from(direct.is_none()) * rows_kept * columns_kept);
         let memory = Buffer::allocate(op, lhs + rhs + sums)?;
         let start = memory.host_ptr()?.as_ptr();
         let own = Own {
@@ -111,11 +118,15 @@ impl<T: Element> Product<T> {
             sums: direct.unwrap_or_else(|| {
                 let sums = Matrix {
                     start: start.wrapping_add(lhs + rhs).cast::<T::Sum>().cast_const(),
-                    row_stride: across.len() as isize,
+                    row_stride: columns_kept as isize,
                     column_stride: 1,
                 };
-                sums.moved(-((down.start * across.len() + across.start) as isize))
+                match is_tile {
+                    true => sums,
+                    false => sums.moved(-((down.start * across.len() + across.start) as isize)),
+                }
             }),
+            is_tile,
         };
         let strips: SmallVec<[Strip<T::Sum>; 64]> = rows
             .clone()
@@ -171,13 +182,15 @@ impl<T: Element> Product<T> {
                 }
                 let lhs = match self.pack_lhs {
                     true => own.lhs.wrapping_add((strip.first - first_row) * inner),
-                    false => self.lhs.place(strip.first, terms.start).cast_mut().cast(),
+                    false => self.lhs_as_read.place(strip.first, terms.start).cast_mut(),
                 };
                 let rhs = (own.rhs.cast_const(), width as isize);
-                let sums = own.sums.at(strip.first, panel.first);
-                let terms = (inner, terms.start > 0);
+                let sums = match own.is_tile {
+                    true => own.sums,
+                    false => own.sums.at(strip.first, panel.first),
+                };
                 // SAFETY: by the caller's promise; panels lie inside the matrices
-                unsafe { self.add_tile(strip, &panel, terms, lhs, rhs, sums) };
+                unsafe { self.add_tile(strip, &panel, terms.clone(), lhs, rhs, sums) };
             }
         }
     }

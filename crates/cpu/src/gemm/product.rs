@@ -12,8 +12,9 @@ use super::sliced;
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
 use super::tile::Tiled;
-use super::vector::prefetch_bytes;
+use super::vector::{prefetch_bytes, round_rows};
 use crate::simd::Isa;
+use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use parking_lot::Mutex;
@@ -46,6 +47,9 @@ const PACK_WORK: usize = 1 << 13;
 /// Rows of the right operand that are packed together, each from end to end: panel by panel, rows
 /// far apart would push each other out of the caches.
 const ROWS_TOGETHER: usize = 16;
+/// Pairs of terms from which tiles are rounded one by one. With fewer of them to compute, parts of
+/// lines far apart are better written row by row.
+const ROUNDED: usize = 64;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
 const FEW_PANELS: usize = 16;
@@ -169,6 +173,10 @@ pub(super) struct Product<T: Element> {
     pub(super) pack_rhs: bool,
     /// Terms that a packed element holds.
     pub(super) each: usize,
+    /// Rows of packed operands, one for each group of terms that an element holds.
+    depth: usize,
+    /// The left operand as kernels read it where it is.
+    pub(super) lhs_as_read: Matrix<T::Sum>,
     /// Rows of packed operands that kernels sum before they add to the result.
     pub(super) block: usize,
     /// Rows of packed operands that are in memory at a time, a multiple of a block.
@@ -199,7 +207,7 @@ impl<T: Element> Product<T> {
         let lhs_in_place = rows * inner * size_of::<T>() <= CACHED_BYTES
             || rows <= kernels.rows
             || column_panels.count() <= FEW_PANELS;
-        let pack_lhs = !T::WIDE || lhs.column_stride != 1 || !lhs_in_place;
+        let pack_lhs = !Self::reads(lhs, inner, each) || !lhs_in_place;
         let is_panel =
             column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
         let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
@@ -233,9 +241,31 @@ impl<T: Element> Product<T> {
             pack_lhs,
             pack_rhs,
             each,
+            depth,
+            lhs_as_read: Matrix {
+                start: lhs.start.cast(),
+                row_stride: lhs.row_stride / each as isize,
+                column_stride: lhs.column_stride,
+            },
             block,
             chunk,
         }
+    }
+
+    /// Whether kernels can read a left operand where it is.
+    fn reads(lhs: Matrix<T>, inner: usize, each: usize) -> bool {
+        match each {
+            1 => T::WIDE && lhs.column_stride == 1,
+            _ => lhs.has_pairs(inner),
+        }
+    }
+
+    /// Whether tiles of sums of pairs are rounded as soon as they have all terms.
+    pub(super) fn rounds_tiles(&self) -> bool {
+        self.depth >= ROUNDED
+            && self.finish.is_none()
+            && self.sums.is_none()
+            && T::has_pairs(self.isa)
     }
 
     /// The product of some columns, whose packed operands stay in the second cache.
@@ -272,7 +302,7 @@ impl<T: Element> Product<T> {
         );
         Product {
             sums: Some(sums),
-            pack_lhs: !T::WIDE || self.lhs.column_stride != 1,
+            pack_lhs: !Self::reads(part.lhs, terms.len(), part.each),
             // as one panel it is packed already
             pack_rhs: part.pack_rhs || self.column_panels.count() > 1,
             block: INNER,
@@ -316,7 +346,7 @@ impl<T: Element> Product<T> {
 
     /// Rows of packed operands, one for each group of terms that an element holds.
     pub(super) fn depth(&self) -> usize {
-        self.sizes.1.div_ceil(self.each)
+        self.depth
     }
 
     /// # Safety
@@ -356,16 +386,18 @@ impl<T: Element> Product<T> {
             None => std::ptr::null(),
             Some(memory) => memory.host_ptr()?.as_ptr(),
         };
-        let part = |matrix: Matrix<T>, offset: Option<usize>| Matrix::<T::Sum> {
-            start: offset.map_or(matrix.start.cast(), |offset| {
-                start.wrapping_add(offset).cast()
-            }),
-            row_stride: matrix.row_stride,
-            column_stride: matrix.column_stride,
+        let packed = |matrix: Matrix<T::Sum>, offset: Option<usize>| Matrix {
+            start: offset.map_or(matrix.start, |offset| start.wrapping_add(offset).cast()),
+            ..matrix
+        };
+        let rhs = Matrix {
+            start: self.rhs.start.cast(),
+            row_stride: self.rhs.row_stride,
+            column_stride: self.rhs.column_stride,
         };
         let workspace = Workspace {
-            lhs: part(self.lhs, self.pack_lhs.then_some(0)),
-            rhs: part(self.rhs, self.pack_rhs.then_some(lhs_bytes)),
+            lhs: packed(self.lhs_as_read, self.pack_lhs.then_some(0)),
+            rhs: packed(rhs, self.pack_rhs.then_some(lhs_bytes)),
             sums: direct.unwrap_or(Matrix {
                 start: start.wrapping_add(lhs_bytes + rhs_bytes).cast(),
                 row_stride: columns as isize,
@@ -566,7 +598,7 @@ impl<T: Element> Product<T> {
                         false => workspace.lhs.place(strip.first, first + begin),
                     };
                     let sums = sums.at(strip.first, panel.first);
-                    let terms = (inner, first + begin > 0);
+                    let terms = first + begin..first + begin + inner;
                     // SAFETY: by the caller's promise; panels lie inside the matrices
                     unsafe { self.add_tile(strip, &panel, terms, lhs, (rhs, rhs_row), sums) };
                 }
@@ -574,7 +606,8 @@ impl<T: Element> Product<T> {
         }
     }
 
-    /// Adds some terms to the sums of a strip's rows and a panel's columns, or begins them.
+    /// Adds some terms to the sums of a strip's rows and a panel's columns, or begins them; the last
+    /// complete them, if tiles are rounded.
     ///
     /// # Safety
     /// As for [`Product::pass`]; the operands have the terms, of rows that are packed if
@@ -584,19 +617,19 @@ impl<T: Element> Product<T> {
         &self,
         strip: &Strip<T::Sum>,
         panel: &Panel,
-        (inner, accumulate): (usize, bool),
+        terms: std::ops::Range<usize>,
         lhs: *const T::Sum,
         (rhs, rhs_row): (*const T::Sum, isize),
         sums: Matrix<T::Sum>,
     ) {
         let lhs_row = match self.pack_lhs {
             true => 0,
-            false => self.lhs.row_stride,
+            false => self.lhs_as_read.row_stride,
         };
         // SAFETY: by the caller's promise
         unsafe {
             (strip.kernels[panel.vectors - 1])(&Tile {
-                inner,
+                inner: terms.len(),
                 lhs,
                 lhs_row,
                 rhs,
@@ -604,8 +637,17 @@ impl<T: Element> Product<T> {
                 output: sums.start.cast_mut(),
                 output_row: sums.row_stride,
                 columns: panel.size,
-                accumulate,
+                accumulate: terms.start > 0,
             });
+        }
+        if terms.end == self.depth() && self.rounds_tiles() {
+            let place = |row: usize| self.output.place(strip.first + row, panel.first);
+            let rows: SmallVec<[*mut bf16; 8]> = (0..strip.size)
+                .map(|row| place(row).cast_mut().cast())
+                .collect();
+            let (from, step) = (sums.start.cast(), sums.row_stride as usize);
+            // SAFETY: by the caller's promise; elements are `bf16`, whose sums are `f32`
+            unsafe { round_rows(from, step, panel.size, &rows) };
         }
     }
 
@@ -619,7 +661,8 @@ impl<T: Element> Product<T> {
         rows: std::ops::Range<usize>,
         columns: std::ops::Range<usize>,
     ) {
-        if self.sums.is_some() || (T::WIDE && self.finish.is_none()) {
+        let is_complete = T::WIDE && self.finish.is_none() || self.rounds_tiles();
+        if self.sums.is_some() || is_complete {
             return;
         }
         let (rows, columns) = (self.row_panels.span(rows), self.column_panels.span(columns));

@@ -7,7 +7,10 @@ use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
+use super::vector::round_rows;
 use crate::simd::Isa;
+use half::bf16;
+use smallvec::SmallVec;
 
 /// The greatest size of a small product, no more than [`INNER`].
 const SIZE: usize = 128;
@@ -46,7 +49,10 @@ impl<T: Element> Small<T> {
         if rows.max(inner).max(columns) > SIZE || rows.min(inner).min(columns) < 2 {
             return None;
         }
-        let kernels = T::Sum::kernels(isa);
+        let kernels = match T::has_pairs(isa) {
+            true => T::packed_kernels(isa).0,
+            false => T::Sum::kernels(isa),
+        };
         Some(Small {
             isa,
             kernels,
@@ -65,6 +71,10 @@ impl<T: Element> Small<T> {
     /// All elements that the sizes and strides reach are inside live memory; nobody else reads or
     /// writes those of `output`.
     pub(crate) unsafe fn multiply(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
+        if T::has_pairs(self.isa) {
+            // SAFETY: the caller's promise is the same
+            return unsafe { self.multiply_pairs(lhs, rhs, output) };
+        }
         let (rows, inner, columns) = self.sizes;
         // SAFETY: by the caller's promise
         let (lhs, rhs) = unsafe {
@@ -131,6 +141,85 @@ impl<T: Element> Small<T> {
             // SAFETY: by the caller's promise; the sums have all rows and columns
             unsafe { write_row::<T>(self.isa, from, count, None, to) };
         }
+    }
+}
+
+impl<T: Element> Small<T> {
+    /// As [`Small::multiply`], of pairs of `bf16`, whose tiles are rounded one by one.
+    ///
+    /// # Safety
+    /// As for [`Small::multiply`]; this machine multiplies pairs.
+    unsafe fn multiply_pairs(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
+        let (rows, inner, _) = self.sizes;
+        let depth = inner.div_ceil(2);
+        let width = self.kernels.lanes * self.kernels.vectors;
+        self.sums
+            .resize(self.kernels.rows * width, T::Sum::default());
+        let in_place = lhs.has_pairs(inner);
+        // SAFETY: by the caller's promise
+        unsafe {
+            pack_panels(self.isa, rhs, inner, &self.columns, &mut self.rhs.ordered);
+            if !in_place {
+                let lhs = lhs.transposed();
+                pack_panels(self.isa, lhs, inner, &self.rows, &mut self.lhs.ordered);
+            }
+        }
+        debug_assert_eq!(self.rows.padded(), rows);
+        for column in (0..self.columns.count()).map(|index| self.columns.get(index)) {
+            for row in (0..self.rows.count()).map(|index| self.rows.get(index)) {
+                let kernel = (self.kernels.choose)(row.size, column.vectors, !in_place);
+                let packed = self.lhs.ordered.as_ptr().wrapping_add(row.first * depth);
+                let place = |index: usize| output.place(row.first + index, column.first);
+                let to: SmallVec<[*mut bf16; 8]> = (0..row.size)
+                    .map(|index| place(index).cast_mut().cast())
+                    .collect();
+                // SAFETY: by the caller's promise; panels lie inside the matrices
+                unsafe {
+                    kernel(&Tile {
+                        inner: depth,
+                        lhs: if in_place {
+                            lhs.place(row.first, 0).cast()
+                        } else {
+                            packed
+                        },
+                        lhs_row: if in_place { lhs.row_stride / 2 } else { 0 },
+                        rhs: self.rhs.ordered.as_ptr().wrapping_add(column.first * depth),
+                        rhs_row: self.columns.width(&column) as isize,
+                        output: self.sums.as_mut_ptr(),
+                        output_row: width as isize,
+                        columns: column.size,
+                        accumulate: false,
+                    });
+                    round_rows(self.sums.as_ptr().cast(), width, column.size, &to);
+                }
+            }
+        }
+    }
+}
+
+/// Packs all panels of an operand with one row a term, as pairs of terms.
+///
+/// # Safety
+/// It has so many terms of what the panels cover; this machine has the instruction set.
+unsafe fn pack_panels<T: Element>(
+    isa: Isa,
+    matrix: Matrix<T>,
+    terms: usize,
+    panels: &Panels,
+    copy: &mut Vec<T::Sum>,
+) {
+    let depth = terms.div_ceil(2);
+    copy.resize(depth * panels.padded(), T::Sum::default());
+    for panel in (0..panels.count()).map(|index| panels.get(index)) {
+        let piece = Piece {
+            source: matrix.at(0, panel.first),
+            terms,
+            size: panel.size,
+            padded: panels.width(&panel),
+        };
+        let to = copy.as_mut_ptr().wrapping_add(panel.first * depth);
+        // SAFETY: by the caller's promise; the copy has room, and elements have 16 bits
+        unsafe { pack::pack_pairs(isa, &piece.bits(), to.cast()) };
     }
 }
 

@@ -244,6 +244,38 @@ fn some_rows_meet_large_operands_by_slices() {
 }
 
 #[test]
+fn few_rows_meet_large_operands_where_they_are() {
+    let finish = Some((2.0, -1.0));
+    for isa in available() {
+        for rows in [5, 7, 8] {
+            let sizes = (rows, 4099, 2051);
+            check::<bf16>(isa, sizes, (Order::Rows, Order::Columns), None);
+            check::<bf16>(isa, sizes, (Order::Columns, Order::Rows), None);
+        }
+        let sizes = (8, 4100, 2050);
+        check::<bf16>(isa, sizes, (Order::Columns, Order::Columns), finish);
+        let sizes = (2050, 4101, 6);
+        check::<bf16>(isa, sizes, (Order::Rows, Order::Rows), finish);
+        check::<bf16>(isa, sizes, (Order::Columns, Order::Rows), finish);
+        check::<f32>(isa, (8, 2050, 2060), (Order::Columns, Order::Rows), None);
+        check::<f32>(isa, (5, 2099, 2030), (Order::Rows, Order::Rows), finish);
+        check::<f64>(isa, (7, 2010, 1100), (Order::Rows, Order::Rows), None);
+    }
+}
+
+#[test]
+fn pairs_of_tasks_are_rounded_tile_by_tile() {
+    for isa in available() {
+        for lhs in ORDERS {
+            for inner in [131, 300, 522] {
+                check::<bf16>(isa, (270, inner, 301), (lhs, Order::Rows), None);
+            }
+            check::<bf16>(isa, (130, 260, 70), (lhs, Order::Columns), None);
+        }
+    }
+}
+
+#[test]
 fn long_inner_axes_are_cut_into_parts() {
     for isa in available() {
         for (rows, columns) in [(5, 7), (9, 33), (33, 20), (48, 65), (130, 65)] {

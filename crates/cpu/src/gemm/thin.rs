@@ -3,11 +3,15 @@
 //! Where terms lie side by side each result is a dot product; where columns do, rows of the
 //! operand are added up.
 
+mod blocks;
+
 use super::compiled::compiled;
 use super::dots::{COLUMNS, ROWS, add_dots, add_multiples};
-use super::element::Element;
+use super::element::{Element, Scalar};
 use super::finish::Finish;
 use super::matrix::Matrix;
+#[cfg(target_arch = "x86_64")]
+use super::paired;
 use super::product::each;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
@@ -105,6 +109,15 @@ impl<T: Element> Thin<T> {
     /// # Safety
     /// As for [`super::multiply`].
     pub(super) unsafe fn run(&self, op: &'static str, shared: bool) -> Result<()> {
+        #[cfg(target_arch = "x86_64")]
+        if self.has_pairs() {
+            // SAFETY: the caller's promise is the same
+            return unsafe { self.run_by_pairs(op, shared) };
+        }
+        if self.has_blocks() {
+            // SAFETY: the caller's promise is the same
+            return unsafe { self.run_by_blocks(op, shared) };
+        }
         let (rows, inner, columns) = self.sizes;
         let memory = Buffer::allocate(op, rows * inner * size_of::<T::Sum>())?;
         let lhs = memory.host_ptr()?.as_ptr().cast::<T::Sum>();
@@ -140,6 +153,61 @@ impl<T: Element> Thin<T> {
             // SAFETY: by the caller's promise; each task writes columns of its own
             unsafe { compute(self.isa, self, lhs, &part) };
         });
+        Ok(())
+    }
+
+    /// Whether dot products are those of pairs of `bf16`.
+    #[cfg(target_arch = "x86_64")]
+    fn has_pairs(&self) -> bool {
+        self.rhs.row_stride == 1 && T::has_pairs(self.isa)
+    }
+
+    /// Computes dot products of pairs.
+    ///
+    /// # Safety
+    /// As for [`Thin::run`]; [`Thin::has_pairs`] holds.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn run_by_pairs(&self, op: &'static str, shared: bool) -> Result<()> {
+        let (rows, inner, columns) = self.sizes;
+        let mut lhs = self.lhs;
+        let mut memory = None;
+        if lhs.column_stride != 1 {
+            let copy = Buffer::allocate(op, rows * inner * size_of::<T>())?;
+            let to = copy.host_ptr()?.as_ptr().cast::<T>();
+            for index in 0..rows * inner {
+                let from = lhs.place(index / inner, index % inner);
+                // SAFETY: by the caller's promise; the copy has room for all elements
+                unsafe { to.add(index).write(from.read()) };
+            }
+            lhs = Matrix {
+                start: to.cast_const(),
+                row_stride: inner as isize,
+                column_stride: 1,
+            };
+            memory = Some(copy);
+        }
+        let span = (TASK_BYTES / (inner * size_of::<T>())).max(paired::columns(rows));
+        each(shared, columns.div_ceil(span), |task| {
+            let end = columns.min((task + 1) * span);
+            for first_row in (0..rows).step_by(paired::ROWS) {
+                let count = paired::ROWS.min(rows - first_row);
+                let together = paired::columns(count);
+                for first in (task * span..end).step_by(together) {
+                    let (lhs, rhs) = (lhs.at(first_row, 0).brain(), self.rhs.at(0, first).brain());
+                    let found = together.min(end - first);
+                    // SAFETY: by the caller's promise; each task writes columns of its own
+                    unsafe {
+                        let sums = paired::dots(count, inner, lhs, rhs, found);
+                        for index in 0..count * found {
+                            let (row, column) = (index / found, index % found);
+                            let sum = T::Sum::of(sums[row][column].into());
+                            self.write(first_row + row, first + column, sum);
+                        }
+                    }
+                }
+            }
+        });
+        drop(memory);
         Ok(())
     }
 

@@ -9,6 +9,18 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs(__m512);
 
+impl Pairs {
+    /// The sum of all lanes.
+    ///
+    /// # Safety
+    /// As for [`Vector`].
+    #[inline(always)]
+    pub(crate) unsafe fn total(self) -> f32 {
+        // SAFETY: by the caller's promise
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+}
+
 impl Vector for Pairs {
     type Element = f32;
     type Mask = __mmask16;

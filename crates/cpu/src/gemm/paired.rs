@@ -1,0 +1,97 @@
+//! Dot products of `bf16` by pairs, on processors that multiply those.
+
+use super::matrix::Matrix;
+use super::vector::{Pairs, Vector};
+use half::bf16;
+
+/// The most rows whose dot products are computed together.
+pub(super) const ROWS: usize = 8;
+/// The most columns.
+const COLUMNS: usize = 8;
+
+/// Columns that so many rows meet at a time: their sums fill most of 32 registers.
+pub(super) fn columns(rows: usize) -> usize {
+    match rows {
+        1 | 2 => COLUMNS,
+        3 | 4 => 6,
+        5 | 6 => 4,
+        _ => 3,
+    }
+}
+
+/// The dot products of up to [`ROWS`] rows and [`columns`] of them columns from the first of both
+/// on. Terms lie side by side.
+///
+/// # Safety
+/// There are so many rows and columns, and all have so many terms; this machine multiplies pairs of
+/// `bf16`.
+pub(super) unsafe fn dots(
+    rows: usize,
+    terms: usize,
+    lhs: Matrix<bf16>,
+    rhs: Matrix<bf16>,
+    columns: usize,
+) -> [[f32; COLUMNS]; ROWS] {
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        match rows {
+            1 => compiled::<1, 8>(terms, lhs, rhs, columns),
+            2 => compiled::<2, 8>(terms, lhs, rhs, columns),
+            3 => compiled::<3, 6>(terms, lhs, rhs, columns),
+            4 => compiled::<4, 6>(terms, lhs, rhs, columns),
+            5 => compiled::<5, 4>(terms, lhs, rhs, columns),
+            6 => compiled::<6, 4>(terms, lhs, rhs, columns),
+            7 => compiled::<7, 3>(terms, lhs, rhs, columns),
+            _ => compiled::<8, 3>(terms, lhs, rhs, columns),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`dots`].
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+unsafe fn compiled<const R: usize, const C: usize>(
+    terms: usize,
+    lhs: Matrix<bf16>,
+    rhs: Matrix<bf16>,
+    columns: usize,
+) -> [[f32; COLUMNS]; ROWS] {
+    const TERMS: usize = 2 * Pairs::LANES;
+    let rows: [*const bf16; R] = std::array::from_fn(|row| lhs.place(row, 0));
+    // columns past the last are that one again
+    let columns: [*const bf16; C] =
+        std::array::from_fn(|column| rhs.place(0, column.min(columns - 1)));
+    let mut found = [[0.0; COLUMNS]; ROWS];
+    // SAFETY: by the caller's promise; the mask has the pairs that are left
+    unsafe {
+        let mut sums = [[Pairs::splat(0.0); C]; R];
+        for first in (0..terms / TERMS * TERMS).step_by(TERMS) {
+            let right = columns.map(|column| Pairs::load(column.add(first).cast()));
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let left = Pairs::load(row.add(first).cast());
+                for (sum, right) in sums.iter_mut().zip(&right) {
+                    *sum = left.multiply_add(*right, *sum);
+                }
+            }
+        }
+        let first = terms / TERMS * TERMS;
+        let mask = Pairs::mask((terms - first) / 2);
+        let right = columns.map(|column| Pairs::load_part(column.add(first).cast(), mask));
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            let left = Pairs::load_part(row.add(first).cast(), mask);
+            for (sum, right) in sums.iter_mut().zip(&right) {
+                *sum = left.multiply_add(*right, *sum);
+            }
+        }
+        for ((row, sums), found) in rows.iter().zip(&sums).zip(&mut found) {
+            for ((column, sum), found) in columns.iter().zip(sums).zip(found) {
+                *found = sum.total();
+                if terms % 2 == 1 {
+                    let last = |terms_of: &*const bf16| terms_of.add(terms - 1).read().to_f32();
+                    *found = last(row).mul_add(last(column), *found);
+                }
+            }
+        }
+    }
+    found
+}
