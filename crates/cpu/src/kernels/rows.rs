@@ -150,10 +150,14 @@ impl Rows {
         });
     }
 
-    /// Rows of a task: many, as what the processor fetches ahead of it past its end is another's.
+    /// Rows of a task: many where all stays in the caches, as what the processor fetches ahead of it past
+    /// its end is another's.
     fn grain(&self) -> usize {
-        let tasks = TASKS * parallel::threads();
-        let elements = (self.count * self.length / tasks).clamp(GRAIN, LONG_GRAIN);
+        let (size, tasks) = (self.count * self.length, TASKS * parallel::threads());
+        let elements = match stream::pays_in_order(size * self.width, size * self.width) {
+            true => GRAIN,
+            false => (size / tasks).clamp(GRAIN, LONG_GRAIN),
+        };
         (elements / self.length.max(1)).max(1)
     }
 
