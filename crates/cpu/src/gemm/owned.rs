@@ -13,8 +13,8 @@ use mlx_oxide_runtime::Buffer;
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// The most rows of a task: with a block of terms, less than half of the second cache.
-const MOST_ROWS: usize = 512;
+/// Bytes of the packed rows of a task at most: less than half of the second cache.
+const ROW_BYTES: usize = 384 << 10;
 /// The most columns of a task.
 const MOST_COLUMNS: usize = 1024;
 /// Rows or columns that a packed element meets at least, if it is packed more than once.
@@ -47,7 +47,8 @@ impl<T: Element> Product<T> {
             return None; // shorter registers wait less for what others have packed
         }
         let (rows, columns) = (self.row_panels.padded(), self.column_panels.padded());
-        let down = Groups::new(&self.row_panels, MOST_ROWS);
+        let row = self.block.min(self.depth()).max(1) * size_of::<T::Sum>();
+        let down = Groups::new(&self.row_panels, ROW_BYTES / row);
         let across = Groups::new(&self.column_panels, MOST_COLUMNS);
         let wanted = if threads == 1 { 1 } else { 2 * threads };
         let (mut r, mut c) = (down.count(), across.count());
