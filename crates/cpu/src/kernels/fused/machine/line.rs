@@ -152,7 +152,7 @@ impl Line {
                 return Err(position);
             };
             writer.step = position as u16;
-            let value = writer.formula(formula, step.operands);
+            let value = writer.formula(formula, step.operands).ok_or(position)?;
             writer.set(step.destination, value);
             let within = &steps[position + 1..range.end];
             if within.iter().any(|it| it.destination == step.destination) {
@@ -237,8 +237,8 @@ impl Writer<'_> {
         self.push(Item::Compute(verb, [lhs, rhs, lhs]))
     }
 
-    /// What a step computes of the slots that it reads.
-    fn formula(&mut self, formula: Formula, [first, second, third]: [Slot; 3]) -> Value {
+    /// What a step computes of the slots that it reads; none if it is not simple.
+    fn formula(&mut self, formula: Formula, [first, second, third]: [Slot; 3]) -> Option<Value> {
         match formula {
             Formula::Unary(op) => {
                 let operand = self.read(first);
@@ -250,7 +250,7 @@ impl Writer<'_> {
             }
             Formula::Chain(op, after, swapped) => {
                 let (lhs, rhs) = (self.read(first), self.read(second));
-                let inner = self.binary(op, lhs, rhs);
+                let inner = self.binary(op, lhs, rhs)?;
                 let other = self.read(third);
                 // sums and products are the same, even of which NaN
                 let swapped = swapped && !matches!(after, Binary::Add | Binary::Multiply);
@@ -265,23 +265,23 @@ impl Writer<'_> {
                     let factor = self.read(second);
                     operand = self.two(Verb::Multiply, operand, factor);
                 }
-                let value = self.unary(op, operand);
+                let value = self.unary(op, operand)?;
                 let verb = match after {
-                    After::Nothing => return value,
+                    After::Nothing => return Some(value),
                     After::Add => Verb::Add,
                     After::Multiply => Verb::Multiply,
                 };
                 let other = self.read(third);
-                self.two(verb, value, other)
+                Some(self.two(verb, value, other))
             }
             Formula::WhereNan => {
                 let value = self.read(first);
                 let condition = self.two(Verb::Compare(UNORDERED), value, value);
-                self.choose(condition, second, third)
+                Some(self.choose(condition, second, third))
             }
             Formula::Select => {
                 let condition = self.read(first);
-                self.choose(condition, second, third)
+                Some(self.choose(condition, second, third))
             }
         }
     }
@@ -291,8 +291,8 @@ impl Writer<'_> {
         self.push(Item::Compute(Verb::Choose, [condition, on_true, on_false]))
     }
 
-    fn unary(&mut self, op: Unary, operand: Value) -> Value {
-        match op {
+    fn unary(&mut self, op: Unary, operand: Value) -> Option<Value> {
+        let value = match op {
             Unary::Abs => {
                 let rest = self.push(Item::Constant(!SIGN));
                 self.two(Verb::And, operand, rest)
@@ -311,11 +311,12 @@ impl Writer<'_> {
             Unary::Ceil => self.one(Verb::Round(rounding::UP), operand),
             Unary::Floor => self.one(Verb::Round(rounding::DOWN), operand),
             Unary::RoundEven => self.one(Verb::Round(rounding::EVEN), operand),
-            _not_simple => operand,
-        }
+            _not_simple => return None,
+        };
+        Some(value)
     }
 
-    fn binary(&mut self, op: Binary, lhs: Value, rhs: Value) -> Value {
+    fn binary(&mut self, op: Binary, lhs: Value, rhs: Value) -> Option<Value> {
         let verb = match op {
             Binary::Add => Verb::Add,
             Binary::Subtract => Verb::Subtract,
@@ -325,7 +326,7 @@ impl Writer<'_> {
             Binary::Minimum => Verb::Minimum,
             Binary::FloorDivide => {
                 let quotient = self.two(Verb::Divide, lhs, rhs);
-                return self.one(Verb::Round(rounding::DOWN), quotient);
+                return Some(self.one(Verb::Round(rounding::DOWN), quotient));
             }
             Binary::Equal => Verb::Compare(comparison::EQUAL),
             Binary::NotEqual => Verb::Compare(comparison::NOT_EQUAL),
@@ -333,8 +334,8 @@ impl Writer<'_> {
             Binary::LessEqual => Verb::Compare(comparison::LESS_EQUAL),
             Binary::Greater => Verb::Compare(comparison::GREATER),
             Binary::GreaterEqual => Verb::Compare(comparison::GREATER_EQUAL),
-            _not_simple => return lhs,
+            _not_simple => return None,
         };
-        self.two(verb, lhs, rhs)
+        Some(self.two(verb, lhs, rhs))
     }
 }
