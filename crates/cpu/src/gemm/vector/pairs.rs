@@ -141,10 +141,6 @@ mod tests {
     use crate::simd::Isa;
     use half::bf16;
 
-    fn has_pairs() -> bool {
-        bf16::packed_kernels(Isa::best()).1 == 2
-    }
-
     /// Ties, signs, what is not finite and what rounds to infinity.
     const SUMS: [u32; 12] = [
         0x3f80_0000,
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn rows_are_rounded_to_the_nearest_as_elements_are() {
-        if !has_pairs() {
+        if !bf16::has_pairs(Isa::best()) {
             return;
         }
         for columns in 0..36 {
@@ -192,7 +188,7 @@ mod tests {
 
     #[test]
     fn rows_of_every_width_get_one_element() {
-        if !has_pairs() {
+        if !bf16::has_pairs(Isa::best()) {
             return;
         }
         for width in 1..40 {

@@ -449,11 +449,12 @@ mod x86 {
 
 /// The loops of elements that are pairs of `bf16`, if this machine has them.
 pub(super) fn pairs(isa: Isa) -> Option<&'static Loops<f32>> {
-    #[cfg(target_arch = "x86_64")]
-    if bf16::packed_kernels(isa).1 == 2 {
-        return Some(x86::PAIRS);
+    if !bf16::has_pairs(isa) {
+        return None;
     }
-    let _ = isa; // other targets have none
+    #[cfg(target_arch = "x86_64")]
+    return Some(x86::PAIRS);
+    #[cfg(not(target_arch = "x86_64"))]
     None
 }
 
