@@ -177,18 +177,12 @@ mod tests {
     use mlx_oxide_ir::{Layout, Op};
     use mlx_oxide_runtime::{Device, Operand, Stream};
 
-    /// What a kernel does with rows of such elements.
-    pub(super) fn with_rows<T: bytemuck::NoUninit, R>(
-        (extreme, dtype): (Extreme, Dtype),
-        values: &[T],
-        length: usize,
-        kernel: impl FnOnce(&ArgReduce, &Call<'_>) -> R,
-    ) -> R {
+    fn found(extreme: Extreme, values: &[f32], length: usize, isa: Isa) -> Vec<u32> {
         let (op, count) = (ArgReduce { extreme, axis: 1 }, values.len() / length);
         let operand = Operand {
             buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
             layout: Layout::contiguous([count, length]),
-            dtype,
+            dtype: Dtype::Float32,
             donatable: false,
         };
         let call = Call {
@@ -197,24 +191,8 @@ mod tests {
             outputs: &[ArrayType::new([count, 1], Dtype::Uint32)],
             stream: Stream::default_of(Device::CPU),
         };
-        kernel(&op, &call)
-    }
-
-    /// The first place of the extreme of each row, or of its first NaN.
-    pub(super) fn expected(extreme: Extreme, values: &[f64], length: usize) -> Vec<u32> {
-        let of_row = |row: &[f64]| {
-            let best = |best: usize, place: usize| {
-                let (old, new) = (row[best], row[place]);
-                let exceeds = match extreme {
-                    Extreme::Max => new > old,
-                    Extreme::Min => new < old,
-                };
-                let later = !old.is_nan() && (new.is_nan() || exceeds);
-                if later { place } else { best }
-            };
-            (0..length).fold(0, best) as u32
-        };
-        values.chunks(length).map(of_row).collect()
+        let results = of::<f32>(&op, &call, isa).unwrap();
+        bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
     }
 
     #[test]
@@ -225,15 +203,22 @@ mod tests {
                 place => ((place * 7) % 5) as f32,
             };
             let values: Vec<f32> = (0..length * 40).map(value).collect();
-            let wide: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
             for extreme in [Extreme::Max, Extreme::Min] {
-                let expected = expected(extreme, &wide, length);
+                let expected = values.chunks(length).map(|row| {
+                    let best = |best: usize, place: usize| {
+                        let (old, new) = (row[best], row[place]);
+                        let exceeds = match extreme {
+                            Extreme::Max => new > old,
+                            Extreme::Min => new < old,
+                        };
+                        let later = !old.is_nan() && (new.is_nan() || exceeds);
+                        if later { place } else { best }
+                    };
+                    (0..length).fold(0, best) as u32
+                });
+                let expected: Vec<u32> = expected.collect();
                 for isa in Isa::ALL {
-                    let rows = (extreme, Dtype::Float32);
-                    let found: Vec<u32> = with_rows(rows, &values, length, |op, call| {
-                        let results = of::<f32>(op, call, isa).unwrap();
-                        bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap())
-                    });
+                    let found = found(extreme, &values, length, isa);
                     assert_eq!(found, expected, "{extreme:?} {length} {isa:?}");
                 }
             }

@@ -159,8 +159,9 @@ fn signed(bits: u16) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::arg_reduce::tests::{expected, with_rows};
     use half::{bf16, f16};
+    use mlx_oxide_ir::Layout;
+    use mlx_oxide_runtime::Buffer;
 
     /// The places that are found in rows of such elements.
     fn found<T: bytemuck::NoUninit>(
@@ -170,12 +171,34 @@ mod tests {
         dtype: Dtype,
         isa: Isa,
     ) -> Vec<u32> {
-        let mut places = vec![u32::MAX; values.len() / length];
+        let (op, count) = (ArgReduce { extreme, axis: 1 }, values.len() / length);
+        let operand = Operand {
+            buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+            layout: Layout::contiguous([count, length]),
+            dtype,
+            donatable: false,
+        };
+        let mut places = vec![u32::MAX; count];
         let results = Shared(places.as_mut_ptr());
-        with_rows((extreme, dtype), values, length, |op, call| {
-            assert!(run(op, call, &results, isa).unwrap());
-        });
+        assert!(find(&op, &operand, &results, isa).unwrap());
         places
+    }
+
+    /// The first place of the extreme of each row, or of its first NaN.
+    fn expected(extreme: Extreme, values: &[f64], length: usize) -> Vec<u32> {
+        let of_row = |row: &[f64]| {
+            let best = |best: usize, place: usize| {
+                let (old, new) = (row[best], row[place]);
+                let exceeds = match extreme {
+                    Extreme::Max => new > old,
+                    Extreme::Min => new < old,
+                };
+                let later = !old.is_nan() && (new.is_nan() || exceeds);
+                if later { place } else { best }
+            };
+            (0..length).fold(0, best) as u32
+        };
+        values.chunks(length).map(of_row).collect()
     }
 
     /// Checks rows of many lengths of elements of a type: `values(number)` and the same in `f64`.
