@@ -152,6 +152,14 @@ pub(super) fn is_held(entry: &Entry) -> bool {
     Arc::strong_count(&entry.node) > entry.consumers.len() + 1
 }
 
+/// What one call of a backend computes.
+pub(super) struct Content {
+    pub(super) op: Op,
+    pub(super) inputs: SmallVec<[Array; 4]>,
+    /// The entries that its outputs belong to.
+    pub(super) outputs: SmallVec<[u32; 2]>,
+}
+
 /// The program of a group, its inputs, and for each output the member that it belongs to.
 pub(super) struct Fusion {
     pub(super) program: ScalarProgram,

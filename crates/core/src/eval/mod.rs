@@ -1,4 +1,4 @@
-//! Evaluation: order → fuse → join rows → absorb → run.
+//! Evaluation: order → fuse → absorb → join rows → run.
 //!
 //! `order` claims the nodes that have to be computed and sorts them; `fuse` joins elementwise
 //! ones into programs; `rows` joins steps that treat every row by itself; `reduce` joins the
@@ -113,8 +113,8 @@ fn plan(arrays: &[Array], limits: rows::Limits) -> Option<order::Plan> {
     let mut planning = PLANNING.lock();
     let mut plan = order::order(arrays, std::mem::take(&mut planning));
     fuse::fuse(&mut plan);
-    rows::join(&mut plan, limits);
     reduce::absorb(&mut plan, limits.operand);
+    rows::join(&mut plan, limits);
     (!plan.entries.is_empty()).then_some(plan)
 }
 

@@ -6,7 +6,7 @@
 //! where others need it, and is then still read while it is in the cache. Results are the same to
 //! the bit. The joined step runs in the place of the program: a reduction has no other input.
 
-use super::fuse::{Fusion, reduced_program};
+use super::fuse::{Content, reduced_program};
 use super::order::{Entry, Plan, Step};
 use super::run::{fused_operands, publish, restore, run_guarded, run_step};
 use crate::array::Array;
@@ -22,9 +22,29 @@ pub(super) struct Reduced {
 }
 
 impl Reduced {
-    /// The entries of the program and the reduction.
-    fn parts(&self) -> Option<(&u32, &[u32])> {
+    /// The reduction and the entries of the program.
+    pub(super) fn parts(&self) -> Option<(&u32, &[u32])> {
         self.members.split_last()
+    }
+
+    /// What runs if a kernel folds what the program makes: one of the preferred backend, as another
+    /// would fold in another order.
+    pub(super) fn content(&self, plan: &Plan) -> Option<Content> {
+        let (&reduction, members) = self.parts()?;
+        let (op, fusion) = reduced_program(&plan.entries, members, reduction)?;
+        let op = Op::FusedReduce(Arc::new(op));
+        let inputs = fusion.inputs;
+        let types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
+        let kind = entry(plan, reduction)?.node.stream.device.kind;
+        let runs = backend::installed(kind)
+            .first()
+            .is_some_and(|preferred| preferred.supports(&op, &types));
+        drop(types);
+        runs.then(|| Content {
+            op,
+            inputs,
+            outputs: fusion.outputs.into_iter().chain([reduction]).collect(),
+        })
     }
 }
 
@@ -75,10 +95,12 @@ fn has_long_runs(shape: &Shape, axes: &[usize]) -> bool {
     while let Some(axis) = places.next_if(|axis| !axes.contains(axis)) {
         run *= shape[axis];
     }
+    let results = run;
     while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
         run *= shape[axis];
     }
-    run >= SHORTEST_RUN || places.peek().is_none()
+    let rows_follow = results == 1 && !places.clone().any(|axis| axes.contains(&axis));
+    run >= SHORTEST_RUN || rows_follow
 }
 
 fn entry(plan: &Plan, member: u32) -> Option<&Entry> {
@@ -118,27 +140,20 @@ pub(super) fn run(plan: &mut Plan, reduced: &Reduced) -> Result<()> {
     let Some((&reduction, members)) = reduced.parts() else {
         return Ok(());
     };
-    let written = reduced_program(&plan.entries, members, reduction);
-    let (Some((op, fusion)), Some(root)) = (written, entry(plan, reduction)) else {
+    let (Some(content), Some(root)) = (reduced.content(plan), entry(plan, reduction)) else {
         return apart(plan, members, reduction);
     };
-    let (stream, result_type) = (root.node.stream, root.node.types[0].clone());
-    let Fusion {
-        inputs, outputs, ..
-    } = fusion;
-    let op = Op::FusedReduce(Arc::new(op));
-    let input_types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
-    // another backend than the preferred one would fold in another order
-    let preferred = backend::installed(stream.device.kind).first().copied();
-    let Some(backend) = preferred.filter(|backend| backend.supports(&op, &input_types)) else {
+    let Content {
+        op,
+        inputs,
+        outputs,
+    } = content;
+    let stream = root.node.stream;
+    let Some(backend) = backend::installed(stream.device.kind).first().copied() else {
         return apart(plan, members, reduction);
     };
-    drop(input_types);
-    let whole = outputs.iter().filter_map(|member| entry(plan, *member));
-    let types: OutputTypes = whole
-        .map(|entry| entry.node.types[0].clone())
-        .chain([result_type])
-        .collect();
+    let types = outputs.iter().filter_map(|member| entry(plan, *member));
+    let types: OutputTypes = types.map(|entry| entry.node.types[0].clone()).collect();
     let mut operands = fused_operands(plan, members, &inputs)?;
     let call = Call {
         op: &op,
@@ -150,8 +165,7 @@ pub(super) fn run(plan: &mut Plan, reduced: &Reduced) -> Result<()> {
     if results.is_err() {
         restore(&inputs, &mut operands);
     }
-    let owners = outputs.iter().chain([&reduction]);
-    for (member, stored) in owners.zip(results?) {
+    for (member, stored) in outputs.iter().zip(results?) {
         if let Some(entry) = entry(plan, *member) {
             publish(&entry.node, SmallVec::from_elem(stored, 1), &plan.progress);
         }

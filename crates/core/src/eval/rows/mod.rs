@@ -175,7 +175,8 @@ fn kept_axes(plan: &Plan, step: &Step) -> Option<Shape> {
     let depth = match step {
         Step::Fused(_) => output.shape.ndim(),
         Step::Single(_) => local_axes(&root.expression.op, &root.expression.inputs, output),
-        Step::Rows(_) | Step::Reduced(_) => return None,
+        Step::Reduced(_) => reduced_axes(root)?,
+        Step::Rows(_) => return None,
     };
     let fits = depth > 0 && output.size() > 0 && root.node.stream.device.kind == DeviceType::Cpu;
     let runs = || match (step, &root.expression.op) {
@@ -187,6 +188,16 @@ fn kept_axes(plan: &Plan, step: &Step) -> Option<Shape> {
         _ => true,
     };
     (fits && runs()).then(|| output.shape[..depth].into())
+}
+
+/// The axes before those that a reduction folds, if these are the last: then rows are made and
+/// folded one after the other.
+fn reduced_axes(reduction: &Entry) -> Option<usize> {
+    let Op::Reduce(reduce) = &reduction.expression.op else {
+        return None;
+    };
+    let depth = reduction.expression.inputs[0].shape().ndim() - reduce.axes.len();
+    (reduce.axes.first() == Some(&depth)).then_some(depth)
 }
 
 /// The group that a step can join, and how many axes it then keeps apart.
@@ -255,19 +266,22 @@ fn is_taken_whole(plan: &Plan, grouping: &Grouping, number: u32, step: &Step) ->
 
 /// Whether a step alone would justify to look for groups: it treats much memory row by row.
 fn is_worth(plan: &Plan, step: &Step, limits: Limits) -> bool {
-    let Step::Single(member) = step else {
-        return false;
+    let reads_much = |entry: &Entry| {
+        let operand = entry.expression.inputs.first();
+        operand.is_some_and(|operand| operand.nbytes() >= limits.worthwhile)
     };
-    plan.entries[*member as usize]
-        .as_ref()
-        .is_some_and(|entry| {
-            let expression = &entry.expression;
-            is_row_wise(&expression.op)
-                && expression
-                    .inputs
-                    .first()
-                    .is_some_and(|input| input.nbytes() >= limits.worthwhile)
-        })
+    row_wise(plan, step).is_some_and(reads_much)
+}
+
+/// The entry of a step that brings elements of a row together.
+fn row_wise<'a>(plan: &'a Plan, step: &Step) -> Option<&'a Entry> {
+    let member = match step {
+        Step::Single(member) => member,
+        Step::Reduced(reduced) => reduced.members.last()?,
+        Step::Fused(_) | Step::Rows(_) => return None,
+    };
+    let entry = plan.entries[*member as usize].as_ref()?;
+    is_row_wise(&entry.expression.op).then_some(entry)
 }
 
 /// Whether a group has a row-wise step and saves enough of memory.
@@ -278,40 +292,36 @@ fn is_worthwhile(
     grouping: &Grouping,
     limits: Limits,
 ) -> bool {
-    let steps = || group.steps.iter().map(|step| &plan.steps[*step as usize]);
     let entry = |member: &u32| plan.entries[*member as usize].as_ref();
-    let is_view = |step: &&Step| {
+    let is_view = |step: &Step| {
         let Step::Single(member) = step else {
             return false;
         };
         entry(member).is_some_and(|entry| matches!(entry.expression.op, Op::View(_)))
     };
-    let moving = steps().filter(|step| !is_view(step)).count();
-    let row_wise = |step: &Step| {
-        let Step::Single(member) = step else {
-            return false;
-        };
-        entry(member).is_some_and(|entry| is_row_wise(&entry.expression.op))
-    };
-    if moving < 2 || !steps().any(row_wise) {
+    let steps = group.steps.iter().map(|step| &plan.steps[*step as usize]);
+    let moving: SmallVec<[&Step; 8]> = steps.filter(|step| !is_view(step)).collect();
+    if moving.len() < 2 || moving.iter().all(|step| row_wise(plan, step).is_none()) {
         return false;
     }
-    // what only this group needs stays out of memory
-    let saved: usize = steps()
-        .filter(|step| !is_view(step))
-        .flat_map(Step::members)
-        .filter_map(entry)
-        .filter(|entry| {
-            let own = grouping.of_entry(entry.consumers.first().copied().unwrap_or(0));
-            !entry.consumers.is_empty()
-                && own == number
-                && entry
-                    .consumers
-                    .iter()
-                    .all(|consumer| grouping.of_entry(*consumer) == number)
-                && !is_held(entry)
-        })
+    // what only this group needs stays out of memory, if another step needs it at all
+    let stays = |entry: &&Entry, own: u32| {
+        let inside = |consumer: &u32| grouping.of_entry(*consumer) == number;
+        let elsewhere = |consumer: &u32| grouping.entries[*consumer as usize] != own;
+        entry.consumers.iter().all(inside)
+            && entry.consumers.iter().any(elsewhere)
+            && !is_held(entry)
+    };
+    let saved = moving.iter().flat_map(|step| {
+        let own = step
+            .members()
+            .first()
+            .map_or(0, |first| grouping.entries[*first as usize]);
+        let entries = step.members().iter().filter_map(entry);
+        entries.filter(move |entry| stays(entry, own))
+    });
+    saved
         .map(|entry| entry.node.types[0].bytes())
-        .sum();
-    saved >= limits.worthwhile
+        .sum::<usize>()
+        >= limits.worthwhile
 }

@@ -3,7 +3,7 @@
 use super::Rows;
 use super::local::{folds_in_order_of_memory, on_part, takes_whole};
 use crate::array::Array;
-use crate::eval::fuse::{Fusion, is_held, write_program};
+use crate::eval::fuse::{Content, is_held, write_program};
 use crate::eval::order::{Plan, Step};
 use crate::eval::run::{publish, run_guarded, run_step, show, view_layout};
 use mlx_oxide_ir::{ArrayType, Error, Layout, Op, OutputTypes, Result, Shape, View};
@@ -176,8 +176,14 @@ impl Pipeline {
         };
         let mut value_of: FxHashMap<usize, usize> = FxHashMap::default();
         let mut outside_of: FxHashMap<(usize, u32), usize> = FxHashMap::default();
-        for step in &rows.steps {
-            let (op, inputs, outputs) = contents(plan, step)?;
+        let steps = rows.steps.iter().map(|step| contents(plan, step));
+        let steps: Vec<_> = steps.collect::<Result<_>>()?;
+        for Content {
+            op,
+            inputs,
+            outputs,
+        } in steps.into_iter().flatten()
+        {
             let number = pipeline.stages.len();
             let mut origins = SmallVec::new();
             for input in &inputs {
@@ -521,24 +527,42 @@ fn stored(operand: &Operand) -> Stored {
     }
 }
 
-/// The operation of a step, its inputs, and the entries that its outputs belong to.
-fn contents(plan: &Plan, step: &Step) -> Result<(Op, SmallVec<[Array; 4]>, SmallVec<[u32; 2]>)> {
+fn content_of_single(plan: &Plan, member: u32) -> Result<Content> {
+    let entry = plan.entries[member as usize].as_ref();
+    let expression = &entry.ok_or_else(vanished)?.expression;
+    Ok(Content {
+        op: expression.op.clone(),
+        inputs: expression.inputs.iter().cloned().collect(),
+        outputs: smallvec![member],
+    })
+}
+
+fn content_of_program(plan: &Plan, members: &[u32]) -> Content {
+    let fusion = write_program(&plan.entries, members);
+    Content {
+        op: Op::Fused(Arc::new(fusion.program)),
+        inputs: fusion.inputs,
+        outputs: fusion.outputs,
+    }
+}
+
+/// The stages of a step: one, or two where no kernel folds what a program makes.
+fn contents(plan: &Plan, step: &Step) -> Result<SmallVec<[Content; 2]>> {
     match step {
-        Step::Single(member) => {
-            let entry = plan.entries[*member as usize].as_ref();
-            let expression = &entry.ok_or_else(vanished)?.expression;
-            let inputs = expression.inputs.iter().cloned().collect();
-            Ok((expression.op.clone(), inputs, smallvec![*member]))
+        Step::Single(member) => Ok(smallvec![content_of_single(plan, *member)?]),
+        Step::Fused(members) => Ok(smallvec![content_of_program(plan, members)]),
+        Step::Reduced(reduced) => {
+            if let Some(content) = reduced.content(plan) {
+                return Ok(smallvec![content]);
+            }
+            let (&reduction, members) = reduced.parts().ok_or_else(vanished)?;
+            let program = match members {
+                [member] => content_of_single(plan, *member)?,
+                members => content_of_program(plan, members),
+            };
+            Ok(smallvec![program, content_of_single(plan, reduction)?])
         }
-        Step::Fused(members) => {
-            let Fusion {
-                program,
-                inputs,
-                outputs,
-            } = write_program(&plan.entries, members);
-            Ok((Op::Fused(Arc::new(program)), inputs, outputs))
-        }
-        Step::Rows(_) | Step::Reduced(_) => Err(vanished()),
+        Step::Rows(_) => Err(vanished()),
     }
 }
 

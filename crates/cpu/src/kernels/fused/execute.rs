@@ -102,7 +102,7 @@ pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) ->
         run.write_to(buffer.host_ptr()?.as_ptr(), output.dtype.size());
     }
     run.streamed = is_streamed(call, buffers, run.lies_across())?;
-    run.choose_works(count, run.nest.block_axis.is_some());
+    run.choose_works(count, run.is_by_rows());
     run.lay_out(count);
     let weight = lowered.weight.max(1);
     match run.nest.block_axis {
@@ -245,16 +245,23 @@ impl<'a> Run<'a> {
         access.any(|access| matches!(access, Access::Across(_)))
     }
 
+    /// Whether tiles are parts of rows.
+    pub(super) fn is_by_rows(&self) -> bool {
+        self.nest.block_axis.is_some()
+    }
+
     /// Makes row-major positions `start..end`. The output with a number goes to `place`, the others
     /// to their memory.
     pub(super) fn range(&self, start: usize, end: usize, output: usize, place: *mut u8) {
         let number = self.inputs + output;
         let base = place.wrapping_sub(start * self.sites[number].width);
-        with_scratch(self.scratch, |scratch| {
-            self.linear(scratch, start, end, |site| match site == number {
-                true => base,
-                false => self.sites[site].base,
-            });
+        let base = |site: usize| match site == number {
+            true => base,
+            false => self.sites[site].base,
+        };
+        with_scratch(self.scratch, |scratch| match self.nest.block_axis {
+            None => self.linear(scratch, start, end, base),
+            Some(axis) => self.rows(scratch, axis, start, end, base),
         });
     }
 
@@ -502,6 +509,41 @@ impl<'a> Run<'a> {
         }
         if self.streamed {
             stream::settle();
+        }
+    }
+
+    /// Row-major positions `start..end` of sites that start at `base`, by parts of rows; nothing lies
+    /// across, nor passes by the caches.
+    fn rows(
+        &self,
+        scratch: *mut u8,
+        axis: usize,
+        start: usize,
+        end: usize,
+        base: impl Fn(usize) -> *mut u8,
+    ) {
+        let mut slots = self.slots(scratch);
+        let mut lines = self.lines(scratch, axis);
+        for line in &mut lines {
+            line.site.base = base(line.slot);
+        }
+        let inner = self.nest.inner();
+        let mut position = start;
+        while position < end {
+            let index = self.nest.row(position / inner);
+            for line in &mut lines {
+                let place = line.strides.map_or(0, |it| self.place(it, &index, 0));
+                line.start = line.site.at(place);
+            }
+            let last = end.min(position - position % inner + inner);
+            while position < last {
+                let (column, count) = (position % inner, self.tile.min(last - position));
+                for line in &mut lines {
+                    slots[line.slot] = line.tile(0, column, count, self.tile);
+                }
+                self.steps(&slots, position, count);
+                position += count;
+            }
         }
     }
 

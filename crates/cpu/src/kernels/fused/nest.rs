@@ -159,6 +159,17 @@ impl Nest {
         (index, rows)
     }
 
+    /// Where a row is along each outer loop.
+    pub(super) fn row(&self, mut number: usize) -> SmallVec<[usize; 4]> {
+        let outer = &self.loops.shape[..self.loops.shape.len() - 1];
+        let mut index = SmallVec::from_elem(0, outer.len());
+        for (index, size) in index.iter_mut().zip(outer).rev() {
+            *index = number % size;
+            number /= size;
+        }
+        index
+    }
+
     /// The most rows of a block.
     pub(super) const fn most_rows() -> usize {
         BLOCK

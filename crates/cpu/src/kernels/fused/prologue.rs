@@ -74,8 +74,8 @@ impl Prepared {
             let width = reduced.program.dtype(reduced.value).size();
             run.write_to(std::ptr::null_mut(), width);
         }
-        let elements = shape.iter().product();
-        run.choose_works(elements, false);
+        let (elements, by_rows) = (shape.iter().product(), run.is_by_rows());
+        run.choose_works(elements, by_rows);
         run.lay_out(elements);
         Ok(Some(Prologue {
             run,

@@ -17,8 +17,10 @@ const GRAIN: usize = 64 << 10;
 const PART: usize = 16 * PIECE;
 /// Elements that are brought together at a time where they lie apart.
 const GATHERED: usize = 1024;
-/// Elements of short rows that a program makes at a time.
-const MADE: usize = 1024;
+/// The most elements of short rows that a program makes at a time.
+const MADE: usize = 4096;
+/// The most bytes that these may take: a part of the first cache.
+const MADE_BYTES: usize = 16 << 10;
 /// Runs of neighbours that are worth folding in place.
 const LONG: usize = 64;
 
@@ -58,7 +60,10 @@ impl<F: Reduction> Reducer<'_, F> {
         };
         if runs && is_in_place(self.loops) && self.source.aligned && self.source.is_plain() {
             vectorised(isa, InPlace(rows));
-        } else if !self.source.is_plain() && self.are_rows_in_order() && 2 * inner <= MADE {
+        } else if !self.source.is_plain()
+            && self.are_rows_in_order()
+            && 2 * inner <= made::<F::In>()
+        {
             vectorised(isa, Made(rows));
         } else {
             vectorised(isa, rows);
@@ -200,6 +205,12 @@ impl<F: Reduction> Kernel for Rows<'_, F> {
 /// Rows that lie in order, or in runs at even distances. Alone in their loop, they stay in registers.
 struct InPlace<'a, F: Reduction>(Rows<'a, F>);
 
+/// How many elements of short rows a program makes at a time.
+const fn made<T>() -> usize {
+    let fitting = MADE_BYTES / size_of::<T>();
+    if fitting < MADE { fitting } else { MADE }
+}
+
 /// Short rows in order, which a program makes several at a time.
 struct Made<'a, F: Reduction>(Rows<'a, F>);
 
@@ -216,7 +227,7 @@ impl<F: Reduction> Kernel for Made<'_, F> {
         let room = room.0.as_mut_ptr();
         let Range { mut start, end } = self.0.rows;
         while start < end {
-            let count = (MADE / terms).min(end - start);
+            let count = (made::<F::In>() / terms).min(end - start);
             let place = loops.start + (start * terms) as isize;
             // SAFETY: the rows lie in the operand, and there is room for them
             let made = unsafe { reducer.neighbours(place, count * terms, room) };
