@@ -123,12 +123,12 @@ fn what_is_held_between_is_there_afterwards() -> Result<()> {
 fn nothing_between_exists_whole() -> Result<()> {
     install();
     const MIB: usize = 1 << 20;
-    let x = numbers(&[4096, 512])?; // 8 MiB
+    let x = numbers(&[8192, 512])?; // 16 MiB
     x.eval()?;
     for (name, function, result) in [
-        ("softmax", softmax as fn(&Array) -> Result<Array>, 8 * MIB),
+        ("softmax", softmax as fn(&Array) -> Result<Array>, 16 * MIB),
         ("variance", variance, 0),
-        ("normed", normed, 8 * MIB),
+        ("normed", normed, 16 * MIB),
     ] {
         let output = function(&x)?;
         let before = allocator::active_memory();

@@ -13,7 +13,8 @@ mod pipeline;
 pub(super) use pipeline::run;
 
 use super::fuse::is_held;
-use super::order::{Entry, Plan, Step};
+use super::order::{Entry, NO_ENTRY, Plan, Step};
+use crate::array::Node;
 use local::{is_row_wise, local_axes, takes_whole};
 use mlx_oxide_ir::{Op, Shape};
 use mlx_oxide_runtime::{DeviceType, backend};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 /// When steps are joined and how much of them runs at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The fewest bytes that must be saved from memory.
+    /// The fewest bytes that must be saved from memory: written, or read once more.
     pub(super) worthwhile: usize,
     /// The bytes that a block may take, all its values together.
     pub(super) block: usize,
@@ -34,10 +35,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Blocks leave half of a usual second cache to the rest; what fits there whole gains nothing.
+    /// Blocks fit in a usual second cache. What stays in the last one gains nothing, and every step
+    /// of a block costs a call.
     pub(super) const USUAL: Limits = Limits {
-        worthwhile: 1 << 20,
-        block: 384 << 10,
+        worthwhile: 24 << 20,
+        block: 1 << 20,
         row: 128 << 10,
         operand: 64 << 10,
     };
@@ -304,7 +306,12 @@ fn is_worthwhile(
     if moving.len() < 2 || moving.iter().all(|step| row_wise(plan, step).is_none()) {
         return false;
     }
-    // what only this group needs stays out of memory, if another step needs it at all
+    bytes_kept(plan, number, grouping, &moving) + bytes_read_again(plan, number, grouping, &moving)
+        >= limits.worthwhile
+}
+
+/// Bytes of what only this group needs, if another step needs it at all: it stays out of memory.
+fn bytes_kept(plan: &Plan, number: u32, grouping: &Grouping, steps: &[&Step]) -> usize {
     let stays = |entry: &&Entry, own: u32| {
         let inside = |consumer: &u32| grouping.of_entry(*consumer) == number;
         let elsewhere = |consumer: &u32| grouping.entries[*consumer as usize] != own;
@@ -312,16 +319,38 @@ fn is_worthwhile(
             && entry.consumers.iter().any(elsewhere)
             && !is_held(entry)
     };
-    let saved = moving.iter().flat_map(|step| {
-        let own = step
-            .members()
-            .first()
-            .map_or(0, |first| grouping.entries[*first as usize]);
-        let entries = step.members().iter().filter_map(entry);
+    let kept = steps.iter().flat_map(|step| {
+        let members = step.members().iter();
+        let own = members.clone().next();
+        let own = own.map_or(0, |first| grouping.entries[*first as usize]);
+        let entries = members.filter_map(|member| plan.entries[*member as usize].as_ref());
         entries.filter(move |entry| stays(entry, own))
     });
-    saved
-        .map(|entry| entry.node.types[0].bytes())
-        .sum::<usize>()
-        >= limits.worthwhile
+    kept.map(|entry| entry.node.types[0].bytes()).sum()
+}
+
+/// Bytes that steps of this group read from outside after an earlier one has.
+fn bytes_read_again(plan: &Plan, number: u32, grouping: &Grouping, steps: &[&Step]) -> usize {
+    let mut known: SmallVec<[*const Node; 16]> = SmallVec::new();
+    let mut again = 0;
+    for step in steps {
+        let entries = step.members().iter();
+        let entries = entries.filter_map(|member| plan.entries[*member as usize].as_ref());
+        let inputs = entries.flat_map(|entry| entry.expression.inputs.iter().zip(&entry.producers));
+        let outside = |producer: u32| producer == NO_ENTRY || grouping.of_entry(producer) != number;
+        let mut read: SmallVec<[*const Node; 8]> = SmallVec::new();
+        for (input, _) in inputs.filter(|(_, producer)| outside(**producer)) {
+            let node = Arc::as_ptr(&input.node);
+            if read.contains(&node) {
+                continue;
+            }
+            read.push(node);
+            again += match known.contains(&node) {
+                true => input.nbytes(),
+                false => 0,
+            };
+        }
+        known.extend(read);
+    }
+    again
 }
