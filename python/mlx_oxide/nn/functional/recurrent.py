@@ -16,6 +16,11 @@ def _over_time(steps: List[mx.array], x: mx.array, features: int) -> mx.array:
     return mx.stack(steps, axis=-2)
 
 
+def _turned(weight: mx.array, steps: int) -> mx.array:
+    """Return the transpose, in memory of its own if many steps read it."""
+    return mx.contiguous(weight.T) if steps > 2 else weight.T
+
+
 def elman(
     x: mx.array,
     hidden: Optional[mx.array],
@@ -26,11 +31,12 @@ def elman(
 ) -> mx.array:
     """Return all hidden states of an Elman network."""
     projected = linear(x, weight_x, bias)
+    turned = _turned(weight_h, x.shape[-2])
     states = []
     for time in range(x.shape[-2]):
         inputs = projected[..., time, :]
         if hidden is not None:
-            inputs = mx.addmm(inputs, hidden, weight_h.T)
+            inputs = mx.addmm(inputs, hidden, turned)
         hidden = nonlinearity(inputs)
         states.append(hidden)
     return _over_time(states, projected, weight_h.shape[-1])
@@ -52,12 +58,13 @@ def gru(
     projected = linear(x, weight_x, bias)
     gates = projected[..., : -size]
     candidates = projected[..., -size:]
+    turned = _turned(weight_h, x.shape[-2])
     states = []
     for time in range(x.shape[-2]):
         gate = gates[..., time, :]
         recurrent = bias_h
         if hidden is not None:
-            projected_hidden = hidden @ weight_h.T
+            projected_hidden = hidden @ turned
             gate = gate + projected_hidden[..., : -size]
             recurrent = projected_hidden[..., -size:]
             if bias_h is not None:
@@ -89,11 +96,12 @@ def lstm(
     output gate.
     """
     projected = linear(x, weight_x, bias)
+    turned = _turned(weight_h, x.shape[-2])
     hidden_states, cell_states = [], []
     for time in range(x.shape[-2]):
         inputs = projected[..., time, :]
         if hidden is not None:
-            inputs = mx.addmm(inputs, hidden, weight_h.T)
+            inputs = mx.addmm(inputs, hidden, turned)
         take, forget, candidate, give = mx.split(inputs, 4, axis=-1)
         take, forget = mx.sigmoid(take), mx.sigmoid(forget)
         candidate, give = mx.tanh(candidate), mx.sigmoid(give)
