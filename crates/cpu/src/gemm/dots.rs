@@ -65,6 +65,37 @@ pub(crate) unsafe fn dot<T: Element>(lhs: *const T::Sum, column: *const T, terms
     sum
 }
 
+/// Rows whose dot products with one are computed together.
+const TOGETHER: usize = 8;
+
+/// The dot products of `lhs` with as many rows of a matrix as there are sums.
+///
+/// # Safety
+/// The rows are as long as `lhs` and have their terms side by side; inlined into a function with the
+/// instructions of `T`.
+#[inline(always)]
+pub(crate) unsafe fn dots_of_rows<T: Element>(
+    lhs: &[T::Sum],
+    rows: Matrix<T>,
+    sums: &mut [T::Sum],
+) {
+    let (left, terms) = ([lhs.as_ptr()], lhs.len());
+    let whole = sums.len() / TOGETHER * TOGETHER;
+    for first in (0..whole).step_by(TOGETHER) {
+        let mut columns = [rows.place(first, 0); TOGETHER];
+        for (index, column) in columns.iter_mut().enumerate() {
+            *column = rows.place(first + index, 0);
+        }
+        // SAFETY: by the caller's promise
+        let [found] = unsafe { dots::<T, 1, TOGETHER, 16>(left, columns, terms) };
+        sums[first..first + TOGETHER].copy_from_slice(&found);
+    }
+    for (row, sum) in sums.iter_mut().enumerate().skip(whole) {
+        // SAFETY: by the caller's promise
+        [[*sum]] = unsafe { dots::<T, 1, 1, 16>(left, [rows.place(row, 0)], terms) };
+    }
+}
+
 #[inline(always)]
 fn add_to<S: Copy + std::ops::Add<Output = S>, const R: usize>(
     sums: &mut [[S; COLUMNS]],
@@ -173,6 +204,47 @@ pub(crate) unsafe fn add_multiples<T: Element, const N: usize>(
         for (row, factor) in rows.into_iter().zip(factors) {
             // SAFETY: by the caller's promise
             *sum = *sum + factor * unsafe { row.add(index).read() }.widen();
+        }
+    }
+}
+
+/// Adds all rows of a matrix times their factors; sums of some columns stay in registers.
+///
+/// # Safety
+/// There are as many rows as factors, as long as the sums and with their terms side by side; inlined
+/// into a function with the instructions of `T`.
+#[inline(always)]
+pub(crate) unsafe fn add_all_multiples<T: Element>(
+    sums: &mut [T::Sum],
+    factors: &[T::Sum],
+    rows: Matrix<T>,
+) {
+    const VECTORS: usize = 4;
+    let whole = sums.len() / (VECTORS * ADDED) * (VECTORS * ADDED);
+    for first in (0..whole).step_by(VECTORS * ADDED) {
+        let sums = &mut sums[first..first + VECTORS * ADDED];
+        let mut totals = [[T::Sum::default(); ADDED]; VECTORS];
+        for (row, factor) in factors.iter().enumerate() {
+            for (vector, totals) in totals.iter_mut().enumerate() {
+                let place = rows.place(row, 0).wrapping_add(first + vector * ADDED);
+                // SAFETY: by the caller's promise
+                let terms = unsafe { T::widen_lanes::<ADDED>(place) };
+                for (total, term) in totals.iter_mut().zip(terms) {
+                    *total = *total + *factor * term;
+                }
+            }
+        }
+        for (sums, totals) in sums.chunks_exact_mut(ADDED).zip(&totals) {
+            for (sum, total) in sums.iter_mut().zip(totals) {
+                *sum = *sum + *total;
+            }
+        }
+    }
+    if whole < sums.len() {
+        for (row, factor) in factors.iter().enumerate() {
+            let from = rows.place(row, 0).wrapping_add(whole);
+            // SAFETY: by the caller's promise
+            unsafe { add_multiples::<T, 1>(&mut sums[whole..], [*factor], [from]) };
         }
     }
 }

@@ -7,10 +7,13 @@ use super::softmax::{self, Running};
 use crate::gemm::compiled::compiled;
 use crate::gemm::dots::{self, COLUMNS};
 use crate::gemm::{Element, Matrix};
+use crate::simd::stream;
 use mlx_oxide_runtime::parallel;
 
 /// Queries, those of all heads that share keys, up to which keys are not worth packing.
 const QUERIES: usize = 16;
+/// Queries for each of which values are widened again.
+const FEW: usize = 2;
 /// Keys of one task.
 pub(super) const SPAN: usize = 512;
 /// Keys whose scores are in memory at a time.
@@ -253,6 +256,14 @@ compiled! {
     ) by sum_loop
 }
 
+/// Asks for rows that are read soon.
+#[inline(always)]
+fn fetch<T>(rows: Matrix<T>, count: usize, features: usize) {
+    for row in 0..count {
+        stream::fetch(rows.place(row, 0), features * size_of::<T>());
+    }
+}
+
 /// Elements with sums in single precision.
 pub(super) trait Float: Element<Sum = f32> {}
 impl<T: Element<Sum = f32>> Float for T {}
@@ -268,7 +279,17 @@ unsafe fn score_loop<T: Float>(
 ) {
     let features = attention.features;
     let keys = attention.keys.matrix(span.batch, span.key_head).at(key, 0);
+    let values = attention.values.matrix(span.batch, span.key_head);
     let count = attention.shared_queries();
+    fetch(values.at(key, 0), size, attention.value_features);
+    if T::WIDE || count <= FEW {
+        for (row, scores) in work.scores.chunks_mut(BLOCK).enumerate() {
+            let query = &work.queries[row * features..][..features];
+            // SAFETY: by the caller's promise
+            unsafe { dots::dots_of_rows(query, keys, &mut scores[..size]) };
+        }
+        return;
+    }
     for first in (0..size).step_by(COLUMNS) {
         let block = (first, COLUMNS.min(size - first));
         // SAFETY: by the caller's promise
@@ -306,6 +327,17 @@ unsafe fn sum_loop<T: Float>(
         .values
         .matrix(span.batch, span.key_head)
         .at(key, 0);
+    let keys = attention.keys.matrix(span.batch, span.key_head);
+    let following = (span.first + span.size - key - size).min(size);
+    fetch(keys.at(key + size, 0), following, attention.features);
+    if T::WIDE || attention.shared_queries() <= FEW {
+        let weights = work.scores.chunks(BLOCK);
+        for (weights, sums) in weights.zip(sums.chunks_mut(features)) {
+            // SAFETY: by the caller's promise
+            unsafe { dots::add_all_multiples(sums, &weights[..size], values) };
+        }
+        return;
+    }
     for first in (0..size).step_by(COLUMNS) {
         let block = (first, COLUMNS.min(size - first));
         // SAFETY: by the caller's promise

@@ -209,3 +209,17 @@ fn few_queries_see_all_spans_of_many_keys() {
         }
     }
 }
+
+#[test]
+fn few_queries_meet_keys_and_values_of_several_registers() {
+    for (features, value_features) in [(64, 64), (80, 130), (128, 96)] {
+        for queries in [1, 3] {
+            let case = Case {
+                features,
+                value_features,
+                ..Case::new(queries, 100, true)
+            };
+            case.check("several registers");
+        }
+    }
+}
