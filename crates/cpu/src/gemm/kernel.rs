@@ -3,6 +3,7 @@
 use super::panels::{Panel, Panels};
 use super::vector::{Vector, prefetch};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// Terms between two tests for the last one.
 const TERMS: usize = 4;
@@ -62,9 +63,31 @@ impl<T> Kernels<T> {
     /// Some rows in strips, with kernels as [`Kernels::choose`] gives them.
     pub(crate) fn strips(&self, rows: usize, packed: bool) -> SmallVec<[Strip<T>; 16]> {
         let panels = Panels::new(rows, 1, self.rows);
-        (0..panels.count())
-            .map(|index| self.strip(panels.get(index), packed))
-            .collect()
+        self.strips_of(&panels, 0..panels.count(), packed).collect()
+    }
+
+    /// The strips of some panels of rows, each no more than [`Kernels::rows`]. Most are as large as
+    /// the one before, and have its kernels.
+    pub(crate) fn strips_of<'a>(
+        &'a self,
+        panels: &'a Panels,
+        rows: Range<usize>,
+        packed: bool,
+    ) -> impl Iterator<Item = Strip<T>> + 'a {
+        let mut known: Option<(usize, [TileKernel<T>; 3])> = None;
+        rows.map(move |row| {
+            let panel = panels.get(row);
+            let strip = match known {
+                Some((size, kernels)) if size == panel.size => Strip {
+                    first: panel.first,
+                    size,
+                    kernels,
+                },
+                _other => self.strip(panel, packed),
+            };
+            known = Some((strip.size, strip.kernels));
+            strip
+        })
     }
 
     /// A strip of a panel's rows, no more than [`Kernels::rows`].

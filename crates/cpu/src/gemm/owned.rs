@@ -129,10 +129,10 @@ impl<T: Element> Product<T> {
             }),
             is_tile,
         };
-        let strips: SmallVec<[Strip<T::Sum>; 64]> = rows
-            .clone()
-            .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
-            .collect();
+        let strips = self
+            .kernels
+            .strips_of(&self.row_panels, rows.clone(), self.pack_lhs);
+        let strips: SmallVec<[Strip<T::Sum>; 64]> = strips.collect();
         for first in (0..depth.max(1)).step_by(block.max(1)) {
             let terms = first..depth.min(first + block);
             if self.pack_lhs {

@@ -48,9 +48,6 @@ const PACK_WORK: usize = 1 << 13;
 /// Rows of the right operand that are packed together, each from end to end: panel by panel, rows
 /// far apart would push each other out of the caches.
 const ROWS_TOGETHER: usize = 16;
-/// Pairs of terms from which tiles are rounded one by one. With fewer of them to compute, parts of
-/// lines far apart are better written row by row.
-const ROUNDED: usize = 64;
 /// Panels of columns at most that read the left operand in place: for so few it is not worth a
 /// copy.
 const FEW_PANELS: usize = 16;
@@ -268,10 +265,7 @@ impl<T: Element> Product<T> {
 
     /// Whether tiles of sums of pairs are rounded as soon as they have all terms.
     pub(super) fn rounds_tiles(&self) -> bool {
-        self.depth >= ROUNDED
-            && self.finish.is_none()
-            && self.sums.is_none()
-            && T::has_pairs(self.isa)
+        self.finish.is_none() && self.sums.is_none() && T::has_pairs(self.isa)
     }
 
     /// The product of some columns, whose packed operands stay in the second cache.
@@ -562,10 +556,10 @@ impl<T: Element> Product<T> {
     ) {
         let padded = self.column_panels.padded();
         // a division takes as long as a few terms
-        let strips: SmallVec<[Strip<T::Sum>; 32]> = rows
-            .clone()
-            .map(|row| self.kernels.strip(self.row_panels.get(row), self.pack_lhs))
-            .collect();
+        let strips = self
+            .kernels
+            .strips_of(&self.row_panels, rows.clone(), self.pack_lhs);
+        let strips: SmallVec<[Strip<T::Sum>; 32]> = strips.collect();
         let sums = workspace.sums;
         for begin in (0..terms.max(1)).step_by(self.block) {
             let inner = self.block.min(terms - begin);
