@@ -12,6 +12,7 @@ pub mod infer;
 pub mod layout;
 pub mod op;
 pub mod program;
+pub mod random;
 pub mod real;
 pub mod scalar;
 pub mod shape;

@@ -44,6 +44,12 @@ impl Array {
         })
     }
 
+    /// Whether the elements are there, and no transformation follows what is computed of them: then a
+    /// few can as well be read as computed with.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_evaluated() && self.node.live_trace().is_none()
+    }
+
     /// The element of an array that has only one.
     pub fn item<T: Element>(&self) -> Result<T> {
         self.check_type::<T>("item")?;

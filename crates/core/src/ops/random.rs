@@ -12,7 +12,8 @@ pub use jointly_normal::multivariate_normal;
 use super::{binary, index, join, sort, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
-use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Shape};
+use mlx_oxide_ir::random::words;
+use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Scalar, Shape};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::f64::consts::SQRT_2;
@@ -102,8 +103,14 @@ pub fn split(key: &Array, count: usize) -> Result<Array> {
     bits([count, 2], 4, Some(key))
 }
 
-/// Two keys out of one.
+/// Two keys out of one, at once if that one is known.
 pub fn split_two(key: &Array) -> Result<(Array, Array)> {
+    if key.is_known() && key.dtype() == Dtype::Uint32 && **key.shape() == [2] {
+        let halves = key.to_vec::<u32>()?;
+        let words = words([halves[0], halves[1]], 4);
+        let key = |words: &[u32]| Array::from_slice(words, [2]);
+        return Ok((key(&words[..2])?, key(&words[2..])?));
+    }
     let keys = split(key, 2)?;
     let row = |row| view::reshape_to(&view::slice_axis(&keys, 0, row, row + 1)?, [2]);
     Ok((row(0)?, row(1)?))
@@ -150,13 +157,48 @@ pub fn uniform(
 ) -> Result<Array> {
     check_floating("uniform", dtype)?;
     let shape = shape.into();
-    let low = unary::astype(low, dtype)?;
-    let high = unary::astype(high, dtype)?;
+    let low = cast(low, dtype)?;
+    let high = cast(high, dtype)?;
     let bounds = broadcast_shapes("uniform", low.shape(), high.shape())?;
     check_broadcast("uniform", &bounds, &shape)?;
-    let range = binary::subtract(&high, &low)?;
+    let range = difference(&high, &low)?;
     let unit = unit_interval(shape, dtype, key)?;
+    if (number(&range), number(&low)) == (Some(1.0), Some(0.0)) {
+        return Ok(unit);
+    }
     binary::add(&binary::multiply(&range, &unit)?, &low)
+}
+
+/// The value of a scalar that is known.
+fn number(scalar: &Array) -> Option<f64> {
+    let known = scalar.ndim() == 0 && scalar.is_known();
+    known
+        .then(|| scalar.to_scalar().ok())
+        .flatten()
+        .map(Scalar::to_f64)
+}
+
+/// Integers up to here are numbers of double precision too.
+const EXACT: f64 = (1u64 << 53) as f64;
+
+/// As [`unary::astype`], at once of a known scalar.
+fn cast(scalar: &Array, dtype: Dtype) -> Result<Array> {
+    match number(scalar) {
+        Some(value) if dtype.is_floating() && value.abs() <= EXACT => {
+            Array::from_scalar(Scalar::new(value, dtype))
+        }
+        _computed => unary::astype(scalar, dtype),
+    }
+}
+
+/// `a - b`, at once of known scalars in single precision.
+fn difference(a: &Array, b: &Array) -> Result<Array> {
+    match (number(a), number(b)) {
+        (Some(lhs), Some(rhs)) if [a, b].iter().all(|it| it.dtype() == Dtype::Float32) => {
+            Array::scalar(lhs as f32 - rhs as f32)
+        }
+        _computed => binary::subtract(a, b),
+    }
 }
 
 /// Uniform numbers in `[0, 1)`, as 32 bits over `2³² - 1`, below one in the dtype.
@@ -256,11 +298,24 @@ pub fn randint(
     let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
     // rounding may have brought a number onto a bound
     let drawn = unary::astype(&unary::floor(&drawn)?, dtype)?;
-    let low = unary::astype(low, dtype)?;
-    // a fraction is cut off last, so that numbers below 0.5 may be 0 or less
-    let most = binary::subtract(high, &unary::scalar_like(high, 1.0)?)?;
-    let most = unary::astype(&most, dtype)?;
+    let (most, low) = match (integer(high), integer(low)) {
+        (Some(high), Some(low)) => {
+            let bound = |value| Array::from_scalar(Scalar::from_integer(value, dtype));
+            (bound(high - 1)?, bound(low)?)
+        }
+        // a fraction is cut off last, so that numbers below 0.5 may be 0 or less
+        _computed => {
+            let most = binary::subtract(high, &unary::scalar_like(high, 1.0)?)?;
+            (unary::astype(&most, dtype)?, unary::astype(low, dtype)?)
+        }
+    };
     binary::maximum(&binary::minimum(&drawn, &most)?, &low)
+}
+
+/// The value of a known scalar of 32 bits with a sign, the next lower of which is one too.
+fn integer(scalar: &Array) -> Option<i64> {
+    let value = number(scalar).filter(|_| scalar.dtype() == Dtype::Int32)?;
+    (value > f64::from(i32::MIN)).then_some(value as i64)
 }
 
 /// `true` with probability `p`, which broadcasts to the shape.
@@ -286,7 +341,7 @@ pub fn permute(a: &Array, axis: i64, key: Option<&Array>) -> Result<Array> {
 
 /// Numbers of the standard Gumbel distribution, `-ln(-ln u)`.
 pub fn gumbel(shape: impl Into<Shape>, dtype: Dtype, key: Option<&Array>) -> Result<Array> {
-    let zero = Array::from_scalar(mlx_oxide_ir::Scalar::new(0.0, dtype))?;
+    let zero = Array::from_scalar(Scalar::new(0.0, dtype))?;
     let drawn = uniform(&zero, &unary::scalar_like(&zero, 1.0)?, shape, dtype, key)?;
     unary::negative(&unary::log(&unary::negative(&unary::log(&drawn)?)?)?)
 }
