@@ -510,6 +510,32 @@ pub fn fold_few_rows<F: Fold>(fold: F, columns: &mut [F::Acc], rows: &[&[F::In]]
     }
 }
 
+/// The values of `N` columns of so many rows, which `row` gives by number, in the order of
+/// [`fold_group`] as far as there are groups.
+#[inline(always)]
+pub fn fold_window<'a, F: Fold, const N: usize>(
+    fold: F,
+    count: usize,
+    row: impl Fn(usize) -> &'a [F::In; N],
+) -> [F::Acc; N]
+where
+    F::In: 'a,
+{
+    let mut values = [fold.identity(); N];
+    let mut first = 0;
+    while first + GROUP <= count {
+        let two = |place: usize| lifted_pair(fold, row(first + place), row(first + place + 1));
+        let low = pair(fold, two(0), two(2));
+        let high = pair(fold, two(4), two(6));
+        values = pair(fold, values, pair(fold, low, high));
+        first += GROUP;
+    }
+    for number in first..count {
+        values = pair(fold, values, lifted(fold, row(number)));
+    }
+    values
+}
+
 /// Folds a group of rows, each as long as there are columns, in pairs.
 #[inline(always)]
 pub fn fold_group<F: Fold>(fold: F, columns: &mut [F::Acc], rows: [&[F::In]; GROUP]) {

@@ -46,12 +46,23 @@ def group_norm(
     groups: int,
     eps: float,
 ) -> mx.array:
-    """Normalize over positions and groups that take every ``groups``-th channel."""
+    """Normalize over positions and groups that take every ``groups``-th channel.
+
+    Sums over positions, a channel each, read memory in order; only they are brought to groups.
+    """
     batch, *spatial, channels = x.shape
-    y = x.reshape(batch, math.prod(spatial) * (channels // groups), groups)
-    mean = mx.mean(y, axis=1, keepdims=True)
-    variance = mx.var(y, axis=1, keepdims=True)
-    y = (y - mean) * mx.rsqrt(variance + eps)
+    positions, size = math.prod(spatial), channels // groups
+    flat = _wide(x.reshape(batch, positions, channels))
+
+    def mean(y: mx.array) -> mx.array:
+        of_channels = mx.mean(y, axis=1).reshape(batch, size, groups)
+        of_groups = mx.mean(of_channels, axis=1, keepdims=True)
+        spread = mx.broadcast_to(of_groups, (batch, size, groups))
+        return spread.reshape(batch, 1, channels)
+
+    means = mean(flat)
+    variances = mean(mx.square(flat - means))
+    y = _narrow((flat - means) * mx.rsqrt(variances + eps), x)
     return scale_and_shift(y.reshape(x.shape), weight, bias)
 
 
@@ -71,11 +82,22 @@ def group_norm_contiguous(
     return scale_and_shift(y, weight, bias)
 
 
-def batch_statistics(
-    x: mx.array, axes: Sequence[int], ddof: int
-) -> Tuple[mx.array, mx.array]:
-    """Return mean and variance over some axes."""
-    return mx.mean(x, axis=axes), mx.var(x, axis=axes, ddof=ddof)
+def _wide(x: mx.array) -> mx.array:
+    """Return 16-bit floats in single precision, others as they are."""
+    return x.astype(mx.float32) if x.dtype in (mx.float16, mx.bfloat16) else x
+
+
+def _narrow(y: mx.array, x: mx.array) -> mx.array:
+    """Return ``y`` as 16-bit floats if those of ``x`` were made wide."""
+    return y.astype(x.dtype) if x.dtype in (mx.float16, mx.bfloat16) else y
+
+
+def batch_statistics(x: mx.array, axes: Sequence[int]) -> Tuple[mx.array, mx.array]:
+    """Return mean and variance over some axes, those of 16-bit floats in single precision."""
+    wide = _wide(x)
+    mean = mx.mean(wide, axis=axes, keepdims=True)
+    variance = mx.mean(mx.square(wide - mean), axis=axes)
+    return mean.reshape(variance.shape), variance
 
 
 def moving_average(average: mx.array, value: mx.array, momentum: float) -> mx.array:
@@ -93,3 +115,16 @@ def batch_norm(
 ) -> mx.array:
     """Normalize each channel with a given mean and variance."""
     return scale_and_shift((x - mean) * mx.rsqrt(variance + eps), weight, bias)
+
+
+def batch_norm_in_training(
+    x: mx.array,
+    mean: mx.array,
+    variance: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+    eps: float,
+) -> mx.array:
+    """Normalize each channel with the statistics of the batch, in the dtype of ``x``."""
+    y = (_wide(x) - mean) * mx.rsqrt(variance + eps)
+    return scale_and_shift(_narrow(y, x), weight, bias)

@@ -7,6 +7,7 @@ from typing import Any, Tuple
 import mlx_oxide.core as mx
 from mlx_oxide.nn.functional.normalization import (
     batch_norm,
+    batch_norm_in_training,
     batch_statistics,
     group_norm,
     group_norm_contiguous,
@@ -284,22 +285,25 @@ class BatchNorm(Module):
             f"affine={'weight' in self}, track_running_stats={self.track_running_stats}"
         )
 
-    def _statistics(self, x: mx.array) -> Tuple[mx.array, mx.array]:
-        """Return the mean and variance to normalize with, moving the running ones."""
-        if self.track_running_stats and not self._training:
-            return self["running_mean"], self["running_var"]
-        axes = tuple(range(x.ndim - 1))
-        if self._training and x.size <= x.shape[-1]:
+    def _batch_statistics(self, x: mx.array) -> Tuple[mx.array, mx.array]:
+        """Return the mean and variance of a batch, which move the running ones."""
+        features = x.shape[-1]
+        if self._training and x.size <= features:
             raise ValueError(
                 "[BatchNorm] training requires more than one value per channel but the input "
                 f"has shape {x.shape}."
             )
+        mean, variance = batch_statistics(x, tuple(range(x.ndim - 1)))
         if self.track_running_stats:
-            momentum = self.momentum
-            mean, unbiased = batch_statistics(x, axes, ddof=1)
-            self.running_mean = moving_average(self["running_mean"], mean, momentum)
-            self.running_var = moving_average(self["running_var"], unbiased, momentum)
-        return batch_statistics(x, axes, ddof=0)
+            count, momentum = x.size // features, self.momentum
+            unbiased = variance * (count / (count - 1))
+            self.running_mean = moving_average(
+                self["running_mean"], mean.astype(x.dtype), momentum
+            )
+            self.running_var = moving_average(
+                self["running_var"], unbiased.astype(x.dtype), momentum
+            )
+        return mean, variance
 
     def __call__(self, x: mx.array) -> mx.array:
         if not 2 <= x.ndim <= 4:
@@ -307,7 +311,9 @@ class BatchNorm(Module):
                 f"[BatchNorm] Expected input tensor to have 2, 3 or 4 dimensions, but got {x.ndim}"
             )
         _require_features(self, x, self.num_features)
-        mean, variance = self._statistics(x)
-        return batch_norm(
-            x, mean, variance, self.get("weight"), self.get("bias"), self.eps
-        )
+        weight, bias = self.get("weight"), self.get("bias")
+        if self.track_running_stats and not self._training:
+            statistics = self["running_mean"], self["running_var"]
+            return batch_norm(x, *statistics, weight, bias, self.eps)
+        statistics = self._batch_statistics(x)
+        return batch_norm_in_training(x, *statistics, weight, bias, self.eps)

@@ -16,61 +16,113 @@ const TOGETHER: usize = 16 << 10;
 pub(super) struct Positions<'a> {
     operand: &'a Operand,
     place: Place,
+    /// Whether the indices lie in order, at multiples of their width.
+    in_order: bool,
 }
 
 impl<'a> Positions<'a> {
     pub(super) fn new(operand: &'a Operand) -> Result<Self> {
+        let place = Place::of(operand)?;
+        let aligned = (place.element(0) as usize).is_multiple_of(operand.dtype.size());
         Ok(Positions {
             operand,
-            place: Place::of(operand)?,
+            place,
+            in_order: aligned && operand.layout.is_contiguous(),
         })
     }
 
-    /// The indices from row-major position `start` on, `indices.len()` of them.
-    pub(super) fn read(&self, start: usize, indices: &mut [i64]) {
+    /// The indices from row-major position `start` on, as many as there is room for: where they lie
+    /// if they are of this type and in order.
+    pub(super) fn read<'r>(&'r self, start: usize, room: &'r mut [i64]) -> &'r [i64] {
+        let dtype = self.operand.dtype;
+        let from = self.place.element(start as isize);
+        if self.in_order && dtype == Dtype::Int64 {
+            // SAFETY: so many indices lie there in order, aligned, and nobody writes them
+            return unsafe { std::slice::from_raw_parts(from.cast(), room.len()) };
+        }
+        if self.in_order {
+            // SAFETY: as above
+            unsafe { widen(from, dtype, room) };
+            return room;
+        }
         let mut raw = [0u64; BLOCK];
         let layout = &self.operand.layout;
-        for (number, block) in indices.chunks_mut(BLOCK).enumerate() {
+        for (number, block) in room.chunks_mut(BLOCK).enumerate() {
             let target = raw.as_mut_ptr().cast::<u8>();
-            let width = self.operand.dtype.size();
             // SAFETY: the block has room for as many elements of eight bytes
             unsafe {
                 strided::gather(
                     target,
                     self.place.element(0),
-                    width,
+                    dtype.size(),
                     &layout.shape,
                     &layout.strides,
                     start + number * BLOCK,
                     block.len(),
                 );
             }
-            widen(&raw, self.operand.dtype, block);
+            // SAFETY: just brought together there
+            unsafe { widen(target, dtype, block) };
         }
+        room
     }
 }
 
 /// Integers of a dtype, as they lie in memory, as `i64`; what is greater stays greater than any
 /// size.
-fn widen(raw: &[u64; BLOCK], dtype: Dtype, indices: &mut [i64]) {
-    fn each<T: bytemuck::Pod>(raw: &[u64; BLOCK], indices: &mut [i64], wide: impl Fn(T) -> i64) {
-        let elements: &[T] = bytemuck::cast_slice(raw);
-        for (index, &element) in indices.iter_mut().zip(elements) {
-            *index = wide(element);
+///
+/// # Safety
+/// There are as many at `from` as indices, aligned.
+unsafe fn widen(from: *const u8, dtype: Dtype, indices: &mut [i64]) {
+    /// # Safety
+    /// As [`widen`].
+    unsafe fn each<T: Copy>(from: *const u8, indices: &mut [i64], wide: impl Fn(T) -> i64) {
+        // SAFETY: the caller's promise
+        let elements = unsafe { std::slice::from_raw_parts(from.cast::<T>(), indices.len()) };
+        let kernel = Widen {
+            elements,
+            indices,
+            wide,
+        };
+        vectorised(Isa::best(), kernel);
+    }
+    // SAFETY: the caller's promise
+    unsafe {
+        match dtype {
+            Dtype::Bool | Dtype::Uint8 => each::<u8>(from, indices, i64::from),
+            Dtype::Uint16 => each::<u16>(from, indices, i64::from),
+            Dtype::Uint32 => each::<u32>(from, indices, i64::from),
+            Dtype::Uint64 => {
+                each::<u64>(from, indices, |x| i64::try_from(x).unwrap_or(i64::MAX));
+            }
+            Dtype::Int8 => each::<i8>(from, indices, i64::from),
+            Dtype::Int16 => each::<i16>(from, indices, i64::from),
+            Dtype::Int32 => each::<i32>(from, indices, i64::from),
+            Dtype::Int64 => each::<i64>(from, indices, |x| x),
+            // inference lets only integers through
+            Dtype::Float16
+            | Dtype::Bfloat16
+            | Dtype::Float32
+            | Dtype::Float64
+            | Dtype::Complex64 => indices.fill(i64::MAX),
         }
     }
-    match dtype {
-        Dtype::Bool | Dtype::Uint8 => each::<u8>(raw, indices, i64::from),
-        Dtype::Uint16 => each::<u16>(raw, indices, i64::from),
-        Dtype::Uint32 => each::<u32>(raw, indices, i64::from),
-        Dtype::Uint64 => each::<u64>(raw, indices, |x| i64::try_from(x).unwrap_or(i64::MAX)),
-        Dtype::Int8 => each::<i8>(raw, indices, i64::from),
-        Dtype::Int16 => each::<i16>(raw, indices, i64::from),
-        Dtype::Int32 => each::<i32>(raw, indices, i64::from),
-        Dtype::Int64 => each::<i64>(raw, indices, |x| x),
-        // inference lets only integers through
-        Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 | Dtype::Float64 | Dtype::Complex64 => {
-            indices.fill(i64::MAX)
+}
+
+/// Integers made `i64`.
+struct Widen<'a, T, W> {
+    elements: &'a [T],
+    indices: &'a mut [i64],
+    wide: W,
+}
+
+impl<T: Copy, W: Fn(T) -> i64> Kernel for Widen<'_, T, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (index, &element) in self.indices.iter_mut().zip(self.elements) {
+            *index = (self.wide)(element);
         }
     }
 }
@@ -223,9 +275,10 @@ pub(super) fn corner(
 ) -> Result<Vec<usize>> {
     let shape = &operand.layout.shape;
     let mut indices = vec![0; axes.len()];
-    Positions::new(starts)?.read(0, &mut indices);
+    let positions = Positions::new(starts)?;
+    let indices = positions.read(0, &mut indices);
     let mut corner = vec![0; shape.len()];
-    for (&axis, start) in axes.iter().zip(indices) {
+    for (&axis, &start) in axes.iter().zip(indices) {
         let size = shape[axis] as i64;
         let from_start = if start < 0 {
             start.saturating_add(size)
@@ -297,7 +350,7 @@ impl<'a> Corners<'a> {
                 block.fill(0);
             }
             for (axis, (positions, bounds, stride)) in self.arrays.iter().enumerate() {
-                positions.read(start, indices);
+                let indices = positions.read(start, indices);
                 let target = if axis == 0 { &mut *block } else { &mut *places };
                 if !bounds.locate(indices, (0, (0, *stride)), target) {
                     errors.report_first(start, bounds, indices);

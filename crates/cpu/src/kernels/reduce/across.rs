@@ -7,6 +7,7 @@
 use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Axis, Loops, Walk};
+use super::windows;
 use crate::kernels::shared::{Aligned, Shared};
 use crate::simd::fold::{GROUP, fold_columns, fold_few_rows, fold_group, fold_row};
 use crate::simd::{Isa, Kernel, vectorised};
@@ -49,6 +50,8 @@ pub(super) struct Cut<'a> {
     pub(super) in_place: bool,
     /// Whether lines follow each other without gaps.
     in_order: bool,
+    /// Whether results are those of windows.
+    windows: bool,
 }
 
 impl<'a> Cut<'a> {
@@ -59,7 +62,8 @@ impl<'a> Cut<'a> {
         let in_order = loops.reduced.len() == 1
             && (loops.reduced_strides[0] == columns.size as isize || terms == 1);
         let apart = !in_order && columns.stride == 1 && columns.size >= ALONE;
-        let alone = apart || columns.size >= LINE / 2;
+        let windows = windows::are_in(loops);
+        let alone = apart || windows || columns.size >= LINE / 2;
         let rows = if alone {
             1
         } else {
@@ -82,6 +86,7 @@ impl<'a> Cut<'a> {
             strides,
             in_place: aligned && columns.stride == 1 && (rows == 1 || in_order),
             in_order: in_order && columns.size <= TILE,
+            windows,
         }
     }
 
@@ -94,6 +99,10 @@ impl<'a> Cut<'a> {
 impl<F: Reduction> Reducer<'_, F> {
     pub(super) fn across(&self, isa: Isa) -> Result<()> {
         let cut = &Cut::new(self.loops, self.source.aligned);
+        if cut.windows && self.source.aligned && (self.source.is_plain() || cut.in_order) {
+            self.windows(isa);
+            return Ok(());
+        }
         let tiles = cut.outers * cut.tiles;
         let parts = |numbers: Range<usize>, partial| Parts {
             reducer: self,

@@ -2,7 +2,7 @@
 //!
 //! Axes are sorted by stride ([`loops`]), so that memory is read in order. If the reduced axes hold
 //! the neighbours, rows are folded in registers ([`along`]); else they are folded into a vector of
-//! accumulators ([`across`]). How work is cut depends on sizes alone, and so do results.
+//! accumulators ([`across`], [`windows`]). How work is cut depends on sizes alone, and so do results.
 //!
 //! The operand may be the value of an elementwise program that is made as it is folded, in the
 //! order in which it would be read: the results are those of the value made whole.
@@ -15,6 +15,7 @@ mod loops;
 mod source;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use crate::kernels::fused::prologue::Prepared;
 use crate::simd::Isa;

@@ -192,23 +192,30 @@ fn runs_of_every_length_fold_as_one_by_one() {
 
 #[test]
 fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_set() {
-    let halves: Vec<half::f16> = (0..3 * 1031 * 5)
+    const SIZE: usize = 3 * 1031 * 5;
+    let halves: Vec<half::f16> = (0..SIZE)
         .map(|i| half::f16::from_f32((i as f32 * 0.7).sin()))
         .collect();
     let floats: Vec<f32> = halves.iter().map(|value| value.to_f32()).collect();
     let bits: Vec<u16> = halves.iter().map(|value| value.to_bits()).collect();
+    let shapes: [(&[usize], &[usize]); 4] = [
+        (&[3, 1031, 5], &[0]),
+        (&[3, 1031, 5], &[1]),
+        (&[5, 3, 1031], &[2]),
+        (&[1031, 3, 5], &[1]),
+    ];
     for isa in Isa::ALL {
         for kind in [ReduceKind::Sum, ReduceKind::Prod, ReduceKind::Max] {
-            for (shape, axes) in [([3, 1031, 5], 0), ([3, 1031, 5], 1), ([5, 3, 1031], 2)] {
+            for (shape, axes) in shapes {
                 let operand = Operand {
                     buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&bits)).unwrap(),
                     layout: Layout::contiguous(Shape::from(shape)),
                     dtype: Dtype::Float16,
                     donatable: false,
                 };
-                let found = reduced_operand(kind, operand, &[axes], isa);
+                let found = reduced_operand(kind, operand, axes, isa);
                 let found: Vec<u16> = bytemuck::pod_collect_to_vec(&found);
-                let expected = reduced(kind, &floats, &shape, &[axes], 0, isa);
+                let expected = reduced(kind, &floats, shape, axes, 0, isa);
                 let expected = expected.iter().map(|value| half::f16::from_f32(*value));
                 assert!(found.into_iter().eq(expected.map(|value| value.to_bits())));
             }
@@ -254,7 +261,7 @@ fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Is
 
 #[test]
 fn joined_reductions_have_the_bits_of_single_ones() {
-    let cases: [(&[usize], &[usize]); 15] = [
+    let cases: [(&[usize], &[usize]); 18] = [
         (&[1000, 7], &[1]),
         (&[70, 512], &[1]),
         (&[9, 513], &[1]),
@@ -267,6 +274,9 @@ fn joined_reductions_have_the_bits_of_single_ones() {
         (&[1500, 40], &[0]),
         (&[9, 64, 72], &[1]),
         (&[9, 31, 72], &[1]),
+        (&[700, 3, 5], &[1]),
+        (&[70, 128, 9], &[1]),
+        (&[9, 4, 7, 2, 40], &[1, 3]),
         (&[20, 3, 100], &[0, 2]),
         (&[600, 2, 512], &[0, 2]),
         (&[2, 5, 3, 700], &[1, 3]),
@@ -305,13 +315,16 @@ fn joined_reductions_have_the_bits_of_single_ones() {
 }
 
 #[test]
-fn windows_of_every_size_fold_as_one_by_one() {
-    for (height, width) in [(2, 2), (3, 1), (1, 3), (2, 5), (9, 9)] {
-        for channels in [1, 3, 15, 16, 17, 64] {
+fn windows_of_every_size_fold_as_one_by_one_on_every_instruction_set() {
+    for (height, width) in [(2, 2), (3, 1), (1, 3), (2, 5), (9, 9), (16, 9)] {
+        for channels in [1, 3, 8, 15, 16, 17, 64, 100, 512, 513] {
             let shape = [3, height, 4, width, channels];
             let values = values(shape.iter().product(), true);
-            for kind in KINDS {
-                let found = reduced(kind, &values, &shape, &[1, 3], 2, Isa::best());
+            for (isa, kind) in Isa::ALL
+                .into_iter()
+                .flat_map(|isa| KINDS.map(|kind| (isa, kind)))
+            {
+                let found = reduced(kind, &values, &shape, &[1, 3], 2, isa);
                 for (number, found) in found.iter().enumerate() {
                     let (row, rest) = (number / (4 * channels), number % (4 * channels));
                     let (column, channel) = (rest / channels, rest % channels);
@@ -321,6 +334,53 @@ fn windows_of_every_size_fold_as_one_by_one() {
                     });
                     let expected = one_by_one(kind, terms);
                     assert!(same(*found, expected), "{kind:?} {shape:?} {number}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn overlapping_windows_fold_as_one_by_one_whatever_the_order_of_axes() {
+    let (images, height, width) = (2, 9, 11);
+    for channels in [1, 3, 8, 17, 40, 300] {
+        let values = values(images * height * width * channels, true);
+        let line = width * channels;
+        // of 3 × 3 places, two apart: images, windows down and across, inside, channels
+        let layout = Layout {
+            shape: [images, 4, 5, 3, 3, channels].into(),
+            strides: [height * line, 2 * line, 2 * channels, line, channels, 1]
+                .map(|stride| stride as isize)
+                .into_iter()
+                .collect(),
+            offset: 0,
+        };
+        let orders = [[0, 1, 2, 3, 4, 5], [0, 5, 3, 4, 1, 2], [5, 2, 1, 0, 4, 3]];
+        for (isa, order) in Isa::ALL
+            .into_iter()
+            .flat_map(|isa| orders.map(|it| (isa, it)))
+        {
+            let layout = layout.permute(&order);
+            let inside = |axis: &usize| matches!(order[*axis], 3 | 4);
+            let axes: Vec<usize> = (0..6).filter(inside).collect();
+            let mut corners = layout.clone();
+            axes.iter().for_each(|axis| corners.shape[*axis] = 1);
+            for kind in KINDS {
+                let operand = Operand {
+                    buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&values)).unwrap(),
+                    layout: layout.clone(),
+                    dtype: Dtype::Float32,
+                    donatable: false,
+                };
+                let found = reduced_operand(kind, operand, &axes, isa);
+                let found: Vec<f32> = bytemuck::pod_collect_to_vec(&found);
+                for (found, corner) in found.iter().zip(corners.places()) {
+                    let terms = (0..9).map(|term| corner + term / 3 * line + term % 3 * channels);
+                    let expected = one_by_one(kind, terms.map(|place| values[place]));
+                    assert!(
+                        same(*found, expected),
+                        "{isa:?} {kind:?} {order:?} {corner}"
+                    );
                 }
             }
         }
@@ -371,13 +431,14 @@ fn the_error_of_a_sum_hardly_grows_with_its_terms() {
 #[test]
 fn sums_are_the_same_on_any_number_of_threads() {
     let values: Vec<f32> = (0..1 << 20).map(|i| (i as f32 * 0.7).sin()).collect();
-    let shapes: [(&[usize], &[usize]); 6] = [
+    let shapes: [(&[usize], &[usize]); 7] = [
         (&[1 << 20], &[0]),
         (&[1 << 10, 1 << 10], &[0]),
         (&[1 << 10, 1 << 10], &[1]),
         (&[1 << 18, 4], &[0]),
         (&[64, 128, 128], &[0, 2]),
         (&[1 << 17, 8], &[1]),
+        (&[1 << 5, 3, 1 << 5, 3, 1 << 5], &[1, 3]),
     ];
     for (shape, axes) in shapes {
         let on = |threads| {

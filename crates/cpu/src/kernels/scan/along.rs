@@ -116,7 +116,10 @@ impl<F: Running> EachRow<F::In> for Scanned<F> {
         } else {
             let outputs = output.chunks_mut(length);
             for (row, output) in rows.chunks(length).zip(outputs) {
-                self.long(first, row, output, &mut scratch);
+                match F::IN_TURN {
+                    true => self.in_turn(first, row, output, &mut scratch),
+                    false => self.long(first, row, output, &mut scratch),
+                }
             }
         }
         if scratch.tile.is_some() {
@@ -158,31 +161,73 @@ impl<F: Running> Scanned<F> {
             return halves.narrowed(output, values);
         }
         let rows = rows.chunks(length).zip(output.chunks_mut(length));
-        if !self.reverse && self.inclusive {
-            // most are so, and a choice for each element would take a quarter of the time
-            for (row, output) in rows {
-                let mut total = fold.identity();
-                for (element, result) in row.iter().zip(output) {
-                    total = fold.combine(total, fold.lift(*element));
-                    result.write(F::store(total));
-                }
-            }
-            return;
+        if self.is_plain() {
+            // most are so, and a choice for each row would take a tenth of the time
+            return rows.for_each(|(row, output)| {
+                forward(fold, row, output, fold.identity());
+            });
         }
         for (row, output) in rows {
-            let mut total = fold.identity();
-            let mut step = |element: &F::In, result: &mut MaybeUninit<F::Out>| {
-                let next = fold.combine(total, fold.lift(*element));
-                result.write(F::store(if self.inclusive { next } else { total }));
-                total = next;
+            self.steps(row, output, fold.identity());
+        }
+    }
+
+    /// Whether each result is that of all elements up to its place.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        !self.reverse && self.inclusive
+    }
+
+    /// Accumulates elements one by one behind the value `before`; the last.
+    #[inline(always)]
+    fn steps(&self, row: &[F::In], output: &mut [MaybeUninit<F::Out>], before: F::Acc) -> F::Acc {
+        let (fold, mut total) = (F::default(), before);
+        if self.is_plain() {
+            return forward(fold, row, output, before);
+        }
+        let mut step = |element: &F::In, result: &mut MaybeUninit<F::Out>| {
+            let next = fold.combine(total, fold.lift(*element));
+            result.write(F::store(if self.inclusive { next } else { total }));
+            total = next;
+        };
+        let pairs = row.iter().zip(output);
+        match self.reverse {
+            true => pairs
+                .rev()
+                .for_each(|(element, result)| step(element, result)),
+            false => pairs.for_each(|(element, result)| step(element, result)),
+        }
+        total
+    }
+
+    /// A row, or the block `number` of one, element by element.
+    #[inline(always)]
+    fn in_turn(
+        &self,
+        number: usize,
+        row: &[F::In],
+        whole: &mut [MaybeUninit<F::Out>],
+        scratch: &mut Scratch<'_, F>,
+    ) {
+        let (fold, length) = (F::default(), row.len());
+        let mut total = fold.identity();
+        if let Some(relay) = &self.relay {
+            let elements = row.iter().map(|element| fold.lift(*element));
+            let sum = elements.fold(total, |sum, value| fold.combine(sum, value));
+            total = relay.pass(number, |before| fold.combine(before, sum));
+        }
+        for first in (0..length).step_by(CHUNK) {
+            let places = self.places(&(first..length.min(first + CHUNK)), length);
+            let (source, whole) = (&row[places.clone()], &mut whole[places]);
+            let Some(tile) = &mut scratch.tile else {
+                total = self.steps(source, whole, total);
+                continue;
             };
-            let pairs = row.iter().zip(output);
-            match self.reverse {
-                true => pairs
-                    .rev()
-                    .for_each(|(element, result)| step(element, result)),
-                false => pairs.for_each(|(element, result)| step(element, result)),
-            }
+            let tile = &mut tile[..source.len()];
+            total = self.steps(source, tile, total);
+            let (to, bytes) = (whole.as_mut_ptr().cast(), size_of_val(whole));
+            // SAFETY: the tile has just been filled; the place has room for as many
+            unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
         }
     }
 
@@ -304,6 +349,22 @@ impl<F: Running> Scanned<F> {
             unsafe { stream::copy(to, tile.as_ptr().cast(), bytes) };
         }
     }
+}
+
+/// Accumulates elements one by one behind the value `before`, each with a result; the last.
+#[inline(always)]
+fn forward<F: Running>(
+    fold: F,
+    row: &[F::In],
+    output: &mut [MaybeUninit<F::Out>],
+    before: F::Acc,
+) -> F::Acc {
+    let mut total = before;
+    for (element, result) in row.iter().zip(output) {
+        total = fold.combine(total, fold.lift(*element));
+        result.write(F::store(total));
+    }
+    total
 }
 
 /// Fills `values` with the values of as many elements.

@@ -3,7 +3,7 @@
 
 use crate::kernels::fused::complex;
 use crate::kernels::reduce::kinds::{Max, Min, Prod, Sum};
-use crate::simd::element::{Element, Truth};
+use crate::simd::element::{Element, Ordered, Truth};
 use crate::simd::float::Float;
 use crate::simd::fold::Fold;
 use crate::simd::math::exact;
@@ -19,18 +19,21 @@ pub(super) trait Running: Fold + Default + Send + Sync {
     const JOINS: bool;
     /// Whether rows are worth accumulating side by side instead.
     const ABREAST: bool = false;
+    /// Whether a step takes no longer than to store its result, so that nothing is won by cutting.
+    const IN_TURN: bool = false;
 
     /// The element of an accumulated value.
     fn store(value: Self::Acc) -> Self::Out;
 }
 
-/// Implements [`Running`] for a reduction's fold: `running!(Sum, wrap, true)`.
+/// Implements [`Running`] for a reduction's fold: `running!(Sum, wrap, true, false)`.
 macro_rules! running {
-    ($fold:ident, $store:ident, $joins:literal) => {
+    ($fold:ident, $store:ident, $joins:literal, $in_turn:expr) => {
         impl<T: Element> Running for $fold<T> {
             type Out = T;
             const JOINS: bool = $joins;
             const ABREAST: bool = !$joins;
+            const IN_TURN: bool = $in_turn;
 
             #[inline(always)]
             fn store(value: Self::Acc) -> T {
@@ -39,10 +42,10 @@ macro_rules! running {
         }
     };
 }
-running!(Sum, wrap, true);
-running!(Prod, wrap, false);
-running!(Max, narrow, true);
-running!(Min, narrow, true);
+running!(Sum, wrap, true, !T::Wide::FLOATING);
+running!(Prod, wrap, false, false);
+running!(Max, narrow, true, false);
+running!(Min, narrow, true, false);
 
 /// How many are true, as `int32`.
 #[derive(Clone, Copy, Default)]

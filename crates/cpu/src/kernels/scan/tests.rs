@@ -140,3 +140,48 @@ fn products_of_rows_side_by_side_are_those_of_each_alone() {
         }
     }
 }
+
+#[test]
+fn integers_accumulate_as_one_by_one_in_rows_of_every_length() {
+    let long = 4 * (16 << 12) + 77;
+    for (rows, length) in [(3, 127), (9, 128), (3, 4097), (2, 9000), (1, long)] {
+        let values: Vec<i64> = (0..rows * length)
+            .map(|i| (i as i64 * 37) % 101 - 50 + (i as i64 % 3) * i64::MAX / 2)
+            .collect();
+        let operand = Operand {
+            buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&values)).unwrap(),
+            layout: Layout::contiguous([rows, length]),
+            dtype: Dtype::Int64,
+            donatable: false,
+        };
+        for (reverse, inclusive) in [(false, true), (false, false), (true, true), (true, false)] {
+            let scan = Scan {
+                kind: ScanKind::Sum,
+                axis: 1,
+                reverse,
+                inclusive,
+            };
+            let call = Call {
+                op: &Op::Scan(scan),
+                inputs: std::slice::from_ref(&operand),
+                outputs: &[ArrayType::new([rows, length], Dtype::Int64)],
+                stream: Stream::default_of(Device::CPU),
+            };
+            for isa in Isa::ALL {
+                let results = run_with(&scan, &call, isa).unwrap();
+                let found: Vec<i64> =
+                    bytemuck::pod_collect_to_vec(results[0].buffer.host_bytes().unwrap());
+                for (row, found) in values.chunks(length).zip(found.chunks(length)) {
+                    let mut total = 0i64;
+                    for step in 0..length {
+                        let place = if reverse { length - 1 - step } else { step };
+                        let next = total.wrapping_add(row[place]);
+                        let expected = if inclusive { next } else { total };
+                        assert_eq!(found[place], expected, "{isa:?} {length} {reverse} {place}");
+                        total = next;
+                    }
+                }
+            }
+        }
+    }
+}
