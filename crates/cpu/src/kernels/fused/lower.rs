@@ -411,6 +411,15 @@ impl<'a> Lowering<'a> {
             self.lowered.weight += 1;
             return Some(());
         }
+        if instruction.op == ScalarOp::Cast
+            && self.location[first] == NOWHERE
+            && !self.uniform[first]
+            && let Some(run) = lane::cast_elements(dtype, instruction.dtype, isa)
+        {
+            self.step(run, destination, [first as Slot; 3]);
+            self.lowered.weight += 1;
+            return Some(());
+        }
         let (run, weight) = match instruction.op {
             ScalarOp::Unary(op) => (lane::unary(op, dtype, isa)?, lane::weight(op, dtype)),
             ScalarOp::Binary(op) => (

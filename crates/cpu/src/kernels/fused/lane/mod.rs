@@ -12,7 +12,7 @@ mod joined;
 mod product;
 mod real;
 
-pub(super) use cast::{cast, copy};
+pub(super) use cast::{cast, cast_elements, copy};
 pub(in crate::kernels) use half::{Halves, narrow, widen};
 pub(super) use half::{half_binary, half_clamp, half_rounded, half_unary, round};
 pub(super) use joined::{After, applied, chain, where_nan};

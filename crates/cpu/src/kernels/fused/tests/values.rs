@@ -300,6 +300,29 @@ fn casts_from_single_precision_go_by_sixty_four_bits() {
 }
 
 #[test]
+fn every_bfloat16_becomes_the_integer_that_its_value_does() {
+    let halves: Vec<u16> = (0..=u16::MAX).collect();
+    let values: Vec<f32> = halves
+        .iter()
+        .map(|bits| half::bf16::from_bits(*bits).to_f32())
+        .collect();
+    let bytes = bytemuck::cast_slice(&halves);
+    let sources = [
+        operand(bytes, &[halves.len()], Dtype::Bfloat16),
+        floats(&values),
+    ];
+    use Dtype::{Int8, Int16, Int32, Uint8, Uint16, Uint32};
+    for isa in available() {
+        for dtype in [Int8, Int16, Int32, Uint8, Uint16, Uint32] {
+            let [found, expected] = sources
+                .each_ref()
+                .map(|source| run(&Op::Cast(dtype), std::slice::from_ref(source), isa));
+            assert!(found == expected, "{dtype:?} {isa:?}");
+        }
+    }
+}
+
+#[test]
 fn sixteen_bit_arithmetic_rounds_once() {
     let values: Vec<half::bf16> = (0..1000)
         .map(|i| half::bf16::from_f32(i as f32 * 0.37 - 50.0))
