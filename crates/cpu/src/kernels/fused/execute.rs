@@ -21,6 +21,8 @@ const PIECE: usize = 64 * 1024;
 const SHORT_PIECE: usize = 32 * 1024;
 /// Large calls are cut into about so many pieces: enough for many threads to share evenly.
 const PIECES: usize = 64;
+/// Bytes of what is made once for all tiles: lanes of 16-bit floats.
+const LANE: usize = size_of::<f32>();
 /// Lines between registers, so that they start in different sets of the cache.
 const GAP: usize = 192;
 
@@ -214,9 +216,6 @@ impl<'a> Run<'a> {
                 }
             }
         };
-        for step in &self.lowered.once {
-            tiles(&mut singles, step);
-        }
         let mut works = SmallVec::with_capacity(self.lowered.steps.len());
         let mut next = 0;
         while let Some(step) = self.lowered.steps.get(next) {
@@ -342,7 +341,7 @@ impl<'a> Run<'a> {
     /// lies between its steps in the processor's registers.
     fn registers(&self) -> usize {
         match &self.works[..] {
-            [Work::Code(_)] if self.lowered.once.is_empty() => 0,
+            [Work::Code(_)] => 0,
             _several => self.lowered.registers,
         }
     }
@@ -371,10 +370,27 @@ impl<'a> Run<'a> {
         for register in 0..self.registers() {
             slots.push(scratch.wrapping_add(register * self.pitch));
         }
-        for step in &self.lowered.once {
-            self.step(step, &slots, self.tile);
+        if self.registers() > 0 {
+            for step in &self.lowered.once {
+                self.fill(step, slots[step.destination as usize]);
+            }
         }
         slots
+    }
+
+    /// Fills the tile of a register with what a step makes of its input's one element.
+    fn fill(&self, step: &Step, tile: *mut u8) {
+        let (site, mut element, mut lane) = (self.sites[step.operands[0] as usize], 0u64, 0u64);
+        let (from, to) = (
+            (&raw mut element).cast::<u8>(),
+            (&raw mut lane).cast::<u8>(),
+        );
+        // SAFETY: the input has an element, of up to eight bytes
+        unsafe { from.copy_from_nonoverlapping(site.base, site.width) };
+        // SAFETY: there is an element of each, at an aligned place
+        unsafe { (step.run)(to, from, from, from, 1) };
+        // SAFETY: the register has room for a tile of lanes
+        unsafe { strided::fill(tile, to, LANE, self.tile) };
     }
 
     /// Fills a tile and a row more with an input's only row.

@@ -220,6 +220,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// A step that there is no other way to compute than by its loop.
     fn step(&mut self, run: TileFn, destination: Slot, operands: [Slot; 3]) {
         self.formula_step(run, destination, operands, None);
     }
@@ -243,19 +244,20 @@ impl<'a> Lowering<'a> {
     fn lanes(&mut self, value: usize) -> Slot {
         if self.location[value] == NOWHERE {
             let dtype = self.program.inputs[value];
-            let (run, input) = (lane::widen(dtype, self.isa), value as Slot);
+            let run = lane::widen(dtype, self.isa);
+            let widening = |destination: Slot| Step {
+                run,
+                destination,
+                operands: [value as Slot; 3],
+                formula: Some((Formula::Widen, dtype)),
+            };
             self.location[value] = if self.uniform[value] {
                 let register = self.fresh_register(dtype);
-                self.lowered.once.push(Step {
-                    run,
-                    destination: register,
-                    operands: [input; 3],
-                    formula: None,
-                });
+                self.lowered.once.push(widening(register));
                 register
             } else {
                 let register = self.register(dtype);
-                self.step(run, register, [input; 3]);
+                self.lowered.steps.push(widening(register));
                 register
             };
         }
@@ -345,14 +347,16 @@ impl<'a> Lowering<'a> {
         let from_lanes =
             instruction.op == ScalarOp::Cast && lane::width(source) == 4 && source.is_floating();
         let rounding = match instruction.op {
-            ScalarOp::Binary(op) if used && !exact => lane::half_rounded(op, dtype, self.isa),
+            ScalarOp::Binary(op) if used && !exact => {
+                lane::half_rounded(op, dtype, self.isa).map(|run| (run, Formula::Rounded(op)))
+            }
             _ => None,
         };
-        let unrounded = if let Some(run) = rounding {
+        let unrounded = if let Some((run, formula)) = rounding {
             let register = self.register(dtype);
             let operands = [instruction.operands[0], instruction.operands[1]];
             let [lhs, rhs] = operands.map(|operand| self.lanes(operand as usize));
-            self.step(run, register, [lhs, rhs, lhs]);
+            self.formula_step(run, register, [lhs, rhs, lhs], Some((formula, dtype)));
             self.lowered.weight += 1;
             register
         } else if from_lanes && !(used && exact) {
@@ -366,17 +370,16 @@ impl<'a> Lowering<'a> {
         let mut lanes = unrounded;
         if used && !exact && rounding.is_none() {
             lanes = self.register(dtype);
-            self.step(lane::round(dtype, self.isa), lanes, [unrounded; 3]);
+            let run = lane::round(dtype, self.isa);
+            self.formula_step(run, lanes, [unrounded; 3], Some((Formula::Round, dtype)));
             if temporary {
                 self.release(unrounded);
             }
         }
         for &output in shown {
-            self.step(
-                lane::narrow(dtype, self.isa),
-                self.output(output),
-                [lanes; 3],
-            );
+            let run = lane::narrow(dtype, self.isa);
+            let destination = self.output(output);
+            self.formula_step(run, destination, [lanes; 3], Some((Formula::Narrow, dtype)));
         }
         if used {
             self.location[value] = lanes;
@@ -403,7 +406,17 @@ impl<'a> Lowering<'a> {
             && instruction.dtype == Dtype::Float32
             && self.location[first] == NOWHERE;
         if widens {
-            self.step(lane::widen(dtype, isa), destination, [first as Slot; 3]);
+            let (run, formula) = (lane::widen(dtype, isa), Some((Formula::Widen, dtype)));
+            self.formula_step(run, destination, [first as Slot; 3], formula);
+            self.lowered.weight += 1;
+            return Some(());
+        }
+        if instruction.op == ScalarOp::Cast
+            && self.location[first] == NOWHERE
+            && !self.uniform[first]
+            && let Some(run) = lane::cast_elements(dtype, instruction.dtype, isa)
+        {
+            self.step(run, destination, [first as Slot; 3]);
             self.lowered.weight += 1;
             return Some(());
         }
@@ -427,7 +440,7 @@ impl<'a> Lowering<'a> {
             ScalarOp::Unary(op) => Some((Formula::Unary(op), dtype)),
             ScalarOp::Binary(op) => Some((Formula::Binary(op), dtype)),
             ScalarOp::Select => Some((Formula::Select, instruction.dtype)),
-            ScalarOp::Cast => None,
+            ScalarOp::Cast => Some((Formula::Cast(instruction.dtype), dtype)),
         };
         self.formula_step(run, destination, operands, formula);
         self.lowered.weight += weight;

@@ -4,6 +4,7 @@
 //! becomes 0. Bool is whether a value, or a part of it, differs from zero; NaN does. Complex
 //! numbers lose their imaginary part in any other dtype.
 
+use crate::simd::half::bf16_to_f32;
 use crate::simd::{Isa, Map1, TileFn, map1};
 use mlx_oxide_ir::Dtype;
 use num_complex::Complex32;
@@ -170,6 +171,26 @@ impl<T: Target> Map1 for Truncated<T> {
     }
 }
 
+/// Kernel: [`Truncated`] of elements of `bfloat16`.
+struct TruncatedHalf<T>(PhantomData<T>);
+
+impl<T: Target> Map1 for TruncatedHalf<T> {
+    type In = u16;
+    type Out = T;
+    const RARE: bool = true;
+    #[inline(always)]
+    fn apply(operand: u16) -> T {
+        Truncated::<T>::apply(bf16_to_f32(operand))
+    }
+    #[inline(always)]
+    fn is_rare(operand: u16) -> bool {
+        Truncated::<T>::is_rare(bf16_to_f32(operand))
+    }
+    fn slow(operand: u16) -> T {
+        Truncated::<T>::slow(bf16_to_f32(operand))
+    }
+}
+
 /// Kernel: the bits as they are.
 struct Copied<T>(PhantomData<T>);
 
@@ -215,6 +236,16 @@ pub(in crate::kernels::fused) fn cast(from: Dtype, to: Dtype, isa: Isa) -> TileF
         },
         Dtype::Float64 => to_dtype::<f64>(to, isa),
         Dtype::Complex64 => to_dtype::<Complex32>(to, isa),
+    }
+}
+
+/// The loop that converts elements of a 16-bit float, not lanes; none if there is no such loop.
+pub(in crate::kernels::fused) fn cast_elements(from: Dtype, to: Dtype, isa: Isa) -> Option<TileFn> {
+    match (from, to) {
+        (Dtype::Bfloat16, Dtype::Uint8 | Dtype::Int8) => Some(map1::<TruncatedHalf<u8>>(isa)),
+        (Dtype::Bfloat16, Dtype::Uint16 | Dtype::Int16) => Some(map1::<TruncatedHalf<u16>>(isa)),
+        (Dtype::Bfloat16, Dtype::Uint32 | Dtype::Int32) => Some(map1::<TruncatedHalf<u32>>(isa)),
+        _by_way_of_lanes => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Complex lanes, computed in double precision: squares neither overflow nor vanish.
 
 use crate::kernels::fused::complex;
+use crate::simd::math::double;
 use crate::simd::{Isa, Map1, Map2, TileFn, map1, map1_portable, map2, map2_portable};
 use mlx_oxide_ir::{Binary, Unary, binary_table, unary_table};
 use num_complex::{Complex32, Complex64};
@@ -104,6 +105,34 @@ impl<const OP: u8> Map1 for UnaryOf<OP> {
     }
 }
 
+/// Kernel: `eᶻ`, where it is no edge.
+struct Exp;
+
+impl Map1 for Exp {
+    type In = Complex32;
+    type Out = Complex32;
+    const RARE: bool = true;
+    #[inline(always)]
+    fn apply(operand: Complex32) -> Complex32 {
+        let z = wide(operand);
+        let modulus = double::exp(z.re);
+        narrow(Complex64::new(
+            modulus * double::cos(z.im),
+            modulus * double::sin(z.im),
+        ))
+    }
+    /// Where the modulus is infinite in double precision, or an angle is too great.
+    #[inline(always)]
+    fn is_rare(operand: Complex32) -> bool {
+        let ordinary =
+            (operand.re < GREATEST_EXPONENT) & (operand.im.abs() < double::GREATEST_ANGLE as f32);
+        !ordinary
+    }
+    fn slow(operand: Complex32) -> Complex32 {
+        narrow(complex::exp(wide(operand)))
+    }
+}
+
 /// Kernel: modulus, real or imaginary part.
 struct Part<const OP: u8>;
 
@@ -175,6 +204,9 @@ fn multiply(isa: Isa) -> TileFn {
     map2::<BinaryOf<{ Binary::Multiply as u8 }>>(isa)
 }
 
+/// Below, `eˣ` is finite in double precision.
+const GREATEST_EXPONENT: f32 = 709.0;
+
 /// One row of the table by domain and output: the loop, or none outside the domain.
 macro_rules! row {
     (Any Magnitude $op:ident $isa:ident) => {
@@ -182,6 +214,9 @@ macro_rules! row {
     };
     (Any Same $op:ident $isa:ident) => {
         Some(map1::<UnaryOf<{ Unary::$op as u8 }>>($isa))
+    };
+    (Inexact Same Exp $isa:ident) => {
+        Some(map1::<Exp>($isa))
     };
     (Inexact Same $op:ident $isa:ident) => {
         Some(map1_portable::<UnaryOf<{ Unary::$op as u8 }>>())

@@ -12,7 +12,7 @@ mod joined;
 mod product;
 mod real;
 
-pub(super) use cast::{cast, copy};
+pub(super) use cast::{cast, cast_elements, copy};
 pub(in crate::kernels) use half::{Halves, narrow, widen};
 pub(super) use half::{half_binary, half_clamp, half_rounded, half_unary, round};
 pub(super) use joined::{After, applied, chain, where_nan};
@@ -67,7 +67,9 @@ pub(super) fn binary(op: Binary, dtype: Dtype, isa: Isa) -> Option<TileFn> {
     }
 }
 
-/// What a loop computes, for those that there are other ways to compute than by that loop.
+/// What a loop computes, for those that there are other ways to compute than by that loop. Together
+/// with it goes the dtype of the lanes, of which results of 16-bit floats are not yet rounded unless
+/// it says so.
 #[derive(Clone, Copy)]
 pub(super) enum Formula {
     /// An operation of one operand.
@@ -82,6 +84,16 @@ pub(super) enum Formula {
     WhereNan,
     /// What [`select`] computes.
     Select,
+    /// What [`widen`] computes.
+    Widen,
+    /// What [`narrow`] computes.
+    Narrow,
+    /// What [`round`] computes.
+    Round,
+    /// What [`half_rounded`] computes.
+    Rounded(Binary),
+    /// What [`cast`] computes, to this dtype.
+    Cast(Dtype),
 }
 
 impl Formula {
@@ -92,6 +104,9 @@ impl Formula {
                 matches!(op, Binary::Add | Binary::Multiply)
             }
             Formula::Unary(_) | Formula::Applied(..) | Formula::WhereNan | Formula::Select => false,
+            Formula::Widen | Formula::Narrow | Formula::Round => false,
+            // there are no loops beside single elements
+            Formula::Rounded(_) | Formula::Cast(_) => false,
         }
     }
 
@@ -111,7 +126,8 @@ impl Formula {
                 joined::chain_beside((first, second, swapped), single, dtype, isa)
             }
             (Formula::Unary(_) | Formula::Binary(_) | Formula::Applied(..), _)
-            | (Formula::WhereNan | Formula::Select, _) => None,
+            | (Formula::WhereNan | Formula::Select | Formula::Cast(_), _)
+            | (Formula::Widen | Formula::Narrow | Formula::Round | Formula::Rounded(_), _) => None,
         }
     }
 }

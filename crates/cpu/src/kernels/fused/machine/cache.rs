@@ -69,7 +69,7 @@ impl Cache {
             return Some(code);
         }
         // others may run or make code meanwhile
-        let made = emit(line, registers, isa == Isa::Avx512).and_then(|emitted| {
+        let made = emit(line, registers, isa).and_then(|emitted| {
             let pages = (self.obtain)(&emitted.bytes)?;
             Some(Arc::new(Code::new(&emitted, pages, isa)))
         });

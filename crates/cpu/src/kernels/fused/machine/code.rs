@@ -22,24 +22,30 @@ static LANES: [u32; 16] = {
 pub(in crate::kernels::fused) struct Code {
     /// Keeps the functions where they are.
     _pages: Executable,
+    /// A loop over so many elements at a time, if that is more than a register has.
+    several: Option<(Function, usize)>,
     whole: Function,
     rest: Function,
+    /// Whether the latter is a loop over single elements.
+    one_by_one: bool,
     isa: Isa,
 }
 
 impl Code {
     /// The code in `pages`, which were made from it.
     pub(super) fn new(emitted: &Emitted, pages: Executable, isa: Isa) -> Self {
-        let start = pages.start();
-        // SAFETY: a function of this type begins there
-        let whole = unsafe { std::mem::transmute::<*const u8, Function>(start) };
-        let rest = start.wrapping_add(emitted.rest);
-        // SAFETY: as above
-        let rest = unsafe { std::mem::transmute::<*const u8, Function>(rest) };
+        let function = |place: usize| {
+            let start = pages.start().wrapping_add(place);
+            // SAFETY: a function of this type begins there
+            unsafe { std::mem::transmute::<*const u8, Function>(start) }
+        };
+        let several = emitted.several;
         Code {
+            several: several.map(|(place, parts)| (function(place), parts * lanes(isa))),
+            whole: function(0),
+            rest: function(emitted.rest),
             _pages: pages,
-            whole,
-            rest,
+            one_by_one: emitted.one_by_one,
             isa,
         }
     }
@@ -52,19 +58,35 @@ impl Code {
     /// written is apart from all others, or the same as one that is not read afterwards.
     #[inline]
     pub(in crate::kernels::fused) unsafe fn run(&self, slots: &[*mut u8], count: usize) {
-        let lanes = if self.isa == Isa::Avx512 { 16 } else { 8 };
-        let (rest, end) = (count % lanes, (count - count % lanes) * 4);
-        if end > 0 {
+        let rest = count % lanes(self.isa);
+        let (mut start, end) = (0, count - rest);
+        if let Some((several, elements)) = self.several
+            && count >= elements
+        {
+            start = count - count % elements;
             // SAFETY: the caller's promise
-            unsafe { (self.whole)(slots.as_ptr(), 0, end) };
+            unsafe { several(slots.as_ptr(), 0, start) };
+        }
+        if start < end {
+            // SAFETY: the caller's promise
+            unsafe { (self.whole)(slots.as_ptr(), start, end) };
         }
         if rest > 0 {
             let existing = match self.isa {
                 Isa::Avx512 => (1 << rest) - 1,
+                Isa::Avx2 | Isa::Baseline if self.one_by_one => count,
                 Isa::Avx2 | Isa::Baseline => LANES[8 - rest..].as_ptr() as usize,
             };
             // SAFETY: the caller's promise; other lanes do not exist
             unsafe { (self.rest)(slots.as_ptr(), end, existing) };
         }
+    }
+}
+
+/// The elements of a register.
+const fn lanes(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 16,
+        Isa::Avx2 | Isa::Baseline => 8,
     }
 }

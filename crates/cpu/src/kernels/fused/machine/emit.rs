@@ -1,12 +1,16 @@
 //! Straight-line code as bytes: a loop over whole registers, and the same once for fewer elements.
 //!
-//! Both are functions of the slots' pointers, of the first byte, and of a third argument: the byte
-//! after the last for the loop; which lanes exist for the other, as bits for AVX-512 and as the
-//! address of eight masks for AVX2. Lanes that do not exist are neither read nor written.
+//! Both are functions of the slots' pointers, of the number of the first element, and of a third
+//! argument: the number after the last for the loop; which lanes exist for the other, as bits for
+//! AVX-512 and as the address of eight masks for AVX2. Lanes that do not exist are neither read nor
+//! written. AVX2 has masks for whole elements of single precision only: where others are read or
+//! written, the other is a loop too, over one element at a time.
 
-use super::line::{Item, Line, UNORDERED, Value, Verb};
+use super::line::{Form, Item, Line, UNORDERED, Value, Verb};
 use super::registers::{self, Registers};
+use super::several::several;
 use crate::kernels::fused::lower::Slot;
+use crate::simd::Isa;
 use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
 use smallvec::SmallVec;
 
@@ -17,7 +21,7 @@ const LANES: registers::Register = 15;
 
 /// The pointers of all slots.
 const SLOTS: Register = Register::RDI;
-/// The first byte, then the one that the loop has come to.
+/// The number of the first element, then the one that the loop has come to.
 const PLACE: Register = Register::RSI;
 /// The third argument.
 const LAST: Register = Register::RDX;
@@ -41,16 +45,39 @@ const GIVEN: usize = 5;
 const LANES_MASK: Register = Register::K1;
 const MASK: Register = Register::K2;
 
+/// The way of rounding to `float16`: to the nearest, ties to even.
+const NEAREST: u32 = 0;
+
+/// Where bits move to.
+#[derive(Clone, Copy)]
+enum Shift {
+    Left,
+    Right,
+}
+
 /// Machine code.
 pub(super) struct Emitted {
     pub(super) bytes: Vec<u8>,
     /// Where the function for fewer elements begins; the loop is at the beginning.
     pub(super) rest: usize,
+    /// Whether that is a loop, too.
+    pub(super) one_by_one: bool,
+    /// Where a loop over several registers at a time begins, and how many these are.
+    pub(super) several: Option<(usize, usize)>,
 }
 
-/// Encodes the code with registers of 64 bytes if `wide`, else of 32; none if something has no
-/// encoding.
-pub(super) fn emit(line: &Line, registers: &Registers, wide: bool) -> Option<Emitted> {
+/// The lanes of a register that a function works on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lanes {
+    All,
+    /// Those that exist.
+    Masked,
+    First,
+}
+
+/// Encodes the code; none if something has no encoding.
+pub(super) fn emit(line: &Line, registers: &Registers, isa: Isa) -> Option<Emitted> {
+    let wide = isa == Isa::Avx512;
     let mut emitter = Emitter {
         encoder: Encoder::try_with_capacity(64, 16 * line.items.len() + 256).ok()?,
         length: 0,
@@ -58,15 +85,39 @@ pub(super) fn emit(line: &Line, registers: &Registers, wide: bool) -> Option<Emi
         registers,
         pointers: SmallVec::new(),
         wide,
-        masked: false,
+        lanes: Lanes::All,
+        part: 0,
     };
     emitter.choose_pointers();
-    emitter.function(false)?;
+    emitter.function(Lanes::All, 1)?;
     let rest = emitter.length as usize;
-    emitter.function(true)?;
+    let one_by_one = !wide && line.has_narrow();
+    let lanes = match one_by_one {
+        true => Lanes::First,
+        false => Lanes::Masked,
+    };
+    emitter.function(lanes, 1)?;
+    let start = emitter.length as usize;
+    let several = several(line, isa);
+    if let Some((line, registers, parts)) = &several {
+        let mut emitter = Emitter {
+            line,
+            registers,
+            ..emitter
+        };
+        emitter.function(Lanes::All, *parts)?;
+        return Some(Emitted {
+            bytes: emitter.encoder.take_buffer(),
+            rest,
+            one_by_one,
+            several: Some((start, usize::from(*parts))),
+        });
+    }
     Some(Emitted {
         bytes: emitter.encoder.take_buffer(),
         rest,
+        one_by_one,
+        several: None,
     })
 }
 
@@ -78,8 +129,9 @@ struct Emitter<'a> {
     /// The slots whose pointers stay in registers.
     pointers: SmallVec<[(Slot, Register); 10]>,
     wide: bool,
-    /// Whether only some lanes exist.
-    masked: bool,
+    lanes: Lanes,
+    /// The register of elements that is worked on, of several at a time.
+    part: u8,
 }
 
 impl Emitter<'_> {
@@ -105,7 +157,8 @@ impl Emitter<'_> {
     /// Gives the slots that the loop reads or writes registers for their pointers.
     fn choose_pointers(&mut self) {
         for item in &self.line.items {
-            let (Item::Load(slot) | Item::Spread(slot) | Item::Store(_, slot)) = *item else {
+            let (Item::Load(slot, _) | Item::Spread(slot, _) | Item::Store(_, slot, _)) = *item
+            else {
                 continue;
             };
             let known = self.pointers.iter().any(|(known, _)| *known == slot);
@@ -115,8 +168,9 @@ impl Emitter<'_> {
         }
     }
 
-    fn function(&mut self, masked: bool) -> Option<()> {
-        self.masked = masked;
+    /// A function that works on so many registers of elements at a time.
+    fn function(&mut self, lanes: Lanes, parts: u8) -> Option<()> {
+        self.lanes = lanes;
         let mut pointers = std::mem::take(&mut self.pointers);
         let saved: SmallVec<[Register; 5]> = pointers
             .iter()
@@ -134,17 +188,21 @@ impl Emitter<'_> {
         for (item, register) in &registers.kept {
             self.invariant(*item, self.vector(*register))?;
         }
-        if masked {
-            self.lanes()?;
+        if lanes == Lanes::Masked {
+            self.mask_lanes()?;
         }
         let start = self.length;
         let line = self.line;
-        for (number, item) in line.items.iter().enumerate() {
+        for (number, (item, part)) in line.items.iter().zip(&line.parts).enumerate() {
+            self.part = *part;
             self.item(number, item)?;
         }
-        if !masked {
-            let bytes = if self.wide { 64 } else { 32 };
-            self.put(Instruction::with2(Code::Add_rm64_imm8, PLACE, bytes))?;
+        if lanes != Lanes::Masked {
+            let elements = match lanes {
+                Lanes::First => 1,
+                Lanes::All | Lanes::Masked => u32::from(parts) * self.elements(),
+            };
+            self.put(Instruction::with2(Code::Add_rm64_imm8, PLACE, elements))?;
             self.put(Instruction::with2(Code::Cmp_r64_rm64, PLACE, LAST))?;
             self.put(Instruction::with_branch(Code::Jb_rel32_64, start))?;
         }
@@ -171,8 +229,26 @@ impl Emitter<'_> {
         Some(WITHIN)
     }
 
+    /// Where the neighbours in a slot are.
+    fn place(&mut self, slot: Slot, form: Form) -> Option<MemoryOperand> {
+        let pointer = self.found(slot)?;
+        let bytes = u32::from(self.part) * self.elements() * form.bytes();
+        Some(MemoryOperand::with_base_index_scale_displ_size(
+            pointer,
+            PLACE,
+            form.bytes(),
+            i64::from(bytes),
+            u32::from(bytes > 0),
+        ))
+    }
+
+    /// The elements of a register.
+    fn elements(&self) -> u32 {
+        if self.wide { 16 } else { 8 }
+    }
+
     /// Loads the mask of lanes.
-    fn lanes(&mut self) -> Option<()> {
+    fn mask_lanes(&mut self) -> Option<()> {
         if self.wide {
             return self.put(Instruction::with2(
                 Code::VEX_Kmovw_kr_r32,
@@ -190,9 +266,9 @@ impl Emitter<'_> {
 
     fn item(&mut self, number: usize, item: &Item) -> Option<()> {
         match *item {
-            Item::Load(slot) => self.load(slot, self.value(number as Value)),
-            Item::Store(value, slot) => self.store(self.value(value), slot),
-            Item::Spread(_) | Item::Constant(_) => match self.registers.is_kept(item) {
+            Item::Load(slot, form) => self.load(slot, form, self.value(number as Value)),
+            Item::Store(value, slot, form) => self.store(self.value(value), slot, form),
+            Item::Spread(..) | Item::Constant(_) => match self.registers.is_kept(item) {
                 true => Some(()),
                 false => self.invariant(*item, self.value(number as Value)),
             },
@@ -205,78 +281,224 @@ impl Emitter<'_> {
 
     /// Fills all lanes.
     fn invariant(&mut self, item: Item, to: Register) -> Option<()> {
-        let Item::Constant(bits) = item else {
-            let Item::Spread(slot) = item else {
-                return None;
-            };
-            let place = MemoryOperand::with_base(self.found(slot)?);
+        match item {
+            Item::Constant(bits) => {
+                self.put(Instruction::with2(Code::Mov_r32_imm32, Register::EAX, bits))?;
+                self.spread_bits(to)
+            }
+            Item::Spread(slot, form) => self.spread(slot, form, to),
+            Item::Load(..) | Item::Compute(..) | Item::Store(..) => None,
+        }
+    }
+
+    /// Fills all lanes with the element of a slot.
+    fn spread(&mut self, slot: Slot, form: Form, to: Register) -> Option<()> {
+        let place = MemoryOperand::with_base(self.found(slot)?);
+        if form == Form::Single {
             let code = match self.wide {
                 true => Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
                 false => Code::VEX_Vbroadcastss_ymm_m32,
             };
             return self.put(Instruction::with2(code, to, place));
+        }
+        if form == Form::Truth {
+            let bits = Register::EAX;
+            self.put(Instruction::with2(Code::Movzx_r32_rm8, bits, place))?;
+            // all bits unless it is zero
+            self.put(Instruction::with1(Code::Neg_rm32, bits))?;
+            self.put(Instruction::with2(Code::Sbb_r32_rm32, bits, bits))?;
+            return self.spread_bits(to);
+        }
+        let code = match self.wide {
+            true => Code::EVEX_Vpbroadcastw_zmm_k1z_xmmm16,
+            false => Code::VEX_Vpbroadcastw_ymm_xmmm16,
         };
-        self.put(Instruction::with2(Code::Mov_r32_imm32, Register::EAX, bits))?;
+        self.put(Instruction::with2(code, to, place))?;
+        match form {
+            Form::Float16 => self.widen(to, to),
+            // of each two the upper half stays
+            Form::Single | Form::Bfloat16 | Form::Truth => self.shift(Shift::Left, to, to, 16),
+        }
+    }
+
+    /// Fills all lanes with what [`WITHIN`] has.
+    fn spread_bits(&mut self, to: Register) -> Option<()> {
         if self.wide {
             let code = Code::EVEX_Vpbroadcastd_zmm_k1z_r32;
             return self.put(Instruction::with2(code, to, Register::EAX));
         }
-        let low = Register::XMM0 + (to as u32 - Register::YMM0 as u32);
-        self.put(Instruction::with2(
-            Code::VEX_Vmovd_xmm_rm32,
-            low,
-            Register::EAX,
-        ))?;
-        self.put(Instruction::with2(Code::VEX_Vbroadcastss_ymm_xmm, to, low))
+        let code = Code::VEX_Vmovd_xmm_rm32;
+        self.put(Instruction::with2(code, xmm(to), Register::EAX))?;
+        let code = Code::VEX_Vbroadcastss_ymm_xmm;
+        self.put(Instruction::with2(code, to, xmm(to)))
     }
 
-    fn load(&mut self, slot: Slot, to: Register) -> Option<()> {
-        let place = MemoryOperand::with_base_index(self.found(slot)?, PLACE);
-        let lanes = self.vector(LANES);
-        match (self.wide, self.masked) {
-            (true, masked) => {
-                let load = Instruction::with2(Code::EVEX_Vmovups_zmm_k1z_zmmm512, to, place);
-                self.put(load.map(|mut load| {
+    fn load(&mut self, slot: Slot, form: Form, to: Register) -> Option<()> {
+        let place = self.place(slot, form)?;
+        match self.lanes {
+            Lanes::First => self.load_first(place, form, to)?,
+            Lanes::Masked if !self.wide => {
+                let (code, lanes) = (Code::VEX_Vmaskmovps_ymm_ymm_m256, self.vector(LANES));
+                return self.put(Instruction::with3(code, to, lanes, place));
+            }
+            Lanes::All | Lanes::Masked => {
+                let code = match (form, self.wide) {
+                    (Form::Single, true) => Code::EVEX_Vmovups_zmm_k1z_zmmm512,
+                    (Form::Single, false) => Code::VEX_Vmovups_ymm_ymmm256,
+                    (Form::Float16, true) => Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae,
+                    (Form::Float16, false) => Code::VEX_Vcvtph2ps_ymm_xmmm128,
+                    (Form::Bfloat16, true) => Code::EVEX_Vpmovzxwd_zmm_k1z_ymmm256,
+                    (Form::Bfloat16, false) => Code::VEX_Vpmovzxwd_ymm_xmmm128,
+                    (Form::Truth, true) => Code::EVEX_Vpmovzxbd_zmm_k1z_xmmm128,
+                    (Form::Truth, false) => Code::VEX_Vpmovzxbd_ymm_xmmm64,
+                };
+                let masked = self.lanes == Lanes::Masked;
+                self.put(Instruction::with2(code, to, place).map(|mut load| {
                     if masked {
                         load.set_op_mask(LANES_MASK);
                         load.set_zeroing_masking(true);
                     }
                     load
-                }))
+                }))?;
             }
-            (false, false) => {
-                self.put(Instruction::with2(Code::VEX_Vmovups_ymm_ymmm256, to, place))
+        }
+        match form {
+            Form::Single | Form::Float16 => Some(()),
+            Form::Bfloat16 => self.shift(Shift::Left, to, to, 16),
+            Form::Truth => self.truth(to),
+        }
+    }
+
+    /// Loads the first lane, of a truth or `bfloat16` as an integer.
+    fn load_first(&mut self, place: MemoryOperand, form: Form, to: Register) -> Option<()> {
+        let code = match form {
+            Form::Single => {
+                return self.put(Instruction::with2(Code::VEX_Vmovss_xmm_m32, xmm(to), place));
             }
-            (false, true) => {
-                let code = Code::VEX_Vmaskmovps_ymm_ymm_m256;
-                self.put(Instruction::with3(code, to, lanes, place))
+            Form::Float16 | Form::Bfloat16 => Code::Movzx_r32_rm16,
+            Form::Truth => Code::Movzx_r32_rm8,
+        };
+        self.put(Instruction::with2(code, Register::EAX, place))?;
+        let code = Code::VEX_Vmovd_xmm_rm32;
+        self.put(Instruction::with2(code, xmm(to), Register::EAX))?;
+        match form {
+            Form::Float16 => self.widen(to, to),
+            Form::Single | Form::Bfloat16 | Form::Truth => Some(()),
+        }
+    }
+
+    /// All bits where the integers are not zero.
+    fn truth(&mut self, to: Register) -> Option<()> {
+        if self.wide {
+            let code = Code::EVEX_Vptestmd_kr_k1_zmm_zmmm512b32;
+            self.put(Instruction::with3(code, MASK, to, to))?;
+            return self.put(Instruction::with2(Code::EVEX_Vpmovm2d_zmm_kr, to, MASK));
+        }
+        // they are bytes, so none is negative
+        let zero = self.vector(SCRATCH);
+        let code = Code::VEX_Vpxor_ymm_ymm_ymmm256;
+        self.put(Instruction::with3(code, zero, zero, zero))?;
+        let code = Code::VEX_Vpcmpgtd_ymm_ymm_ymmm256;
+        self.put(Instruction::with3(code, to, to, zero))
+    }
+
+    fn store(&mut self, from: Register, slot: Slot, form: Form) -> Option<()> {
+        let place = self.place(slot, form)?;
+        if self.lanes == Lanes::First {
+            return self.store_first(from, place, form);
+        }
+        if self.lanes == Lanes::Masked && !self.wide {
+            let (code, lanes) = (Code::VEX_Vmaskmovps_m256_ymm_ymm, self.vector(LANES));
+            return self.put(Instruction::with3(code, place, lanes, from));
+        }
+        let (code, from) = match (form, self.wide) {
+            (Form::Single, true) => (Code::EVEX_Vmovups_zmmm512_k1z_zmm, from),
+            (Form::Single, false) => (Code::VEX_Vmovups_ymmm256_ymm, from),
+            (Form::Float16 | Form::Bfloat16, true) => {
+                (Code::EVEX_Vmovdqu16_ymmm256_k1z_ymm, ymm(from))
+            }
+            (Form::Float16 | Form::Bfloat16, false) => (Code::VEX_Vmovdqu_xmmm128_xmm, xmm(from)),
+            (Form::Truth, true) => (Code::EVEX_Vmovdqu8_xmmm128_k1z_xmm, xmm(from)),
+            (Form::Truth, false) => (Code::VEX_Vmovq_xmmm64_xmm, xmm(from)),
+        };
+        let masked = self.lanes == Lanes::Masked;
+        self.put(Instruction::with2(code, place, from).map(|mut store| {
+            if masked {
+                store.set_op_mask(LANES_MASK);
+            }
+            store
+        }))
+    }
+
+    fn store_first(&mut self, from: Register, place: MemoryOperand, form: Form) -> Option<()> {
+        let from = xmm(from);
+        self.put(match form {
+            Form::Single => Instruction::with2(Code::VEX_Vmovss_m32_xmm, place, from),
+            Form::Float16 | Form::Bfloat16 => {
+                Instruction::with3(Code::VEX_Vpextrw_r32m16_xmm_imm8, place, from, 0)
+            }
+            Form::Truth => Instruction::with3(Code::VEX_Vpextrb_r32m8_xmm_imm8, place, from, 0),
+        })
+    }
+
+    /// See [`Verb::Narrow`].
+    fn narrow(&mut self, form: Form, to: Register, from: Register) -> Option<()> {
+        match form {
+            Form::Single => None,
+            Form::Float16 => {
+                let (code, to) = match self.wide {
+                    true => (Code::EVEX_Vcvtps2ph_ymmm256_k1z_zmm_imm8_sae, ymm(to)),
+                    false => (Code::VEX_Vcvtps2ph_xmmm128_ymm_imm8, xmm(to)),
+                };
+                self.put(Instruction::with3(code, to, from, NEAREST))
+            }
+            Form::Bfloat16 => {
+                self.shift(Shift::Right, to, from, 16)?;
+                if self.wide {
+                    let code = Code::EVEX_Vpmovdw_ymmm256_k1z_zmm;
+                    return self.put(Instruction::with2(code, ymm(to), to));
+                }
+                self.words(to)
+            }
+            Form::Truth => {
+                self.shift(Shift::Right, to, from, 31)?;
+                if self.wide {
+                    let code = Code::EVEX_Vpmovdb_xmmm128_k1z_zmm;
+                    return self.put(Instruction::with2(code, xmm(to), to));
+                }
+                self.words(to)?;
+                let code = Code::VEX_Vpackuswb_xmm_xmm_xmmm128;
+                self.put(Instruction::with3(code, xmm(to), xmm(to), xmm(to)))
             }
         }
     }
 
-    fn store(&mut self, from: Register, slot: Slot) -> Option<()> {
-        let place = MemoryOperand::with_base_index(self.found(slot)?, PLACE);
-        let lanes = self.vector(LANES);
-        match (self.wide, self.masked) {
-            (true, masked) => {
-                let store = Instruction::with2(Code::EVEX_Vmovups_zmmm512_k1z_zmm, place, from);
-                self.put(store.map(|mut store| {
-                    if masked {
-                        store.set_op_mask(LANES_MASK);
-                    }
-                    store
-                }))
-            }
-            (false, false) => self.put(Instruction::with2(
-                Code::VEX_Vmovups_ymmm256_ymm,
-                place,
-                from,
-            )),
-            (false, true) => {
-                let code = Code::VEX_Vmaskmovps_m256_ymm_ymm;
-                self.put(Instruction::with3(code, place, lanes, from))
-            }
-        }
+    /// Brings the integers of AVX2's register, which fit in 16 bits, together.
+    fn words(&mut self, to: Register) -> Option<()> {
+        let above = xmm(self.vector(SCRATCH));
+        let code = Code::VEX_Vextracti128_xmmm128_ymm_imm8;
+        self.put(Instruction::with3(code, above, to, 1))?;
+        let code = Code::VEX_Vpackusdw_xmm_xmm_xmmm128;
+        self.put(Instruction::with3(code, xmm(to), xmm(to), above))
+    }
+
+    /// See [`Verb::Widen`].
+    fn widen(&mut self, to: Register, from: Register) -> Option<()> {
+        let (code, from) = match self.wide {
+            true => (Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae, ymm(from)),
+            false => (Code::VEX_Vcvtph2ps_ymm_xmmm128, xmm(from)),
+        };
+        self.put(Instruction::with2(code, to, from))
+    }
+
+    fn shift(&mut self, way: Shift, to: Register, from: Register, places: u8) -> Option<()> {
+        let code = match (way, self.wide) {
+            (Shift::Left, true) => Code::EVEX_Vpslld_zmm_k1z_zmmm512b32_imm8,
+            (Shift::Left, false) => Code::VEX_Vpslld_ymm_ymm_imm8,
+            (Shift::Right, true) => Code::EVEX_Vpsrld_zmm_k1z_zmmm512b32_imm8,
+            (Shift::Right, false) => Code::VEX_Vpsrld_ymm_ymm_imm8,
+        };
+        self.put(Instruction::with3(code, to, from, u32::from(places)))
     }
 
     fn compute(&mut self, verb: Verb, to: Register, operands: [Register; 3]) -> Option<()> {
@@ -299,14 +521,20 @@ impl Emitter<'_> {
                 Code::EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er,
                 Code::VEX_Vdivps_ymm_ymm_ymmm256,
             ),
-            Verb::And => code(
-                Code::EVEX_Vandps_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vandps_ymm_ymm_ymmm256,
-            ),
-            Verb::Xor => code(
-                Code::EVEX_Vxorps_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vxorps_ymm_ymm_ymmm256,
-            ),
+            Verb::And | Verb::Or | Verb::Xor => self.of_bits(verb)?,
+            Verb::AddInteger | Verb::MinimumInteger | Verb::MinimumUnsigned => {
+                self.of_bits(verb)?
+            }
+            Verb::ShiftRight(places) => return self.shift(Shift::Right, to, first, places),
+            Verb::Narrow(form) => return self.narrow(form, to, first),
+            Verb::Widen => return self.widen(to, first),
+            Verb::FromInteger => {
+                let code = code(
+                    Code::EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er,
+                    Code::VEX_Vcvtdq2ps_ymm_ymmm256,
+                );
+                return self.put(Instruction::with2(code, to, first));
+            }
             Verb::Maximum => {
                 let code = code(
                     Code::EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
@@ -339,6 +567,38 @@ impl Emitter<'_> {
             Verb::Choose => return self.choose(to, first, second, third),
         };
         self.put(Instruction::with3(code, to, first, second))
+    }
+
+    /// The instruction for bits of two registers, if the verb is for these.
+    fn of_bits(&self, verb: Verb) -> Option<Code> {
+        let (wide, narrow) = match verb {
+            Verb::And => (
+                Code::EVEX_Vandps_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vandps_ymm_ymm_ymmm256,
+            ),
+            Verb::Xor => (
+                Code::EVEX_Vxorps_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vxorps_ymm_ymm_ymmm256,
+            ),
+            Verb::Or => (
+                Code::EVEX_Vorps_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vorps_ymm_ymm_ymmm256,
+            ),
+            Verb::AddInteger => (
+                Code::EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vpaddd_ymm_ymm_ymmm256,
+            ),
+            Verb::MinimumInteger => (
+                Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vpminsd_ymm_ymm_ymmm256,
+            ),
+            Verb::MinimumUnsigned => (
+                Code::EVEX_Vpminud_zmm_k1z_zmm_zmmm512b32,
+                Code::VEX_Vpminud_ymm_ymm_ymmm256,
+            ),
+            _of_numbers => return None,
+        };
+        Some(if self.wide { wide } else { narrow })
     }
 
     /// The processor's extreme is the second operand where one is NaN: the first where that is.
@@ -402,4 +662,24 @@ impl Emitter<'_> {
         let code = Code::VEX_Vblendvps_ymm_ymm_ymmm256_ymm;
         self.put(Instruction::with4(code, to, on_false, on_true, condition))
     }
+}
+
+/// The first 16 bytes of a register.
+fn xmm(register: Register) -> Register {
+    Register::XMM0 + number(register)
+}
+
+/// The first 32 bytes of a register.
+fn ymm(register: Register) -> Register {
+    Register::YMM0 + number(register)
+}
+
+/// The number of a register of 32 or 64 bytes.
+fn number(register: Register) -> u32 {
+    let first = if register < Register::ZMM0 {
+        Register::YMM0
+    } else {
+        Register::ZMM0
+    };
+    register as u32 - first as u32
 }

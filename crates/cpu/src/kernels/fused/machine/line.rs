@@ -1,13 +1,24 @@
 //! Steps as straight-line code: each value is made once, by one item.
 
-use crate::kernels::fused::lane::{After, Formula};
+use crate::kernels::fused::lane::{self, After, Formula};
 use crate::kernels::fused::lower::{Lowered, Slot, Step};
-use mlx_oxide_ir::{Binary, Unary};
+use mlx_oxide_ir::{Binary, Dtype, Unary};
 use smallvec::SmallVec;
 use std::ops::Range;
 
 /// The number of the item that makes a value.
 pub(super) type Value = u16;
+
+/// How values lie in memory. Between loading and storing all are in single precision, those of 16-bit
+/// floats rounded to these, and truths are all bits or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Single,
+    Float16,
+    Bfloat16,
+    /// Bytes; zero is false.
+    Truth,
+}
 
 /// What is computed of values. Rounding and comparing have the processor's numbers for how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +33,25 @@ pub(super) enum Verb {
     Minimum,
     /// The bits that both have.
     And,
+    /// The bits that either has.
+    Or,
     /// The bits that one has.
     Xor,
+    /// The sum of the bits as integers.
+    AddInteger,
+    /// The less of the bits as integers with a sign.
+    MinimumInteger,
+    /// The less of the bits as integers without a sign.
+    MinimumUnsigned,
+    /// The bits moved down by so many places.
+    ShiftRight(u8),
+    /// The number that the bits are as an integer.
+    FromInteger,
+    /// As a form of less than four bytes in the first bytes of the register, to be stored so, or
+    /// for [`Verb::Widen`]. Values of `bfloat16` lose what is below.
+    Narrow(Form),
+    /// Of `float16` in the first bytes.
+    Widen,
     SquareRoot,
     Round(u8),
     /// All bits where it holds, none elsewhere.
@@ -36,15 +64,15 @@ pub(super) enum Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     /// The neighbours in a slot.
-    Load(Slot),
+    Load(Slot, Form),
     /// The one element of a slot in every lane.
-    Spread(Slot),
+    Spread(Slot, Form),
     /// The bits in every lane.
     Constant(u32),
     /// Of up to three values; the rest are the first again.
     Compute(Verb, [Value; 3]),
-    /// A value becomes neighbours in a slot.
-    Store(Value, Slot),
+    /// A value becomes neighbours in a slot; it has been made narrow.
+    Store(Value, Slot, Form),
 }
 
 /// Straight-line code of some steps.
@@ -52,6 +80,8 @@ pub(super) struct Line {
     pub(super) items: SmallVec<[Item; 64]>,
     /// For each item the step that it belongs to.
     pub(super) steps: SmallVec<[u16; 64]>,
+    /// For each item which register of elements it works on, of several at a time.
+    pub(super) parts: SmallVec<[u8; 64]>,
 }
 
 /// The sign of a number.
@@ -77,28 +107,59 @@ mod rounding {
     pub(super) const UP: u8 = 0x0a;
 }
 
+impl Form {
+    /// Bytes of an element.
+    pub(super) const fn bytes(self) -> u32 {
+        match self {
+            Form::Single => 4,
+            Form::Float16 | Form::Bfloat16 => 2,
+            Form::Truth => 1,
+        }
+    }
+
+    /// That of elements of a 16-bit float.
+    fn of_half(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::Float16 => Form::Float16,
+            _bfloat16 => Form::Bfloat16,
+        }
+    }
+
+    /// That in which the result of a step lies.
+    fn of_result(formula: Formula, dtype: Dtype) -> Self {
+        match formula {
+            Formula::Narrow => Form::of_half(dtype),
+            Formula::Binary(op) if op.result_dtype(dtype) == Dtype::Bool => Form::Truth,
+            Formula::Unary(_) if dtype == Dtype::Bool => Form::Truth,
+            Formula::Cast(Dtype::Bool) => Form::Truth,
+            _lanes => Form::Single,
+        }
+    }
+}
+
 impl Item {
     /// The values that it takes.
     pub(super) fn values(&self) -> &[Value] {
         match self {
-            Item::Load(_) | Item::Spread(_) | Item::Constant(_) => &[],
+            Item::Load(..) | Item::Spread(..) | Item::Constant(_) => &[],
             Item::Compute(_, values) => values,
-            Item::Store(value, _) => std::slice::from_ref(value),
+            Item::Store(value, ..) => std::slice::from_ref(value),
         }
     }
 
     /// Whether it makes the same value for all elements.
     pub(super) fn is_invariant(&self) -> bool {
-        matches!(self, Item::Spread(_) | Item::Constant(_))
+        matches!(self, Item::Spread(..) | Item::Constant(_))
     }
 
     /// A number that no other item has.
     pub(super) fn number(&self) -> u64 {
+        let in_memory = |slot: Slot, form: Form| (form as u64) << 24 | u64::from(slot) << 8;
         match *self {
-            Item::Load(slot) => u64::from(slot) << 8,
-            Item::Spread(slot) => (u64::from(slot) << 8) | 1,
+            Item::Load(slot, form) => in_memory(slot, form),
+            Item::Spread(slot, form) => in_memory(slot, form) | 1,
             Item::Constant(bits) => (u64::from(bits) << 8) | 2,
-            Item::Store(value, slot) => (u64::from(value) << 32) | (u64::from(slot) << 8) | 3,
+            Item::Store(value, slot, form) => (u64::from(value) << 32) | in_memory(slot, form) | 3,
             Item::Compute(verb, [first, second, third]) => {
                 let values = [first, second, third].map(u64::from);
                 (values[0] << 48) | (values[1] << 32) | (values[2] << 16) | verb.number()
@@ -123,14 +184,34 @@ impl Verb {
             Verb::Choose => 13,
             Verb::Round(how) => 14 | (u64::from(how) << 8),
             Verb::Compare(how) => 15 | (u64::from(how) << 8),
+            Verb::Or => 16,
+            Verb::AddInteger => 17,
+            Verb::ShiftRight(places) => 18 | (u64::from(places) << 8),
+            Verb::FromInteger => 19,
+            Verb::Narrow(form) => 20 | ((form as u64) << 8),
+            Verb::Widen => 21,
+            Verb::MinimumInteger => 22,
+            Verb::MinimumUnsigned => 23,
         }
     }
 }
 
+/// What is known of the last 16 bits of values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    /// They are any.
+    Any,
+    /// They are any, but NaN is quiet.
+    Quiet,
+    /// They are zero in NaN.
+    ZeroInNan,
+    /// They are zero: the values are of `bfloat16`.
+    Zero,
+}
+
 impl Line {
-    /// The code of a range of steps that are simple. What they leave in registers of tiles is stored
-    /// there only if later steps read it, which they cannot do with truths: else the step that made
-    /// these.
+    /// The code of a range of steps that are simple, or else the step that cannot be in it. What they
+    /// leave in registers of tiles is stored there only if later steps read it.
     pub(super) fn new(
         lowered: &Lowered,
         range: Range<usize>,
@@ -140,19 +221,25 @@ impl Line {
             line: Line {
                 items: SmallVec::new(),
                 steps: SmallVec::new(),
+                parts: SmallVec::new(),
             },
+            ends: SmallVec::new(),
             current: SmallVec::new(),
+            before: &lowered.steps[..range.start],
+            once: &lowered.once,
             single,
             step: 0,
         };
         let steps = &lowered.steps;
         for position in range.clone() {
             let step = &steps[position];
-            let Some((formula, _)) = step.formula else {
+            let Some((formula, dtype)) = step.formula else {
                 return Err(position);
             };
             writer.step = position as u16;
-            let value = writer.formula(formula, step.operands).ok_or(position)?;
+            let value = writer
+                .formula(formula, dtype, step.operands)
+                .ok_or(position)?;
             writer.set(step.destination, value);
             let within = &steps[position + 1..range.end];
             if within.iter().any(|it| it.destination == step.destination) {
@@ -161,13 +248,29 @@ impl Line {
             if lowered.is_output(step.destination)
                 || is_read_first(&steps[range.end..], step.destination)
             {
-                if writer.is_truth(value) {
+                let form = Form::of_result(formula, dtype);
+                if writer.is_loaded_otherwise(step.destination, form) {
                     return Err(position);
                 }
-                writer.push(Item::Store(value, step.destination));
+                writer.store(value, step.destination, form);
             }
         }
         Ok(writer.line)
+    }
+
+    /// Whether values are rounded to 16 bits.
+    pub(super) fn rounds(&self) -> bool {
+        let is_rounding = |verb| matches!(verb, Verb::AddInteger | Verb::Narrow(Form::Float16));
+        let mut items = self.items.iter();
+        items.any(|item| matches!(*item, Item::Compute(verb, _) if is_rounding(verb)))
+    }
+
+    /// Whether something is narrower in memory than single precision.
+    pub(super) fn has_narrow(&self) -> bool {
+        self.items.iter().any(|item| match *item {
+            Item::Load(_, form) | Item::Store(_, _, form) => form != Form::Single,
+            Item::Spread(..) | Item::Constant(_) | Item::Compute(..) => false,
+        })
     }
 }
 
@@ -186,8 +289,14 @@ fn is_read_first(steps: &[Step], slot: Slot) -> bool {
 
 struct Writer<'a> {
     line: Line,
+    /// For each item those of its value.
+    ends: SmallVec<[Ends; 64]>,
     /// The slots whose content is a value already.
     current: SmallVec<[(Slot, Value); 16]>,
+    /// The steps before.
+    before: &'a [Step],
+    /// Steps that widen one element for all tiles.
+    once: &'a [Step],
     single: &'a dyn Fn(Slot) -> bool,
     /// The step that is written.
     step: u16,
@@ -195,24 +304,78 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn push(&mut self, item: Item) -> Value {
+        self.ends.push(self.ends_of(&item));
         self.line.items.push(item);
         self.line.steps.push(self.step);
+        self.line.parts.push(0);
         (self.line.items.len() - 1) as Value
     }
 
-    /// The value of a slot.
-    fn read(&mut self, slot: Slot) -> Value {
-        let known = self.current.iter().find(|(known, _)| *known == slot);
-        match known {
-            Some(&(_, value)) => value,
-            // each time again: where there are registers to keep it in, it is made once after all
-            None if (self.single)(slot) => self.push(Item::Spread(slot)),
-            None => {
-                let value = self.push(Item::Load(slot));
-                self.current.push((slot, value));
-                value
-            }
+    /// What is known of the last bits of the value that an item makes.
+    fn ends_of(&self, item: &Item) -> Ends {
+        let ends = |value: &Value| self.ends[*value as usize];
+        let least = |values: &[Value]| values.iter().map(ends).min().unwrap_or(Ends::Any);
+        match *item {
+            Item::Load(_, form) | Item::Spread(_, form) => match form {
+                Form::Bfloat16 => Ends::Zero,
+                Form::Single | Form::Float16 | Form::Truth => Ends::Any,
+            },
+            Item::Constant(bits) => match bits & 0xffff {
+                0 => Ends::Zero,
+                _others => Ends::Any,
+            },
+            Item::Store(..) => Ends::Any,
+            Item::Compute(verb, values) => match verb {
+                // of operands that are NaN they give one, made quiet, of others one that ends with zeros
+                Verb::Add | Verb::Subtract | Verb::Multiply | Verb::Divide | Verb::SquareRoot => {
+                    least(&values).clamp(Ends::Quiet, Ends::ZeroInNan)
+                }
+                Verb::Maximum | Verb::Minimum | Verb::Xor | Verb::Or | Verb::Round(_) => {
+                    least(&values)
+                }
+                Verb::And => values.iter().map(ends).max().unwrap_or(Ends::Any),
+                Verb::Choose => least(&values[1..]),
+                Verb::AddInteger | Verb::ShiftRight(_) | Verb::FromInteger => Ends::Any,
+                Verb::MinimumInteger | Verb::MinimumUnsigned => least(&values),
+                Verb::Narrow(_) | Verb::Widen | Verb::Compare(_) => Ends::Any,
+            },
         }
+    }
+
+    /// The value of a slot.
+    fn read(&mut self, slot: Slot, form: Form) -> Value {
+        if let Some(&(_, value)) = self.current.iter().find(|(known, _)| *known == slot) {
+            return value;
+        }
+        // each time again: where there are registers to keep it in, it is made once after all
+        if let Some(step) = self.once.iter().find(|step| step.destination == slot)
+            && let Some((Formula::Widen, dtype)) = step.formula
+        {
+            return self.push(Item::Spread(step.operands[0], Form::of_half(dtype)));
+        }
+        if (self.single)(slot) {
+            return self.push(Item::Spread(slot, form));
+        }
+        let value = self.push(Item::Load(slot, form));
+        if self.is_computed(slot) {
+            self.ends[value as usize] = self.ends[value as usize].max(Ends::Quiet);
+        }
+        self.current.push((slot, value));
+        value
+    }
+
+    /// Whether the content of a slot is that of a function, of which no NaN comes as it went.
+    fn is_computed(&self, slot: Slot) -> bool {
+        let maker = self.before.iter().rfind(|step| step.destination == slot);
+        maker.is_some_and(|step| match step.formula {
+            Some((Formula::Unary(op), dtype)) => is_single(dtype) && !lane::keeps_rounding(op),
+            _other => false,
+        })
+    }
+
+    /// The value of a slot with lanes in single precision.
+    fn lanes(&mut self, slot: Slot) -> Value {
+        self.read(slot, Form::Single)
     }
 
     fn set(&mut self, slot: Slot, value: Value) {
@@ -222,11 +385,23 @@ impl Writer<'_> {
         }
     }
 
-    fn is_truth(&self, value: Value) -> bool {
-        matches!(
-            self.line.items[value as usize],
-            Item::Compute(Verb::Compare(_), _)
-        )
+    /// Whether elements of another form are loaded from a slot: those of later turns of the loop would
+    /// be overwritten.
+    fn is_loaded_otherwise(&self, slot: Slot, form: Form) -> bool {
+        let mut items = self.line.items.iter();
+        items.any(|item| matches!(*item, Item::Load(from, other) if from == slot && other != form))
+    }
+
+    fn store(&mut self, value: Value, slot: Slot, form: Form) {
+        let value = match form {
+            Form::Single => value,
+            Form::Float16 | Form::Truth => self.one(Verb::Narrow(form), value),
+            Form::Bfloat16 => {
+                let rounded = self.rounded_up(value);
+                self.one(Verb::Narrow(form), rounded)
+            }
+        };
+        self.push(Item::Store(value, slot, form));
     }
 
     fn one(&mut self, verb: Verb, value: Value) -> Value {
@@ -237,57 +412,195 @@ impl Writer<'_> {
         self.push(Item::Compute(verb, [lhs, rhs, lhs]))
     }
 
-    /// What a step computes of the slots that it reads; none if it is not simple.
-    fn formula(&mut self, formula: Formula, [first, second, third]: [Slot; 3]) -> Option<Value> {
-        match formula {
-            Formula::Unary(op) => {
-                let operand = self.read(first);
-                self.unary(op, operand)
+    /// The nearest value of a 16-bit float.
+    fn round(&mut self, value: Value, dtype: Dtype) -> Value {
+        if Form::of_half(dtype) == Form::Float16 {
+            let narrow = self.one(Verb::Narrow(Form::Float16), value);
+            return self.one(Verb::Widen, narrow);
+        }
+        if self.ends[value as usize] == Ends::Zero {
+            return value;
+        }
+        let rounded = self.rounded_up(value);
+        let kept = self.push(Item::Constant(0xffff_0000));
+        self.two(Verb::And, rounded, kept)
+    }
+
+    /// A value that is cut off to the nearest one of `bfloat16`, as `round_to_bf16` makes it. What is
+    /// added must not carry into what NaN has above.
+    fn rounded_up(&mut self, value: Value) -> Value {
+        match self.ends[value as usize] {
+            Ends::Zero => value,
+            Ends::ZeroInNan => self.added_up(value),
+            Ends::Quiet => {
+                let least = self.push(Item::Constant(0xffff_0000));
+                let value = self.two(Verb::MinimumUnsigned, value, least);
+                let most = self.push(Item::Constant(0x7fff_0000));
+                let value = self.two(Verb::MinimumInteger, value, most);
+                self.added_up(value)
             }
-            Formula::Binary(op) => {
-                let (lhs, rhs) = (self.read(first), self.read(second));
-                self.binary(op, lhs, rhs)
-            }
-            Formula::Chain(op, after, swapped) => {
-                let (lhs, rhs) = (self.read(first), self.read(second));
-                let inner = self.binary(op, lhs, rhs)?;
-                let other = self.read(third);
-                // sums and products are the same, even of which NaN
-                let swapped = swapped && !matches!(after, Binary::Add | Binary::Multiply);
-                match swapped {
-                    true => self.binary(after, other, inner),
-                    false => self.binary(after, inner, other),
-                }
-            }
-            Formula::Applied(op, scaled, after) => {
-                let mut operand = self.read(first);
-                if scaled {
-                    let factor = self.read(second);
-                    operand = self.two(Verb::Multiply, operand, factor);
-                }
-                let value = self.unary(op, operand)?;
-                let verb = match after {
-                    After::Nothing => return Some(value),
-                    After::Add => Verb::Add,
-                    After::Multiply => Verb::Multiply,
-                };
-                let other = self.read(third);
-                Some(self.two(verb, value, other))
-            }
-            Formula::WhereNan => {
-                let value = self.read(first);
-                let condition = self.two(Verb::Compare(UNORDERED), value, value);
-                Some(self.choose(condition, second, third))
-            }
-            Formula::Select => {
-                let condition = self.read(first);
-                Some(self.choose(condition, second, third))
+            Ends::Any => {
+                let rounded = self.added_up(value);
+                let quiet = self.push(Item::Constant(0x0040_0000));
+                let quiet = self.two(Verb::Or, value, quiet);
+                let is_nan = self.two(Verb::Compare(UNORDERED), value, value);
+                self.push(Item::Compute(Verb::Choose, [is_nan, quiet, rounded]))
             }
         }
     }
 
+    /// A bit less than half of the last place of `bfloat16` added, or half where that is odd.
+    fn added_up(&mut self, value: Value) -> Value {
+        let last = self.one(Verb::ShiftRight(16), value);
+        let one = self.push(Item::Constant(1));
+        let odd = self.two(Verb::And, last, one);
+        let below_half = self.push(Item::Constant(0x7fff));
+        let moved = self.two(Verb::AddInteger, value, below_half); // meanwhile
+        self.two(Verb::AddInteger, moved, odd)
+    }
+
+    /// What a step computes of the slots that it reads; none if it is not simple.
+    fn formula(
+        &mut self,
+        formula: Formula,
+        dtype: Dtype,
+        [first, second, third]: [Slot; 3],
+    ) -> Option<Value> {
+        match formula {
+            Formula::Unary(op) if dtype == Dtype::Bool => {
+                let operand = self.read(first, Form::Truth);
+                self.opposite(op, operand)
+            }
+            Formula::Binary(op) if dtype == Dtype::Bool => {
+                let (lhs, rhs) = (
+                    self.read(first, Form::Truth),
+                    self.read(second, Form::Truth),
+                );
+                self.logic(op, lhs, rhs)
+            }
+            Formula::Unary(op) => {
+                let operand = self.lanes(first);
+                self.unary(op, operand)
+            }
+            Formula::Binary(op) => {
+                let (lhs, rhs) = (self.lanes(first), self.lanes(second));
+                self.binary(op, lhs, rhs)
+            }
+            Formula::Rounded(op) => {
+                let (lhs, rhs) = (self.lanes(first), self.lanes(second));
+                let value = self.binary(op, lhs, rhs)?;
+                Some(self.round(value, dtype))
+            }
+            Formula::Chain(op, after, swapped) => {
+                self.chain(op, after, swapped, [first, second, third])
+            }
+            Formula::Applied(op, scaled, after) => {
+                self.applied(op, scaled, after, [first, second, third])
+            }
+            Formula::WhereNan => {
+                let value = self.lanes(first);
+                let condition = self.two(Verb::Compare(UNORDERED), value, value);
+                Some(self.choose(condition, second, third))
+            }
+            Formula::Select => {
+                let condition = self.read(first, Form::Truth);
+                Some(self.choose(condition, second, third))
+            }
+            Formula::Widen => Some(self.read(first, Form::of_half(dtype))),
+            Formula::Narrow => Some(self.lanes(first)),
+            Formula::Round => {
+                let value = self.lanes(first);
+                Some(self.round(value, dtype))
+            }
+            Formula::Cast(to) => self.cast(dtype, to, first),
+        }
+    }
+
+    /// See [`lane::chain`].
+    fn chain(
+        &mut self,
+        op: Binary,
+        after: Binary,
+        swapped: bool,
+        [first, second, third]: [Slot; 3],
+    ) -> Option<Value> {
+        let (lhs, rhs) = (self.lanes(first), self.lanes(second));
+        let inner = self.binary(op, lhs, rhs)?;
+        let other = self.lanes(third);
+        // sums and products are the same, even of which NaN
+        let swapped = swapped && !matches!(after, Binary::Add | Binary::Multiply);
+        match swapped {
+            true => self.binary(after, other, inner),
+            false => self.binary(after, inner, other),
+        }
+    }
+
+    /// See [`lane::applied`].
+    fn applied(
+        &mut self,
+        op: Unary,
+        scaled: bool,
+        after: After,
+        [first, second, third]: [Slot; 3],
+    ) -> Option<Value> {
+        let mut operand = self.lanes(first);
+        if scaled {
+            let factor = self.lanes(second);
+            operand = self.two(Verb::Multiply, operand, factor);
+        }
+        let value = self.unary(op, operand)?;
+        let verb = match after {
+            After::Nothing => return Some(value),
+            After::Add => Verb::Add,
+            After::Multiply => Verb::Multiply,
+        };
+        let other = self.lanes(third);
+        Some(self.two(verb, value, other))
+    }
+
+    /// A conversion between lanes; what becomes of a 16-bit float is rounded by a later step.
+    fn cast(&mut self, from: Dtype, to: Dtype, slot: Slot) -> Option<Value> {
+        let value = match from {
+            Dtype::Bool if is_single(to) => {
+                let truth = self.read(slot, Form::Truth);
+                let one = self.push(Item::Constant(1f32.to_bits()));
+                self.two(Verb::And, truth, one)
+            }
+            Dtype::Int32 if is_single(to) => {
+                let integer = self.lanes(slot);
+                self.one(Verb::FromInteger, integer)
+            }
+            _ if is_single(from) && is_single(to) => self.lanes(slot),
+            _ if is_single(from) && to == Dtype::Bool => {
+                let value = self.lanes(slot);
+                let zero = self.push(Item::Constant(0));
+                self.two(Verb::Compare(comparison::NOT_EQUAL), value, zero)
+            }
+            _not_simple => return None,
+        };
+        Some(value)
+    }
+
+    fn opposite(&mut self, op: Unary, truth: Value) -> Option<Value> {
+        if !matches!(op, Unary::LogicalNot | Unary::BitwiseInvert) {
+            return None;
+        }
+        let all = self.push(Item::Constant(u32::MAX));
+        Some(self.two(Verb::Xor, truth, all))
+    }
+
+    fn logic(&mut self, op: Binary, lhs: Value, rhs: Value) -> Option<Value> {
+        let verb = match op {
+            Binary::LogicalAnd | Binary::BitwiseAnd => Verb::And,
+            Binary::LogicalOr | Binary::BitwiseOr => Verb::Or,
+            Binary::BitwiseXor => Verb::Xor,
+            _not_simple => return None,
+        };
+        Some(self.two(verb, lhs, rhs))
+    }
+
     fn choose(&mut self, condition: Value, on_true: Slot, on_false: Slot) -> Value {
-        let (on_true, on_false) = (self.read(on_true), self.read(on_false));
+        let (on_true, on_false) = (self.lanes(on_true), self.lanes(on_false));
         self.push(Item::Compute(Verb::Choose, [condition, on_true, on_false]))
     }
 
@@ -338,4 +651,9 @@ impl Writer<'_> {
         };
         Some(self.two(verb, lhs, rhs))
     }
+}
+
+/// Whether lanes of the dtype are in single precision.
+pub(super) fn is_single(dtype: Dtype) -> bool {
+    dtype == Dtype::Float32 || lane::is_half(dtype)
 }

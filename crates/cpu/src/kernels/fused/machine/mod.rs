@@ -1,11 +1,12 @@
 //! Machine code for runs of simple steps.
 //!
 //! A step of a program loads a register of the processor, computes once and stores it again. Steps of
-//! single precision that are an instruction or two each, and follow one another, become one loop
-//! instead, whose code is made at run time: what lies between them never leaves the processor's
-//! registers. [`runs`] finds such steps, [`line`] puts them into straight-line code, [`registers`]
-//! says where its values live, [`emit`] encodes it, [`cache`] keeps it. Everything rounds as the
-//! steps' own loops do, so the results have the same bits (docs/adr/0017-machine-code-for-chains.md).
+//! single precision and of 16-bit floats that are an instruction or two each, and follow one another,
+//! become one loop instead, whose code is made at run time: what lies between them never leaves the
+//! processor's registers. [`runs`] finds such steps, [`line`] puts them into straight-line code,
+//! [`registers`] says where its values live, [`several`] has more than one register of elements worked
+//! on in turn, [`emit`] encodes it, [`cache`] keeps it. Everything rounds as the steps' own loops do, so
+//! the results have the same bits (docs/adr/0017-machine-code-for-chains.md).
 
 mod cache;
 mod code;
@@ -13,6 +14,7 @@ mod emit;
 mod line;
 mod registers;
 mod runs;
+mod several;
 
 #[cfg(test)]
 mod tests;

@@ -65,25 +65,25 @@ impl Registers {
         Ok(registers)
     }
 
-    /// Gives what is the same for all elements registers of its own, as far as there are any.
+    /// Gives what is the same for all elements registers of its own, as far as there are any: first
+    /// what is used most.
     fn keep(&mut self, line: &Line, left: std::ops::Range<u32>) {
-        let mut left = left;
-        for (number, item) in line.items.iter().enumerate() {
-            if !item.is_invariant() {
-                continue;
+        let mut uses: SmallVec<[(Item, usize); 16]> = SmallVec::new();
+        for item in line.items.iter().filter(|item| item.is_invariant()) {
+            match uses.iter_mut().find(|(known, _)| known == item) {
+                Some((_, uses)) => *uses += 1,
+                None => uses.push((*item, 1)),
             }
-            let known = self.kept.iter().find(|(kept, _)| kept == item);
-            let register = match known {
-                Some(&(_, register)) => register,
-                None => {
-                    let Some(register) = left.next() else {
-                        continue;
-                    };
-                    self.kept.push((*item, register as Register));
-                    register as Register
-                }
-            };
-            self.of[number] = register;
+        }
+        uses.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
+        let items = uses.into_iter().map(|(item, _)| item);
+        self.kept = items
+            .zip(left.map(|register| register as Register))
+            .collect();
+        for (item, of) in line.items.iter().zip(&mut self.of) {
+            if let Some((_, register)) = self.kept.iter().find(|(kept, _)| kept == item) {
+                *of = *register;
+            }
         }
     }
 

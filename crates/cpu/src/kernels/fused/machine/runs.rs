@@ -1,5 +1,6 @@
 //! Which steps become code together.
 
+use super::line::is_single;
 use crate::kernels::fused::lane::Formula;
 use crate::kernels::fused::lower::{Lowered, Step};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
@@ -12,17 +13,13 @@ const SHORTEST: usize = 2;
 /// The longest ranges of neighbouring steps that code can be made of.
 pub(in crate::kernels::fused) fn runs(lowered: &Lowered) -> SmallVec<[Range<usize>; 2]> {
     let steps = &lowered.steps[..];
-    let mut simple: SmallVec<[bool; 16]> = steps.iter().map(is_simple).collect();
-    // a comparison without its selections leaves others without their comparison
-    while let Some(step) =
-        (0..steps.len()).find(|&step| simple[step] && !is_closed(step, &simple, lowered))
-    {
-        simple[step] = false;
-    }
     let mut found = SmallVec::new();
     let mut start = 0;
     while start < steps.len() {
-        let length = simple[start..].iter().take_while(|simple| **simple).count();
+        let length = steps[start..]
+            .iter()
+            .take_while(|step| is_simple(step))
+            .count();
         if length >= SHORTEST {
             found.push(start..start + length);
         }
@@ -31,17 +28,40 @@ pub(in crate::kernels::fused) fn runs(lowered: &Lowered) -> SmallVec<[Range<usiz
     found
 }
 
-/// Whether the step is a few instructions in single precision.
+/// Whether the step is a few instructions in single precision, or of truths.
 fn is_simple(step: &Step) -> bool {
-    match step.formula {
-        Some((formula, Dtype::Float32)) => match formula {
-            Formula::Unary(op) | Formula::Applied(op, ..) => is_simple_unary(op),
-            Formula::Binary(op) => is_simple_binary(op) || is_comparison(op),
-            Formula::Chain(first, second, _) => is_simple_binary(first) && is_simple_binary(second),
-            Formula::WhereNan | Formula::Select => true,
-        },
-        _other => false,
+    let Some((formula, dtype)) = step.formula else {
+        return false;
+    };
+    match formula {
+        Formula::Widen | Formula::Narrow | Formula::Round => true,
+        Formula::Cast(to) => is_simple_cast(dtype, to),
+        Formula::Unary(op) if dtype == Dtype::Bool => {
+            matches!(op, Unary::LogicalNot | Unary::BitwiseInvert)
+        }
+        Formula::Binary(op) if dtype == Dtype::Bool => is_logical(op),
+        _of_other_lanes if !is_single(dtype) => false,
+        Formula::Unary(op) | Formula::Applied(op, ..) => is_simple_unary(op),
+        Formula::Binary(op) => is_simple_binary(op) || is_comparison(op),
+        Formula::Rounded(op) => is_simple_binary(op),
+        Formula::Chain(first, second, _) => is_simple_binary(first) && is_simple_binary(second),
+        Formula::WhereNan | Formula::Select => true,
     }
+}
+
+fn is_simple_cast(from: Dtype, to: Dtype) -> bool {
+    match from {
+        Dtype::Bool | Dtype::Int32 => is_single(to),
+        _other => is_single(from) && (is_single(to) || to == Dtype::Bool),
+    }
+}
+
+fn is_logical(op: Binary) -> bool {
+    use Binary::{BitwiseAnd, BitwiseOr, BitwiseXor, LogicalAnd, LogicalOr};
+    matches!(
+        op,
+        BitwiseAnd | BitwiseOr | BitwiseXor | LogicalAnd | LogicalOr
+    )
 }
 
 fn is_simple_unary(op: Unary) -> bool {
@@ -66,48 +86,4 @@ fn is_comparison(op: Binary) -> bool {
         op,
         Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual
     )
-}
-
-/// Whether the step compares.
-fn compares(step: &Step) -> bool {
-    matches!(step.formula, Some((Formula::Binary(op), _)) if is_comparison(op))
-}
-
-/// Whether the step selects.
-fn selects(step: &Step) -> bool {
-    matches!(step.formula, Some((Formula::Select, _)))
-}
-
-/// Whether the truths that the step makes or takes stay within its run, where they are not bytes.
-fn is_closed(step: usize, simple: &[bool], lowered: &Lowered) -> bool {
-    let steps = &lowered.steps[..];
-    let together = |other: usize| {
-        simple[step.min(other)..step.max(other)]
-            .iter()
-            .all(|it| *it)
-    };
-    if compares(&steps[step]) {
-        let truths = steps[step].destination;
-        if lowered.is_output(truths) {
-            return false;
-        }
-        for (later, taking) in steps.iter().enumerate().skip(step + 1) {
-            let [condition, chosen, other] = taking.operands;
-            let takes = condition == truths && selects(taking) && simple[later] && together(later);
-            if [chosen, other].contains(&truths) || (condition == truths && !takes) {
-                return false;
-            }
-            if taking.destination == truths {
-                break;
-            }
-        }
-        return true;
-    }
-    if selects(&steps[step]) {
-        let condition = steps[step].operands[0];
-        let maker = (0..step).rfind(|&maker| steps[maker].destination == condition);
-        return maker
-            .is_some_and(|maker| compares(&steps[maker]) && simple[maker] && together(maker));
-    }
-    true
 }

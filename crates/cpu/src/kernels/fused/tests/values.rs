@@ -300,6 +300,95 @@ fn casts_from_single_precision_go_by_sixty_four_bits() {
 }
 
 #[test]
+fn every_bfloat16_becomes_the_integer_that_its_value_does() {
+    let halves: Vec<u16> = (0..=u16::MAX).collect();
+    let values: Vec<f32> = halves
+        .iter()
+        .map(|bits| half::bf16::from_bits(*bits).to_f32())
+        .collect();
+    let bytes = bytemuck::cast_slice(&halves);
+    let sources = [
+        operand(bytes, &[halves.len()], Dtype::Bfloat16),
+        floats(&values),
+    ];
+    use Dtype::{Int8, Int16, Int32, Uint8, Uint16, Uint32};
+    for isa in available() {
+        for dtype in [Int8, Int16, Int32, Uint8, Uint16, Uint32] {
+            let [found, expected] = sources
+                .each_ref()
+                .map(|source| run(&Op::Cast(dtype), std::slice::from_ref(source), isa));
+            assert!(found == expected, "{dtype:?} {isa:?}");
+        }
+    }
+}
+
+#[test]
+fn powers_to_complex_numbers_err_by_a_unit_in_the_last_place() {
+    let reals = [
+        0.0f32,
+        -0.0,
+        1.0,
+        -3.7,
+        88.5,
+        100.0,
+        -104.0,
+        800.0,
+        -800.0,
+        INF,
+        -INF,
+        f32::NAN,
+    ];
+    let angles = [
+        0.0f32,
+        -0.0,
+        1.0,
+        -2.5,
+        std::f32::consts::PI,
+        1e-20,
+        9e5,
+        2e6,
+        1e30,
+        INF,
+        -INF,
+        f32::NAN,
+    ];
+    let pairs: Vec<[f32; 2]> = reals
+        .iter()
+        .flat_map(|re| angles.map(|im| [*re, im]))
+        .collect();
+    let expected = pairs.iter().flat_map(|&[re, im]| {
+        let (modulus, angle) = (f64::from(re).exp(), f64::from(im));
+        if im == 0.0 {
+            [modulus as f32, im]
+        } else if modulus == 0.0 && !im.is_finite() {
+            [0.0; 2]
+        } else {
+            [
+                (modulus * angle.cos()) as f32,
+                (modulus * angle.sin()) as f32,
+            ]
+        }
+    });
+    let expected: Vec<f32> = expected.collect();
+    let bytes = bytemuck::cast_slice(&pairs);
+    let source = operand(bytes, &[pairs.len()], Dtype::Complex64);
+    for isa in available() {
+        let found = run(&Op::Unary(Unary::Exp), std::slice::from_ref(&source), isa);
+        let found: Vec<f32> = bytemuck::allocation::pod_collect_to_vec(&found[0]);
+        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let near = (found - expected).abs() <= expected.abs() * f32::EPSILON;
+            let alike =
+                found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
+            assert!(
+                alike || (near && *expected != 0.0),
+                "{found:e} instead of {expected:e} of {:?} {isa:?}",
+                pairs[place / 2]
+            );
+        }
+    }
+}
+
+#[test]
 fn sixteen_bit_arithmetic_rounds_once() {
     let values: Vec<half::bf16> = (0..1000)
         .map(|i| half::bf16::from_f32(i as f32 * 0.37 - 50.0))

@@ -1,8 +1,10 @@
 //! Code against the loops of the steps that it stands for.
 
 mod caching;
+mod halves;
 mod operations;
 mod programs;
+mod truths;
 mod whole;
 
 use super::cache::Cache;
@@ -28,9 +30,14 @@ struct Builder {
 impl Builder {
     /// Of so many inputs in single precision.
     fn new(inputs: usize) -> Self {
+        Self::of(&vec![Dtype::Float32; inputs])
+    }
+
+    /// Of inputs of these dtypes.
+    fn of(inputs: &[Dtype]) -> Self {
         Builder {
             program: ScalarProgram {
-                inputs: (0..inputs).map(|_| Dtype::Float32).collect(),
+                inputs: inputs.to_vec(),
                 instructions: [].into_iter().collect(),
                 outputs: [].into_iter().collect(),
             },
@@ -46,21 +53,26 @@ impl Builder {
         (self.program.inputs.len() + self.program.instructions.len() - 1) as u32
     }
 
+    fn dtype(&self, value: u32) -> Dtype {
+        self.program.dtype(value)
+    }
+
     fn unary(&mut self, op: Unary, operand: u32) -> u32 {
-        self.push(ScalarOp::Unary(op), &[operand], Dtype::Float32)
+        self.push(ScalarOp::Unary(op), &[operand], self.dtype(operand))
     }
 
     fn binary(&mut self, op: Binary, lhs: u32, rhs: u32) -> u32 {
-        self.push(
-            ScalarOp::Binary(op),
-            &[lhs, rhs],
-            op.result_dtype(Dtype::Float32),
-        )
+        let dtype = op.result_dtype(self.dtype(lhs));
+        self.push(ScalarOp::Binary(op), &[lhs, rhs], dtype)
     }
 
     fn select(&mut self, condition: u32, on_true: u32, on_false: u32) -> u32 {
         let operands = [condition, on_true, on_false];
-        self.push(ScalarOp::Select, &operands, Dtype::Float32)
+        self.push(ScalarOp::Select, &operands, self.dtype(on_true))
+    }
+
+    fn cast(&mut self, operand: u32, dtype: Dtype) -> u32 {
+        self.push(ScalarOp::Cast, &[operand], dtype)
     }
 
     fn finish(mut self, outputs: &[u32]) -> ScalarProgram {
@@ -71,12 +83,42 @@ impl Builder {
 }
 
 fn lowered(program: &ScalarProgram, isa: Isa) -> Lowered {
+    lowered_for(program, &vec![false; program.inputs.len()], isa)
+}
+
+fn lowered_for(program: &ScalarProgram, uniform: &[bool], isa: Isa) -> Lowered {
     let parts = Program {
         inputs: &program.inputs,
         instructions: &program.instructions,
         outputs: &program.outputs,
     };
-    lower(parts, &vec![false; program.inputs.len()], isa).unwrap()
+    lower(parts, uniform, isa).unwrap()
+}
+
+/// Numbers as elements of a dtype: `bfloat16` and integers have bits of theirs, so that there is
+/// every NaN.
+fn elements(numbers: &[f32], dtype: Dtype) -> Vec<u8> {
+    let bytes = |number: &f32| -> Vec<u8> {
+        match dtype {
+            Dtype::Bool => vec![u8::from(*number > 0.0)],
+            Dtype::Float16 => half::f16::from_f32(*number).to_le_bytes().to_vec(),
+            Dtype::Bfloat16 => number.to_le_bytes()[2..].to_vec(),
+            _of_four_bytes => number.to_le_bytes().to_vec(),
+        }
+    };
+    numbers.iter().flat_map(bytes).collect()
+}
+
+/// Elements of a dtype as numbers.
+fn numbers_of(elements: &[u8], dtype: Dtype) -> Vec<f32> {
+    let half = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+    let number = |bytes: &[u8]| match dtype {
+        Dtype::Bool => f32::from(bytes[0]),
+        Dtype::Float16 => half::f16::from_bits(half(bytes)).to_f32(),
+        Dtype::Bfloat16 => half::bf16::from_bits(half(bytes)).to_f32(),
+        _of_four_bytes => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+    };
+    elements.chunks_exact(dtype.size()).map(number).collect()
 }
 
 /// Numbers with all edges, in an order that `seed` shuffles.
@@ -120,13 +162,11 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn new(inputs: &[Vec<f32>], lowered: &Lowered, count: usize) -> Self {
+    fn new(inputs: &[Vec<u8>], lowered: &Lowered, count: usize) -> Self {
         let others = lowered.written.len() + lowered.registers;
         let bytes = count * lowered.register_width.max(4) + 2 * AROUND;
         let mut memory = vec![vec![UNTOUCHED; bytes]; others];
-        let read = inputs
-            .iter()
-            .map(|input| input.as_ptr().cast_mut().cast::<u8>());
+        let read = inputs.iter().map(|input| input.as_ptr().cast_mut());
         let written = memory
             .iter_mut()
             .map(|tile| tile.as_mut_ptr().wrapping_add(AROUND));
@@ -142,9 +182,10 @@ impl Tiles {
     }
 
     /// The elements of an output.
-    fn output(&self, output: usize, count: usize) -> Vec<f32> {
-        let tile = &self.memory[output][AROUND..AROUND + count * 4];
-        bytemuck::pod_collect_to_vec(tile)
+    fn output(&self, output: usize, count: usize, dtype: Dtype) -> Vec<f32> {
+        let end = AROUND + count * dtype.size();
+        assert!(self.memory[output][end..].iter().all(|it| *it == UNTOUCHED));
+        numbers_of(&self.memory[output][AROUND..end], dtype)
     }
 
     fn assert_untouched_around(&self, context: &str) {
@@ -181,7 +222,7 @@ fn same(left: f32, right: f32) -> bool {
 }
 
 /// Runs the program by code and by loops; how many codes there were. The inputs that are `single` are
-/// their first element throughout.
+/// their first element throughout, which lowering knows of in one of two rounds.
 fn check(
     program: &ScalarProgram,
     inputs: &[Vec<f32>],
@@ -189,49 +230,85 @@ fn check(
     counts: &[usize],
     isa: Isa,
 ) -> usize {
-    let lowered = lowered(program, isa);
-    let spread: Vec<Vec<f32>> = (inputs.iter().zip(singles))
-        .map(|(input, single)| match single {
-            true => vec![input[0]; input.len()],
+    if singles.contains(&true) {
+        check_lowered(
+            program,
+            &lowered_for(program, singles, isa),
+            inputs,
+            singles,
+            counts,
+        );
+    }
+    check_lowered(program, &lowered(program, isa), inputs, singles, counts)
+}
+
+fn check_lowered(
+    program: &ScalarProgram,
+    lowered: &Lowered,
+    inputs: &[Vec<f32>],
+    singles: &[bool],
+    counts: &[usize],
+) -> usize {
+    let typed = inputs.iter().zip(&program.inputs);
+    let inputs: Vec<Vec<u8>> = typed
+        .map(|(input, dtype)| elements(input, *dtype))
+        .collect();
+    let spread: Vec<Vec<u8>> = (inputs.iter().zip(singles).zip(&program.inputs))
+        .map(|((input, single), dtype)| match single {
+            true => input[..dtype.size()].repeat(input.len() / dtype.size()),
             false => input.clone(),
         })
         .collect();
     let single = |slot: Slot| singles.get(slot as usize) == Some(&true);
     let cache = Cache::new(Executable::new);
-    let works = works(&cache, &lowered, &single);
+    let works = works(&cache, lowered, &single);
     for &count in counts {
+        let isa = lowered.isa;
         let context = format!("{count} elements, {isa:?}, single {singles:?}, {program:?}");
-        let expected = Tiles::new(&spread, &lowered, count);
+        let expected = Tiles::new(&spread, lowered, count);
+        let mut found = Tiles::new(&inputs, lowered, count);
+        let read_whole = Tiles::new(&spread, lowered, count).slots[..inputs.len()].to_vec();
+        let run_whole = |found: &mut Tiles, step: &Step| {
+            let before = found.slots.clone();
+            found.slots[..inputs.len()].copy_from_slice(&read_whole);
+            found.run(step, count);
+            found.slots = before;
+        };
+        for step in &lowered.once {
+            expected.run(step, count);
+            run_whole(&mut found, step);
+        }
         for step in &lowered.steps {
             expected.run(step, count);
         }
-        let mut found = Tiles::new(inputs, &lowered, count);
-        let read_whole = Tiles::new(&spread, &lowered, count).slots[..inputs.len()].to_vec();
         for work in &works {
             match work {
                 // SAFETY: tiles have room for `count` elements; the instruction set is available
                 Ok(code) => unsafe { code.run(&found.slots, count) },
-                Err(step) => {
-                    let before = found.slots.clone();
-                    found.slots[..inputs.len()].copy_from_slice(&read_whole);
-                    found.run(&lowered.steps[*step], count);
-                    found.slots = before;
-                }
+                Err(step) => run_whole(&mut found, &lowered.steps[*step]),
             }
         }
         found.assert_untouched_around(&context);
-        for output in 0..program.outputs.len() {
-            let pairs = found
-                .output(output, count)
-                .into_iter()
-                .zip(expected.output(output, count));
-            for (place, (found, expected)) in pairs.enumerate() {
-                assert!(
-                    same(found, expected),
-                    "{context}: {found:?} instead of {expected:?} at {place}"
-                );
-            }
-        }
+        assert_same_outputs(program, &found, &expected, count, &context);
     }
     works.iter().filter(|work| work.is_ok()).count()
+}
+
+fn assert_same_outputs(
+    program: &ScalarProgram,
+    found: &Tiles,
+    expected: &Tiles,
+    count: usize,
+    context: &str,
+) {
+    for (output, value) in program.outputs.iter().enumerate() {
+        let dtype = program.dtype(*value);
+        let [found, expected] = [found, expected].map(|it| it.output(output, count, dtype));
+        for (place, (found, expected)) in found.into_iter().zip(expected).enumerate() {
+            assert!(
+                same(found, expected),
+                "{context}: {found:?} instead of {expected:?} at {place}"
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Builder, available, check, numbers};
 use mlx_oxide_ir::{Binary, ScalarProgram, Unary};
 
-const UNARY: [Unary; 8] = [
+pub(super) const UNARY: [Unary; 8] = [
     Unary::Abs,
     Unary::Negative,
     Unary::Square,
@@ -13,7 +13,7 @@ const UNARY: [Unary; 8] = [
     Unary::Floor,
     Unary::RoundEven,
 ];
-const BINARY: [Binary; 7] = [
+pub(super) const BINARY: [Binary; 7] = [
     Binary::Add,
     Binary::Subtract,
     Binary::Multiply,
@@ -22,7 +22,7 @@ const BINARY: [Binary; 7] = [
     Binary::Maximum,
     Binary::Minimum,
 ];
-const COMPARISONS: [Binary; 6] = [
+pub(super) const COMPARISONS: [Binary; 6] = [
     Binary::Equal,
     Binary::NotEqual,
     Binary::Less,
@@ -33,13 +33,16 @@ const COMPARISONS: [Binary; 6] = [
 
 /// Twice the lanes of the widest registers, and one.
 const LONGEST: usize = 33;
+/// Lengths about those of six and twelve registers.
+const LONG: [usize; 5] = [95, 96, 97, 113, 193];
 
 /// Checks all lengths, then enough numbers for every pair of edges, with all and no inputs single.
-fn check_all(program: &ScalarProgram) {
+pub(super) fn check_all(program: &ScalarProgram) {
     let inputs: Vec<Vec<f32>> = (0..program.inputs.len())
         .map(|seed| numbers(4000, seed))
         .collect();
     let mut counts: Vec<usize> = (0..=LONGEST).collect();
+    counts.extend(LONG);
     counts.push(4000);
     for isa in available() {
         for singles in 0..1 << inputs.len() {

@@ -4,10 +4,10 @@ use super::{Builder, available, check, lowered, numbers, runs};
 use mlx_oxide_ir::{Binary, ScalarProgram, Unary};
 
 /// Numbers below a bound, one after the other.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -120,21 +120,6 @@ fn more_slots_than_there_are_pointers_are_read() {
     for isa in available() {
         check(&program, &inputs, &singles, &[5, 16, 100], isa);
         check(&program, &inputs, &[false; 12], &[5, 16, 100], isa);
-    }
-}
-
-#[test]
-fn truths_that_leave_a_run_are_made_by_loops() {
-    let mut builder = Builder::new(2);
-    let condition = builder.binary(Binary::Less, 0, 1);
-    let sum = builder.binary(Binary::Add, 0, 1);
-    let chosen = builder.select(condition, sum, 0);
-    let root = builder.unary(Unary::Exp, chosen);
-    let again = builder.select(condition, root, 1);
-    let program = builder.finish(&[again]);
-    let inputs = [numbers(100, 1), numbers(100, 2)];
-    for isa in available() {
-        check(&program, &inputs, &[false; 2], &[5, 100], isa);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Calls on large arrays, which run by code, against calls that no code is made for.
 
-use super::{Builder, available, numbers, same};
+use super::{Builder, available, elements, numbers, numbers_of, same};
 use crate::kernels::fused::run_with;
 use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Layout, Op, ScalarProgram, Unary, infer};
@@ -12,24 +12,29 @@ const COLUMNS: usize = 1003;
 
 /// An operand of the shape in a buffer that begins with these numbers.
 fn operand(values: &[f32], strides: [isize; 2], offset: usize) -> Operand {
+    typed_operand(values, Dtype::Float32, strides, offset)
+}
+
+fn typed_operand(values: &[f32], dtype: Dtype, strides: [isize; 2], offset: usize) -> Operand {
     Operand {
-        buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
+        buffer: Buffer::from_bytes("test", &elements(values, dtype)).unwrap(),
         layout: Layout {
             shape: [ROWS, COLUMNS][..].into(),
             strides: strides.into_iter().collect(),
             offset,
         },
-        dtype: Dtype::Float32,
+        dtype,
         donatable: false,
     }
 }
 
 /// Operands of many layouts: in order, a row, a column, an element, turned, cut out of a larger one.
-fn operands() -> Vec<Operand> {
+fn operands(dtype: Dtype) -> Vec<Operand> {
     let (rows, columns) = (ROWS as isize, COLUMNS as isize);
     let seeds = (1..).map(|seed| numbers(ROWS * COLUMNS, seed));
     let [a, b, c, d, e] = <[Vec<f32>; 5]>::try_from(seeds.take(5).collect::<Vec<_>>()).unwrap();
     let cut = numbers((ROWS + 2) * (COLUMNS + 5), 6);
+    let operand = |values, strides, offset| typed_operand(values, dtype, strides, offset);
     vec![
         operand(&a, [columns, 1], 0),
         operand(&b[..COLUMNS], [0, 1], 0),
@@ -51,7 +56,7 @@ fn run(program: &ScalarProgram, inputs: &[Operand], isa: Isa) -> Vec<f32> {
         stream: Stream::default_of(Device::CPU),
     };
     let stored = run_with(&call, isa).unwrap().remove(0);
-    let elements: &[f32] = bytemuck::cast_slice(stored.buffer.host_bytes().unwrap());
+    let elements = numbers_of(stored.buffer.host_bytes().unwrap(), outputs[0].dtype);
     stored
         .layout
         .places()
@@ -65,8 +70,8 @@ fn all_same(left: &[f32], right: &[f32]) -> bool {
 }
 
 /// `√|((a·b + c)·a − max(a, b))/c|`, with `e` to the power of it if `between`, then `·b + a`.
-fn program(between: bool) -> ScalarProgram {
-    let mut builder = Builder::new(3);
+fn program(between: bool, dtype: Dtype) -> ScalarProgram {
+    let mut builder = Builder::of(&[dtype; 3]);
     let value = builder.binary(Binary::Multiply, 0, 1);
     let value = builder.binary(Binary::Add, value, 2);
     let value = builder.binary(Binary::Multiply, value, 0);
@@ -88,9 +93,14 @@ fn program(between: bool) -> ScalarProgram {
 
 #[test]
 fn operands_of_all_layouts_meet() {
-    let operands = operands();
+    for dtype in [Dtype::Float32, Dtype::Bfloat16, Dtype::Float16] {
+        operands_meet(&operands(dtype), dtype);
+    }
+}
+
+fn operands_meet(operands: &[Operand], dtype: Dtype) {
     for between in [false, true] {
-        let program = program(between);
+        let program = program(between, dtype);
         for first in 0..operands.len() {
             for second in 0..operands.len() {
                 let third = (first + 2 * second + 1) % operands.len();
@@ -113,17 +123,24 @@ fn operands_of_all_layouts_meet() {
 
 #[test]
 fn results_may_take_the_place_of_inputs() {
-    let program = program(false);
-    let inputs = || {
-        [1, 2, 3].map(|seed| Operand {
-            donatable: true,
-            ..operand(&numbers(ROWS * COLUMNS, seed), [COLUMNS as isize, 1], 0)
-        })
-    };
-    let expected = run(&program, &inputs(), Isa::Baseline);
-    for isa in available() {
-        let found = run(&program, &inputs(), isa);
-        assert!(all_same(&found, &expected), "{isa:?}");
+    for dtype in [Dtype::Float32, Dtype::Bfloat16] {
+        let program = program(false, dtype);
+        let inputs = || {
+            [1, 2, 3].map(|seed| Operand {
+                donatable: true,
+                ..typed_operand(
+                    &numbers(ROWS * COLUMNS, seed),
+                    dtype,
+                    [COLUMNS as isize, 1],
+                    0,
+                )
+            })
+        };
+        let expected = run(&program, &inputs(), Isa::Baseline);
+        for isa in available() {
+            let found = run(&program, &inputs(), isa);
+            assert!(all_same(&found, &expected), "{isa:?}");
+        }
     }
 }
 
