@@ -10,6 +10,7 @@
 //! | 3×3 taps of the last axes, many channels | features; 36 products a tile of 16 places | [`winograd`] |
 //! | each channel alone, or groups with few features | features | [`depthwise`] |
 //! | one channel, few features | places | [`line`] |
+//! | single taps and patches side by side | a matrix product of the windows | [`patches`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
 //! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
@@ -25,6 +26,7 @@ mod kernel;
 mod line;
 mod outer;
 mod pairs;
+mod patches;
 mod problem;
 mod strips;
 #[cfg(test)]
@@ -44,6 +46,9 @@ use smallvec::smallvec;
 
 pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
     let isa = Isa::best();
+    if let Some(results) = patches::run(convolution, call)? {
+        return Ok(results);
+    }
     match call.inputs[0].dtype {
         Dtype::Float32 => real::<f32>(isa, convolution, call),
         Dtype::Float64 => real::<f64>(isa, convolution, call),

@@ -1,5 +1,7 @@
 //! Convolutions of every way and instruction set against the sums of their definition.
 
+mod products;
+
 use super::kernel::Number;
 use super::{complex, kernel, pairs as by_pairs, real};
 use crate::gemm::Scalar;
