@@ -51,6 +51,13 @@ pub(crate) trait Vector: Copy {
         // SAFETY: the caller's promise is the same
         unsafe { self.store(to) };
     }
+    /// Whether [`Vector::store_rounded`] stores anything.
+    const ROUNDS: bool = false;
+    /// Stores the lanes of the mask as the nearest `bf16`, if sums are those of pairs.
+    #[inline(always)]
+    unsafe fn store_rounded(self, to: *mut bf16, mask: Self::Mask) {
+        let _ = (to, mask); // other sums are stored as they are
+    }
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.

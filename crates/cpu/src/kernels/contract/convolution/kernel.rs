@@ -10,20 +10,25 @@ use half::bf16;
 /// segment, a run of terms side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Windows<T> {
-    /// Segments of a window.
+    /// How many segments are summed.
     pub(super) segments: usize,
+    /// For each of them the number of its first term.
+    pub(super) terms: *const usize,
     /// Terms to sum of each segment.
     pub(super) length: usize,
     /// Terms of each segment to leave out before, and the channels of groups before this one.
     pub(super) first: usize,
     /// For each segment a pointer for each row.
     pub(super) table: *const *const T,
-    /// Packed columns, term after term.
+    /// Packed columns, term after term, from the first segment's first term to sum on.
     pub(super) rhs: *const T,
-    /// Elements of them to leave out after each segment.
-    pub(super) rhs_skip: usize,
+    /// Channels of a group and elements of its packed columns, if each vector has a group of its
+    /// own.
+    pub(super) group: (usize, usize),
     /// Where each row of the result goes; columns lie side by side.
     pub(super) output: *const *mut T,
+    /// Where each row goes rounded instead, if elements are pairs of `bf16` and this is not null.
+    pub(super) rounded: *const *mut bf16,
     /// Columns that exist.
     pub(super) columns: usize,
     /// Whether to add to the output.
@@ -47,6 +52,8 @@ pub(super) struct Steps<T> {
     pub(super) rhs: *const T,
     /// The first row of the result; columns lie side by side.
     pub(super) output: *mut T,
+    /// The same for results that are rounded, if elements are pairs of `bf16`.
+    pub(super) rounded: *mut bf16,
     /// Elements to its next row.
     pub(super) output_row: usize,
     /// Columns that exist.
@@ -125,6 +132,8 @@ pub(super) struct Loops<T: 'static> {
     pub(super) vectors: usize,
     /// For each number of vectors.
     pub(super) windows: [Loop<Windows<T>>; VECTORS],
+    /// For two vectors, each the features of a group.
+    pub(super) two_groups: Loop<Windows<T>>,
     /// For each number of rows and vectors.
     pub(super) outer: [[Loop<Outer<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of rows and vectors.
@@ -173,19 +182,54 @@ pub(super) unsafe fn store<V: Vector, const VECTORS: usize>(
     }
 }
 
+/// Writes a row of sums rounded to `bf16`, with what is there of them already if `accumulate`.
+///
+/// # Safety
+/// As for [`store`]; only then there are sums to read.
+#[inline(always)]
+unsafe fn round<V: Vector, const VECTORS: usize>(
+    sums: &[V; VECTORS],
+    before: *const V::Element,
+    output: *mut bf16,
+    mask: V::Mask,
+    accumulate: bool,
+) {
+    for (index, sum) in sums.iter().enumerate() {
+        // SAFETY: by the caller's promise
+        unsafe {
+            let mask = match index + 1 == VECTORS {
+                true => mask,
+                false => V::mask(V::LANES),
+            };
+            let sum = match accumulate {
+                true => sum.add(V::load_part(before.wrapping_add(index * V::LANES), mask)),
+                false => *sum,
+            };
+            sum.store_rounded(output.wrapping_add(index * V::LANES), mask);
+        }
+    }
+}
+
 /// # Safety
 /// As for [`Loop`]; inlined into a function with the instruction set of `V`.
 #[inline(always)]
-unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize>(operand: &Windows<V::Element>)
-where
+unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize, const GROUPS: bool>(
+    operand: &Windows<V::Element>,
+) where
     V::Element: Default,
 {
     // SAFETY: by the promise of `Loop`
     unsafe {
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
-        let mut rhs = operand.rhs;
         let mut table = operand.table;
-        for _ in 0..operand.segments {
+        let (lhs_apart, rhs_apart) = match GROUPS {
+            true => operand.group,
+            false => (0, V::LANES),
+        };
+        let width = if GROUPS { V::LANES } else { VECTORS * V::LANES };
+        for segment in 0..operand.segments {
+            let first = operand.terms.wrapping_add(segment).read();
+            let mut rhs = operand.rhs.wrapping_add(first * width);
             let mut lhs = [operand.rhs; ROWS];
             for (row, lhs) in lhs.iter_mut().enumerate() {
                 *lhs = table.wrapping_add(row).read().wrapping_add(operand.first);
@@ -193,23 +237,31 @@ where
             for term in 0..operand.length {
                 let mut right = sums[0];
                 for (index, right) in right.iter_mut().enumerate() {
-                    *right = V::load(rhs.wrapping_add(index * V::LANES));
+                    *right = V::load(rhs.wrapping_add(index * rhs_apart));
                 }
-                rhs = rhs.wrapping_add(VECTORS * V::LANES);
+                rhs = rhs.wrapping_add(width);
                 for (lhs, sums) in lhs.iter().zip(&mut sums) {
-                    let left = V::splat(lhs.wrapping_add(term).read());
-                    for (sum, right) in sums.iter_mut().zip(&right) {
-                        *sum = left.multiply_add(*right, *sum);
+                    let left = lhs.wrapping_add(term);
+                    let mut factor = V::splat(left.read());
+                    for (index, (sum, right)) in sums.iter_mut().zip(&right).enumerate() {
+                        if GROUPS && index > 0 {
+                            factor = V::splat(left.wrapping_add(index * lhs_apart).read());
+                        }
+                        *sum = factor.multiply_add(*right, *sum);
                     }
                 }
             }
             table = table.wrapping_add(ROWS);
-            rhs = rhs.wrapping_add(operand.rhs_skip);
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
         for (row, sums) in sums.iter().enumerate() {
             let to = operand.output.wrapping_add(row).read();
-            store(sums, to, mask, operand.accumulate);
+            if V::ROUNDS && !operand.rounded.is_null() {
+                let rounded = operand.rounded.wrapping_add(row).read();
+                round(sums, to, rounded, mask, operand.accumulate);
+            } else {
+                store(sums, to, mask, operand.accumulate);
+            }
         }
     }
 }
@@ -247,8 +299,12 @@ where
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
         for (row, sums) in sums.iter().enumerate() {
-            let to = operand.output.wrapping_add(row * operand.output_row);
-            store(sums, to, mask, false);
+            let row = row * operand.output_row;
+            let to = operand.output.wrapping_add(row);
+            match V::ROUNDS {
+                true => round(sums, to, operand.rounded.wrapping_add(row), mask, false),
+                false => store(sums, to, mask, false),
+            }
         }
     }
 }
@@ -370,7 +426,13 @@ macro_rules! loops {
     ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal) => {
         mod $module {
             use super::*;
-            loops!(@compiled $element, $vector, $($feature)?, windows, Windows, ROWS VECTORS);
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn windows<const ROWS: usize, const VECTORS: usize, const GROUPS: bool>(
+                operand: &Windows<$element>,
+            ) {
+                // SAFETY: the caller's promise is the same
+                unsafe { super::windows::<$vector, ROWS, VECTORS, GROUPS>(operand) }
+            }
             loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, steps, Steps, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
@@ -385,7 +447,12 @@ macro_rules! loops {
                 lanes: <$vector as Vector>::LANES,
                 rows: $rows,
                 vectors: $vectors,
-                windows: [windows::<$rows, 1>, windows::<$rows, 2>, windows::<$rows, 3>],
+                windows: [
+                    windows::<$rows, 1, false>,
+                    windows::<$rows, 2, false>,
+                    windows::<$rows, 3, false>,
+                ],
+                two_groups: windows::<$rows, 2, true>,
                 outer: [
                     row::<1>(), row::<2>(), row::<3>(), row::<4>(),
                     row::<5>(), row::<6>(), row::<7>(), row::<8>(),

@@ -24,11 +24,13 @@ mod depthwise;
 mod geometry;
 mod kernel;
 mod line;
+mod order;
 mod outer;
 mod pairs;
 mod patches;
 mod problem;
 mod strips;
+mod table;
 #[cfg(test)]
 mod tests;
 mod windows;

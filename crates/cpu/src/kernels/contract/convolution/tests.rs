@@ -248,6 +248,11 @@ fn windows_of_every_size_and_padding() {
         Case::new(&[3, 4, 4, 6], &[8, 1, 1, 6]),
         Case::new(&[1, 3, 4, 5, 2], &[6, 2, 3, 2, 2]).padded(1, 1),
         Case::new(&[1, 5, 1100], &[5, 2, 1100]),
+        Case::new(&[2, 12, 13, 36], &[20, 5, 5, 36]).padded(2, 2),
+        Case::new(&[1, 11, 9, 34], &[30, 3, 3, 34])
+            .dilated(2, 1)
+            .padded(2, 2),
+        Case::new(&[1, 6, 7, 260], &[9, 3, 3, 260]).padded(1, 1),
     ]);
 }
 
@@ -300,6 +305,9 @@ fn groups_of_every_width() {
             .strided(2),
         Case::new(&[1, 7, 7, 16], &[16, 3, 3, 4]).padded(1, 1),
         Case::new(&[1, 7, 8], &[24, 3, 4]),
+        Case::new(&[1, 9, 8, 64], &[64, 3, 3, 16]).padded(1, 1),
+        Case::new(&[2, 6, 7, 12], &[48, 3, 3, 2]).padded(1, 1),
+        Case::new(&[1, 9, 20], &[20, 3, 4]).padded(1, 1),
         Case::new(&[2, 4, 5, 6, 6], &[6, 2, 2, 2, 1]).padded(1, 1),
     ]);
 }
@@ -524,6 +532,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
     cases.push(Case::new(&[16, 40, 40, 2], &[18, 40, 40, 2]).padded(1, 1));
     cases.push(Case::new(&[1, 2, 90, 90, 18], &[18, 2, 90, 90, 1]).padded(1, 1));
     cases.push(Case::new(&[2, 40, 40, 20], &[30, 3, 3, 20]));
+    cases.push(Case::new(&[2, 30, 40, 64], &[64, 5, 5, 16]).padded(2, 2));
+    cases.push(Case::new(&[2, 30, 40, 64], &[64, 3, 3, 4]).padded(1, 1));
     let before = parallel::threads();
     for case in cases {
         for order in [Order::Rows, Order::BatchLast] {
