@@ -1,10 +1,11 @@
 //! The loops of convolutions that keep their sums in registers.
 
-use super::channels::{Channels, channels};
+use super::channels::{self, Channels, channels};
 use crate::gemm::vector::Vector;
 use crate::gemm::{Element, Scalar};
 use crate::simd::Isa;
 use half::bf16;
+use std::ops::Add;
 
 /// Products of windows where they lie in the input: each row has a pointer of its own to every
 /// segment, a run of terms side by side.
@@ -140,12 +141,39 @@ pub(super) struct Loops<T: 'static> {
     pub(super) steps: [[Loop<Steps<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of columns.
     pub(super) dots: [Loop<Dots<T>>; DOT_COLUMNS],
+    pub(super) alone: Alone<T>,
+}
+
+/// The loop of convolutions whose channels are each convolved alone.
+pub(super) struct Alone<T: 'static> {
+    /// Channels whose sums are in registers together.
+    pub(super) width: usize,
     /// Of any number of places.
     pub(super) channels: Loop<Channels<T>>,
+    /// The same for groups of several channels and as many features, if there is one.
+    pub(super) groups: Option<Loop<Channels<T>>>,
+}
+
+/// An element type with such a loop.
+pub(super) trait Term: Copy + Default + Send + Sync + Add<Output = Self> + 'static {
+    /// Whether sums are elements as they are, so that several loops can add to them.
+    const WIDE: bool;
+}
+
+impl Term for f32 {
+    const WIDE: bool = true;
+}
+
+impl Term for f64 {
+    const WIDE: bool = true;
+}
+
+impl Term for bf16 {
+    const WIDE: bool = false;
 }
 
 /// An element type with loops.
-pub(super) trait Number: Scalar {
+pub(super) trait Number: Scalar + Term {
     /// The loops of an instruction set, which this machine has.
     fn loops(isa: Isa) -> &'static Loops<Self>;
 }
@@ -420,10 +448,13 @@ where
     lanes[0]
 }
 
-/// Loops compiled with the given features: `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3)`
-/// makes a module with `LOOPS`, whose windows have so many rows and at most so many vectors.
+/// Loops compiled with the given features:
+/// `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3, Some(avx512_groups))` makes a module with
+/// `LOOPS`, whose windows have so many rows and at most so many vectors, and with a loop over the
+/// channels of groups.
 macro_rules! loops {
-    ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal) => {
+    ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal,
+     $groups:expr) => {
         mod $module {
             use super::*;
             $(#[target_feature(enable = $feature)])?
@@ -436,7 +467,11 @@ macro_rules! loops {
             loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, steps, Steps, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
-            loops!(@compiled $element, $vector, $($feature)?, channels, Channels,);
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn channels(operand: &Channels<$element>) {
+                // SAFETY: the caller's promise is the same
+                unsafe { super::channels::<$vector, channels::Own, 2>(operand) }
+            }
             const fn row<const ROWS: usize>() -> [Loop<Outer<$element>>; VECTORS] {
                 [outer::<ROWS, 1>, outer::<ROWS, 2>, outer::<ROWS, 3>]
             }
@@ -462,7 +497,11 @@ macro_rules! loops {
                     step::<5>(), step::<6>(), step::<7>(), step::<8>(),
                 ],
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
-                channels,
+                alone: Alone {
+                    width: 2 * <$vector as Vector>::LANES,
+                    channels,
+                    groups: $groups,
+                },
             };
         }
     };
@@ -479,7 +518,7 @@ macro_rules! loops {
 mod x86 {
     //! Loops for the vectors of x86-64.
     use super::*;
-    use crate::gemm::vector::Pairs;
+    use crate::gemm::vector::{Brain, Pairs};
     use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
     loops!(
@@ -488,7 +527,8 @@ mod x86 {
         __m512,
         "avx512f,avx512dq,avx512bw,avx512vl",
         8,
-        3
+        3,
+        Some(avx512_groups)
     );
     loops!(
         avx512_double,
@@ -496,7 +536,8 @@ mod x86 {
         __m512d,
         "avx512f,avx512dq,avx512bw,avx512vl",
         8,
-        3
+        3,
+        None
     );
     loops!(
         avx512_pairs,
@@ -504,14 +545,53 @@ mod x86 {
         Pairs,
         "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16",
         8,
-        3
+        3,
+        None
     );
-    loops!(avx2_single, f32, __m256, "avx2,fma", 6, 2);
-    loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2);
+    loops!(
+        avx2_single,
+        f32,
+        __m256,
+        "avx2,fma",
+        6,
+        2,
+        Some(avx2_groups)
+    );
+    loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2, None);
 
     pub(super) static SINGLE: [&Loops<f32>; 2] = [&avx2_single::LOOPS, &avx512_single::LOOPS];
     pub(super) static DOUBLE: [&Loops<f64>; 2] = [&avx2_double::LOOPS, &avx512_double::LOOPS];
     pub(super) static PAIRS: &Loops<f32> = &avx512_pairs::LOOPS;
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+    unsafe fn avx512_groups(operand: &Channels<f32>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<__m512, channels::Shared<_>, 2>(operand) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2_groups(operand: &Channels<f32>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<__m256, channels::Shared<_>, 2>(operand) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn brain_channels(operand: &Channels<bf16>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<Brain, channels::Own, 1>(operand) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn brain_groups(operand: &Channels<bf16>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<Brain, channels::Shared<_>, 1>(operand) }
+    }
+
+    pub(super) static BRAIN: Alone<bf16> = Alone {
+        width: Brain::LANES,
+        channels: brain_channels,
+        groups: Some(brain_groups),
+    };
 }
 
 /// The loops of elements that are pairs of `bf16`, if this machine has them.
@@ -525,14 +605,25 @@ pub(super) fn pairs(isa: Isa) -> Option<&'static Loops<f32>> {
     None
 }
 
+/// The loop over channels that are `bf16`, if this machine widens and rounds them in registers.
+pub(super) fn brain(isa: Isa) -> Option<&'static Alone<bf16>> {
+    if !bf16::has_pairs(isa) {
+        return None;
+    }
+    #[cfg(target_arch = "x86_64")]
+    return Some(&x86::BRAIN);
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
 #[cfg(target_arch = "aarch64")]
 mod baseline {
     //! Loops for NEON, which has 32 registers.
     use super::*;
     use crate::gemm::vector::{F32x4, F64x2};
 
-    loops!(single, f32, F32x4, , 8, 3);
-    loops!(double, f64, F64x2, , 8, 3);
+    loops!(single, f32, F32x4, , 8, 3, None);
+    loops!(double, f64, F64x2, , 8, 3, None);
 
     pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
     pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;
@@ -544,8 +635,8 @@ mod baseline {
     use super::*;
     use crate::gemm::vector::Portable;
 
-    loops!(single, f32, Portable<f32, 4>, , 4, 2);
-    loops!(double, f64, Portable<f64, 2>, , 4, 2);
+    loops!(single, f32, Portable<f32, 4>, , 4, 2, None);
+    loops!(double, f64, Portable<f64, 2>, , 4, 2, None);
 
     pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
     pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;

@@ -14,7 +14,8 @@
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
 //! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
-//! computed on pairs of channels ([`pairs`]).
+//! computed on pairs of channels ([`pairs`]), and channels that are convolved alone are widened and
+//! rounded in registers.
 //!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
@@ -55,12 +56,22 @@ pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results>
         Dtype::Float32 => real::<f32>(isa, convolution, call),
         Dtype::Float64 => real::<f64>(isa, convolution, call),
         Dtype::Complex64 => complex::run(isa, convolution, call),
-        Dtype::Bfloat16 => match pairs::run(isa, convolution, call)? {
+        Dtype::Bfloat16 => match brain(isa, convolution, call)? {
             Some(results) => Ok(results),
             None => through_single(isa, convolution, call),
         },
         _ => through_single(isa, convolution, call),
     }
+}
+
+/// The convolution of `bf16` elements as they are, if this machine computes it on those.
+fn brain(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Option<Results>> {
+    for run in [pairs::run, depthwise::brain] {
+        if let Some(results) = run(isa, convolution, call)? {
+            return Ok(Some(results));
+        }
+    }
+    Ok(None)
 }
 
 fn through_single(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
@@ -126,8 +137,10 @@ unsafe fn convolve<T: Number>(
 unsafe fn part<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
     // SAFETY: by the caller's promise
     unsafe {
-        if depthwise::suits(problem) {
-            return depthwise::run(problem, axes);
+        if depthwise::suits(&problem.geometry, &problem.loops.alone)
+            && depthwise::run(&problem.alone(), axes)?
+        {
+            return Ok(());
         }
         if winograd::suits(problem, &axes) && winograd::run(problem, axes)? {
             return Ok(());

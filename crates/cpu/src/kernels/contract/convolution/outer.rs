@@ -28,7 +28,7 @@ const TASK_ROWS: usize = 64;
 const GRAIN: usize = 16 << 10;
 
 /// Whether sums of outer products are the way: the batch lies side by side, and windows do not.
-pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
+pub(super) fn suits<T, L>(problem: &Problem<T, L>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     let places: usize = geometry.output.iter().product();
     let taps: usize = geometry.kernel.iter().product();
