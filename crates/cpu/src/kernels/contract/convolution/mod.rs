@@ -14,8 +14,8 @@
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
 //! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
-//! computed on pairs of channels ([`pairs`]), and channels that are convolved alone are widened and
-//! rounded in registers.
+//! computed on pairs of channels ([`pairs`]), gradients of weights on pairs of taps
+//! ([`neighbours`]), and channels that are convolved alone are widened and rounded in registers.
 //!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
@@ -25,6 +25,7 @@ mod depthwise;
 mod geometry;
 mod kernel;
 mod line;
+mod neighbours;
 mod order;
 mod outer;
 mod pairs;
@@ -66,7 +67,7 @@ pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results>
 
 /// The convolution of `bf16` elements as they are, if this machine computes it on those.
 fn brain(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Option<Results>> {
-    for run in [pairs::run, depthwise::brain] {
+    for run in [pairs::run, depthwise::brain, neighbours::run] {
         if let Some(results) = run(isa, convolution, call)? {
             return Ok(Some(results));
         }

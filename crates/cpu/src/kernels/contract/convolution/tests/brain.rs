@@ -1,6 +1,6 @@
 //! Convolutions of `bf16` elements as they are.
 
-use super::super::{depthwise, kernel, pairs as by_pairs};
+use super::super::{depthwise, kernel, neighbours, pairs as by_pairs};
 use super::{Case, Order, check, integer, operand, pairs, run};
 use crate::simd::Isa;
 use half::bf16;
@@ -117,6 +117,26 @@ fn sums_that_brain_floats_cannot_hold_are_computed_in_single_precision() {
             .sum();
         assert_eq!(found, bf16::from_f32(expected));
     }
+}
+
+#[test]
+fn pairs_of_neighbouring_taps_in_gradients_of_weights() {
+    let cases = [
+        Case::new(&[19, 8, 10, 3], &[18, 8, 10, 3]).padded(1, 1),
+        Case::new(&[9, 20, 21, 2], &[5, 9, 8, 2])
+            .dilated(2, 1)
+            .padded(1, 2),
+        Case::new(&[17, 300, 2], &[35, 300, 2]),
+        Case::new(&[8, 1, 6, 6, 4], &[12, 1, 6, 6, 4]).padded(0, 1),
+        Case::new(&[16, 12, 4], &[3, 14, 4]).padded(4, 5).strided(2),
+        Case::new(&[8, 7, 4], &[3, 6, 4]).flipped().padded(0, 1),
+    ];
+    let orders = [
+        (Order::BatchLast, Order::BatchLast),
+        (Order::BatchLast, Order::Rows),
+        (Order::BatchLast, Order::Spread),
+    ];
+    check_brain(&cases, &orders, neighbours::run);
 }
 
 #[test]
