@@ -1,6 +1,6 @@
 //! AVX2 with FMA: registers of 32 bytes.
 
-use super::Vector;
+use super::{Spread, Vector};
 use std::arch::x86_64::*;
 
 /// Rows of set signs followed by clear ones: the mask of `count` begins `count` before the middle.
@@ -62,6 +62,25 @@ impl Vector for __m256 {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm256_fmadd_ps(self, factor, addend) }
+    }
+}
+
+impl Spread for __m256 {
+    type Places = __m256i;
+
+    #[inline(always)]
+    unsafe fn places(element: usize, group: usize) -> __m256i {
+        // SAFETY: by the promise of `Vector`
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let first = _mm256_and_si256(lanes, _mm256_set1_epi32(-(group as i32)));
+            _mm256_or_si256(first, _mm256_set1_epi32(element as i32))
+        }
+    }
+    #[inline(always)]
+    unsafe fn spread(self, places: __m256i) -> Self {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm256_permutevar8x32_ps(self, places) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! AVX-512: registers of 64 bytes.
 
-use super::Vector;
+use super::{Spread, Vector};
 use std::arch::x86_64::*;
 
 impl Vector for __m512 {
@@ -51,6 +51,25 @@ impl Vector for __m512 {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: by the promise of `Vector`
         unsafe { _mm512_fmadd_ps(self, factor, addend) }
+    }
+}
+
+impl Spread for __m512 {
+    type Places = __m512i;
+
+    #[inline(always)]
+    unsafe fn places(element: usize, group: usize) -> __m512i {
+        // SAFETY: by the promise of `Vector`
+        unsafe {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let first = _mm512_and_si512(lanes, _mm512_set1_epi32(-(group as i32)));
+            _mm512_or_si512(first, _mm512_set1_epi32(element as i32))
+        }
+    }
+    #[inline(always)]
+    unsafe fn spread(self, places: __m512i) -> Self {
+        // SAFETY: by the promise of `Vector`
+        unsafe { _mm512_permutexvar_ps(places, self) }
     }
 }
 

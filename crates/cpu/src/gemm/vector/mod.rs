@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod brain;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "x86_64")]
@@ -11,6 +13,8 @@ mod pairs;
 #[cfg(not(target_arch = "aarch64"))]
 mod portable;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use brain::Brain;
 use half::bf16;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{F32x4, F64x2};
@@ -51,10 +55,32 @@ pub(crate) trait Vector: Copy {
         // SAFETY: the caller's promise is the same
         unsafe { self.store(to) };
     }
+    /// Whether [`Vector::store_rounded`] stores anything.
+    const ROUNDS: bool = false;
+    /// Stores the lanes of the mask as the nearest `bf16`, if sums are those of pairs.
+    #[inline(always)]
+    unsafe fn store_rounded(self, to: *mut bf16, mask: Self::Mask) {
+        let _ = (to, mask); // other sums are stored as they are
+    }
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
+}
+
+/// A register whose lanes can take elements of other lanes.
+///
+/// # Safety
+/// As for [`Vector`].
+#[cfg(target_arch = "x86_64")]
+pub(crate) trait Spread: Vector {
+    /// Which lanes are taken.
+    type Places: Copy;
+    /// For each lane that of its group's element of a number; lanes fall into groups of so many, a
+    /// power of two and at most half of them.
+    unsafe fn places(element: usize, group: usize) -> Self::Places;
+    /// The elements of those lanes.
+    unsafe fn spread(self, places: Self::Places) -> Self;
 }
 
 /// Writes rows of `float32` sums, which are so many elements apart, rounded to `bf16`; those that are

@@ -56,6 +56,16 @@ impl Vector for Pairs {
         // SAFETY: by the promise of `Vector`
         unsafe { self.0.store(to) }
     }
+    const ROUNDS: bool = true;
+    /// As [`super::round_rows`].
+    #[inline(always)]
+    unsafe fn store_rounded(self, to: *mut bf16, mask: __mmask16) {
+        // SAFETY: by the promise of `Vector`; both types are 32 bytes without invalid values
+        unsafe {
+            let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+            _mm256_mask_storeu_epi16(to.cast(), mask, rounded);
+        }
+    }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: by the promise of `Vector`

@@ -1,29 +1,35 @@
 //! The loops of convolutions that keep their sums in registers.
 
-use super::channels::{Channels, channels};
+use super::channels::{self, Channels, channels};
 use crate::gemm::vector::Vector;
 use crate::gemm::{Element, Scalar};
 use crate::simd::Isa;
 use half::bf16;
+use std::ops::Add;
 
 /// Products of windows where they lie in the input: each row has a pointer of its own to every
 /// segment, a run of terms side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Windows<T> {
-    /// Segments of a window.
+    /// How many segments are summed.
     pub(super) segments: usize,
+    /// For each of them the number of its first term.
+    pub(super) terms: *const usize,
     /// Terms to sum of each segment.
     pub(super) length: usize,
     /// Terms of each segment to leave out before, and the channels of groups before this one.
     pub(super) first: usize,
     /// For each segment a pointer for each row.
     pub(super) table: *const *const T,
-    /// Packed columns, term after term.
+    /// Packed columns, term after term, from the first segment's first term to sum on.
     pub(super) rhs: *const T,
-    /// Elements of them to leave out after each segment.
-    pub(super) rhs_skip: usize,
+    /// Channels of a group and elements of its packed columns, if each vector has a group of its
+    /// own.
+    pub(super) group: (usize, usize),
     /// Where each row of the result goes; columns lie side by side.
     pub(super) output: *const *mut T,
+    /// Where each row goes rounded instead, if elements are pairs of `bf16` and this is not null.
+    pub(super) rounded: *const *mut bf16,
     /// Columns that exist.
     pub(super) columns: usize,
     /// Whether to add to the output.
@@ -47,6 +53,8 @@ pub(super) struct Steps<T> {
     pub(super) rhs: *const T,
     /// The first row of the result; columns lie side by side.
     pub(super) output: *mut T,
+    /// The same for results that are rounded, if elements are pairs of `bf16`.
+    pub(super) rounded: *mut bf16,
     /// Elements to its next row.
     pub(super) output_row: usize,
     /// Columns that exist.
@@ -125,18 +133,47 @@ pub(super) struct Loops<T: 'static> {
     pub(super) vectors: usize,
     /// For each number of vectors.
     pub(super) windows: [Loop<Windows<T>>; VECTORS],
+    /// For two vectors, each the features of a group.
+    pub(super) two_groups: Loop<Windows<T>>,
     /// For each number of rows and vectors.
     pub(super) outer: [[Loop<Outer<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of rows and vectors.
     pub(super) steps: [[Loop<Steps<T>>; VECTORS]; OUTER_ROWS],
     /// For each number of columns.
     pub(super) dots: [Loop<Dots<T>>; DOT_COLUMNS],
+    pub(super) alone: Alone<T>,
+}
+
+/// The loop of convolutions whose channels are each convolved alone.
+pub(super) struct Alone<T: 'static> {
+    /// Channels whose sums are in registers together.
+    pub(super) width: usize,
     /// Of any number of places.
     pub(super) channels: Loop<Channels<T>>,
+    /// The same for groups of several channels and as many features, if there is one.
+    pub(super) groups: Option<Loop<Channels<T>>>,
+}
+
+/// An element type with such a loop.
+pub(super) trait Term: Copy + Default + Send + Sync + Add<Output = Self> + 'static {
+    /// Whether sums are elements as they are, so that several loops can add to them.
+    const WIDE: bool;
+}
+
+impl Term for f32 {
+    const WIDE: bool = true;
+}
+
+impl Term for f64 {
+    const WIDE: bool = true;
+}
+
+impl Term for bf16 {
+    const WIDE: bool = false;
 }
 
 /// An element type with loops.
-pub(super) trait Number: Scalar {
+pub(super) trait Number: Scalar + Term {
     /// The loops of an instruction set, which this machine has.
     fn loops(isa: Isa) -> &'static Loops<Self>;
 }
@@ -173,19 +210,54 @@ pub(super) unsafe fn store<V: Vector, const VECTORS: usize>(
     }
 }
 
+/// Writes a row of sums rounded to `bf16`, with what is there of them already if `accumulate`.
+///
+/// # Safety
+/// As for [`store`]; only then there are sums to read.
+#[inline(always)]
+unsafe fn round<V: Vector, const VECTORS: usize>(
+    sums: &[V; VECTORS],
+    before: *const V::Element,
+    output: *mut bf16,
+    mask: V::Mask,
+    accumulate: bool,
+) {
+    for (index, sum) in sums.iter().enumerate() {
+        // SAFETY: by the caller's promise
+        unsafe {
+            let mask = match index + 1 == VECTORS {
+                true => mask,
+                false => V::mask(V::LANES),
+            };
+            let sum = match accumulate {
+                true => sum.add(V::load_part(before.wrapping_add(index * V::LANES), mask)),
+                false => *sum,
+            };
+            sum.store_rounded(output.wrapping_add(index * V::LANES), mask);
+        }
+    }
+}
+
 /// # Safety
 /// As for [`Loop`]; inlined into a function with the instruction set of `V`.
 #[inline(always)]
-unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize>(operand: &Windows<V::Element>)
-where
+unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize, const GROUPS: bool>(
+    operand: &Windows<V::Element>,
+) where
     V::Element: Default,
 {
     // SAFETY: by the promise of `Loop`
     unsafe {
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; ROWS];
-        let mut rhs = operand.rhs;
         let mut table = operand.table;
-        for _ in 0..operand.segments {
+        let (lhs_apart, rhs_apart) = match GROUPS {
+            true => operand.group,
+            false => (0, V::LANES),
+        };
+        let width = if GROUPS { V::LANES } else { VECTORS * V::LANES };
+        for segment in 0..operand.segments {
+            let first = operand.terms.wrapping_add(segment).read();
+            let mut rhs = operand.rhs.wrapping_add(first * width);
             let mut lhs = [operand.rhs; ROWS];
             for (row, lhs) in lhs.iter_mut().enumerate() {
                 *lhs = table.wrapping_add(row).read().wrapping_add(operand.first);
@@ -193,23 +265,31 @@ where
             for term in 0..operand.length {
                 let mut right = sums[0];
                 for (index, right) in right.iter_mut().enumerate() {
-                    *right = V::load(rhs.wrapping_add(index * V::LANES));
+                    *right = V::load(rhs.wrapping_add(index * rhs_apart));
                 }
-                rhs = rhs.wrapping_add(VECTORS * V::LANES);
+                rhs = rhs.wrapping_add(width);
                 for (lhs, sums) in lhs.iter().zip(&mut sums) {
-                    let left = V::splat(lhs.wrapping_add(term).read());
-                    for (sum, right) in sums.iter_mut().zip(&right) {
-                        *sum = left.multiply_add(*right, *sum);
+                    let left = lhs.wrapping_add(term);
+                    let mut factor = V::splat(left.read());
+                    for (index, (sum, right)) in sums.iter_mut().zip(&right).enumerate() {
+                        if GROUPS && index > 0 {
+                            factor = V::splat(left.wrapping_add(index * lhs_apart).read());
+                        }
+                        *sum = factor.multiply_add(*right, *sum);
                     }
                 }
             }
             table = table.wrapping_add(ROWS);
-            rhs = rhs.wrapping_add(operand.rhs_skip);
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
         for (row, sums) in sums.iter().enumerate() {
             let to = operand.output.wrapping_add(row).read();
-            store(sums, to, mask, operand.accumulate);
+            if V::ROUNDS && !operand.rounded.is_null() {
+                let rounded = operand.rounded.wrapping_add(row).read();
+                round(sums, to, rounded, mask, operand.accumulate);
+            } else {
+                store(sums, to, mask, operand.accumulate);
+            }
         }
     }
 }
@@ -247,8 +327,12 @@ where
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
         for (row, sums) in sums.iter().enumerate() {
-            let to = operand.output.wrapping_add(row * operand.output_row);
-            store(sums, to, mask, false);
+            let row = row * operand.output_row;
+            let to = operand.output.wrapping_add(row);
+            match V::ROUNDS {
+                true => round(sums, to, operand.rounded.wrapping_add(row), mask, false),
+                false => store(sums, to, mask, false),
+            }
         }
     }
 }
@@ -364,17 +448,30 @@ where
     lanes[0]
 }
 
-/// Loops compiled with the given features: `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3)`
-/// makes a module with `LOOPS`, whose windows have so many rows and at most so many vectors.
+/// Loops compiled with the given features:
+/// `loops!(avx512_single, f32, __m512, "avx512f,…", 8, 3, Some(avx512_groups))` makes a module with
+/// `LOOPS`, whose windows have so many rows and at most so many vectors, and with a loop over the
+/// channels of groups.
 macro_rules! loops {
-    ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal) => {
+    ($module:ident, $element:ty, $vector:ty, $($feature:literal)?, $rows:literal, $vectors:literal,
+     $groups:expr) => {
         mod $module {
             use super::*;
-            loops!(@compiled $element, $vector, $($feature)?, windows, Windows, ROWS VECTORS);
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn windows<const ROWS: usize, const VECTORS: usize, const GROUPS: bool>(
+                operand: &Windows<$element>,
+            ) {
+                // SAFETY: the caller's promise is the same
+                unsafe { super::windows::<$vector, ROWS, VECTORS, GROUPS>(operand) }
+            }
             loops!(@compiled $element, $vector, $($feature)?, outer, Outer, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, steps, Steps, ROWS VECTORS);
             loops!(@compiled $element, $vector, $($feature)?, dots, Dots, COLUMNS);
-            loops!(@compiled $element, $vector, $($feature)?, channels, Channels,);
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn channels(operand: &Channels<$element>) {
+                // SAFETY: the caller's promise is the same
+                unsafe { super::channels::<$vector, channels::Own, 2>(operand) }
+            }
             const fn row<const ROWS: usize>() -> [Loop<Outer<$element>>; VECTORS] {
                 [outer::<ROWS, 1>, outer::<ROWS, 2>, outer::<ROWS, 3>]
             }
@@ -385,7 +482,12 @@ macro_rules! loops {
                 lanes: <$vector as Vector>::LANES,
                 rows: $rows,
                 vectors: $vectors,
-                windows: [windows::<$rows, 1>, windows::<$rows, 2>, windows::<$rows, 3>],
+                windows: [
+                    windows::<$rows, 1, false>,
+                    windows::<$rows, 2, false>,
+                    windows::<$rows, 3, false>,
+                ],
+                two_groups: windows::<$rows, 2, true>,
                 outer: [
                     row::<1>(), row::<2>(), row::<3>(), row::<4>(),
                     row::<5>(), row::<6>(), row::<7>(), row::<8>(),
@@ -395,7 +497,11 @@ macro_rules! loops {
                     step::<5>(), step::<6>(), step::<7>(), step::<8>(),
                 ],
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
-                channels,
+                alone: Alone {
+                    width: 2 * <$vector as Vector>::LANES,
+                    channels,
+                    groups: $groups,
+                },
             };
         }
     };
@@ -412,7 +518,7 @@ macro_rules! loops {
 mod x86 {
     //! Loops for the vectors of x86-64.
     use super::*;
-    use crate::gemm::vector::Pairs;
+    use crate::gemm::vector::{Brain, Pairs};
     use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
     loops!(
@@ -421,7 +527,8 @@ mod x86 {
         __m512,
         "avx512f,avx512dq,avx512bw,avx512vl",
         8,
-        3
+        3,
+        Some(avx512_groups)
     );
     loops!(
         avx512_double,
@@ -429,7 +536,8 @@ mod x86 {
         __m512d,
         "avx512f,avx512dq,avx512bw,avx512vl",
         8,
-        3
+        3,
+        None
     );
     loops!(
         avx512_pairs,
@@ -437,14 +545,53 @@ mod x86 {
         Pairs,
         "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16",
         8,
-        3
+        3,
+        None
     );
-    loops!(avx2_single, f32, __m256, "avx2,fma", 6, 2);
-    loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2);
+    loops!(
+        avx2_single,
+        f32,
+        __m256,
+        "avx2,fma",
+        6,
+        2,
+        Some(avx2_groups)
+    );
+    loops!(avx2_double, f64, __m256d, "avx2,fma", 6, 2, None);
 
     pub(super) static SINGLE: [&Loops<f32>; 2] = [&avx2_single::LOOPS, &avx512_single::LOOPS];
     pub(super) static DOUBLE: [&Loops<f64>; 2] = [&avx2_double::LOOPS, &avx512_double::LOOPS];
     pub(super) static PAIRS: &Loops<f32> = &avx512_pairs::LOOPS;
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+    unsafe fn avx512_groups(operand: &Channels<f32>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<__m512, channels::Shared<_>, 2>(operand) }
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2_groups(operand: &Channels<f32>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<__m256, channels::Shared<_>, 2>(operand) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn brain_channels(operand: &Channels<bf16>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<Brain, channels::Own, 1>(operand) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn brain_groups(operand: &Channels<bf16>) {
+        // SAFETY: the caller's promise is the same
+        unsafe { channels::<Brain, channels::Shared<_>, 1>(operand) }
+    }
+
+    pub(super) static BRAIN: Alone<bf16> = Alone {
+        width: Brain::LANES,
+        channels: brain_channels,
+        groups: Some(brain_groups),
+    };
 }
 
 /// The loops of elements that are pairs of `bf16`, if this machine has them.
@@ -458,14 +605,25 @@ pub(super) fn pairs(isa: Isa) -> Option<&'static Loops<f32>> {
     None
 }
 
+/// The loop over channels that are `bf16`, if this machine widens and rounds them in registers.
+pub(super) fn brain(isa: Isa) -> Option<&'static Alone<bf16>> {
+    if !bf16::has_pairs(isa) {
+        return None;
+    }
+    #[cfg(target_arch = "x86_64")]
+    return Some(&x86::BRAIN);
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
 #[cfg(target_arch = "aarch64")]
 mod baseline {
     //! Loops for NEON, which has 32 registers.
     use super::*;
     use crate::gemm::vector::{F32x4, F64x2};
 
-    loops!(single, f32, F32x4, , 8, 3);
-    loops!(double, f64, F64x2, , 8, 3);
+    loops!(single, f32, F32x4, , 8, 3, None);
+    loops!(double, f64, F64x2, , 8, 3, None);
 
     pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
     pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;
@@ -477,8 +635,8 @@ mod baseline {
     use super::*;
     use crate::gemm::vector::Portable;
 
-    loops!(single, f32, Portable<f32, 4>, , 4, 2);
-    loops!(double, f64, Portable<f64, 2>, , 4, 2);
+    loops!(single, f32, Portable<f32, 4>, , 4, 2, None);
+    loops!(double, f64, Portable<f64, 2>, , 4, 2, None);
 
     pub(super) static SINGLE: &Loops<f32> = &single::LOOPS;
     pub(super) static DOUBLE: &Loops<f64> = &double::LOOPS;

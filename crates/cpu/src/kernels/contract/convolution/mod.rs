@@ -10,10 +10,12 @@
 //! | 3×3 taps of the last axes, many channels | features; 36 products a tile of 16 places | [`winograd`] |
 //! | each channel alone, or groups with few features | features | [`depthwise`] |
 //! | one channel, few features | places | [`line`] |
+//! | single taps and patches side by side | a matrix product of the windows | [`patches`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
 //! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
-//! computed on pairs of channels ([`pairs`]).
+//! computed on pairs of channels ([`pairs`]), gradients of weights on pairs of taps
+//! ([`neighbours`]), and channels that are convolved alone are widened and rounded in registers.
 //!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
@@ -23,10 +25,14 @@ mod depthwise;
 mod geometry;
 mod kernel;
 mod line;
+mod neighbours;
+mod order;
 mod outer;
 mod pairs;
+mod patches;
 mod problem;
 mod strips;
+mod table;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -44,16 +50,29 @@ use smallvec::smallvec;
 
 pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
     let isa = Isa::best();
+    if let Some(results) = patches::run(convolution, call)? {
+        return Ok(results);
+    }
     match call.inputs[0].dtype {
         Dtype::Float32 => real::<f32>(isa, convolution, call),
         Dtype::Float64 => real::<f64>(isa, convolution, call),
         Dtype::Complex64 => complex::run(isa, convolution, call),
-        Dtype::Bfloat16 => match pairs::run(isa, convolution, call)? {
+        Dtype::Bfloat16 => match brain(isa, convolution, call)? {
             Some(results) => Ok(results),
             None => through_single(isa, convolution, call),
         },
         _ => through_single(isa, convolution, call),
     }
+}
+
+/// The convolution of `bf16` elements as they are, if this machine computes it on those.
+fn brain(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Option<Results>> {
+    for run in [pairs::run, depthwise::brain, neighbours::run] {
+        if let Some(results) = run(isa, convolution, call)? {
+            return Ok(Some(results));
+        }
+    }
+    Ok(None)
 }
 
 fn through_single(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
@@ -119,8 +138,10 @@ unsafe fn convolve<T: Number>(
 unsafe fn part<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
     // SAFETY: by the caller's promise
     unsafe {
-        if depthwise::suits(problem) {
-            return depthwise::run(problem, axes);
+        if depthwise::suits(&problem.geometry, &problem.loops.alone)
+            && depthwise::run(&problem.alone(), axes)?
+        {
+            return Ok(());
         }
         if winograd::suits(problem, &axes) && winograd::run(problem, axes)? {
             return Ok(());

@@ -9,6 +9,7 @@ use super::geometry::Axis;
 use super::kernel::{Number, Outer, Run};
 use super::problem::{Problem, Target, Tensor};
 use crate::gemm::pack::{self, Piece};
+use crate::gemm::vector::round_rows;
 use crate::gemm::{Matrix, Panels};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -28,7 +29,7 @@ const TASK_ROWS: usize = 64;
 const GRAIN: usize = 16 << 10;
 
 /// Whether sums of outer products are the way: the batch lies side by side, and windows do not.
-pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
+pub(super) fn suits<T, L>(problem: &Problem<T, L>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     let places: usize = geometry.output.iter().product();
     let taps: usize = geometry.kernel.iter().product();
@@ -191,14 +192,26 @@ impl<T: Number> Sums<'_, T> {
         });
         let places = height / geometry.batch;
         parallel::for_each_range(groups * height, (GRAIN / features).max(1), |first, end| {
+            let mut sums = vec![T::default(); features];
             for row in first..end {
                 let (group, rest) = (row / height, row % height);
                 let (place, item) = (rest / geometry.batch, rest % geometry.batch);
                 let to = (item * places + place) * geometry.row() + group * features;
-                let to = self.problem.output.at(to);
                 let from = partial.at(row * features);
                 // SAFETY: all parts and the output have the row
-                unsafe { add_parts(from, size, parts, features, to) };
+                unsafe {
+                    match self.problem.rounded {
+                        None => {
+                            let to = self.problem.output.at(to);
+                            add_parts(from, size, parts, features, to);
+                        }
+                        Some(output) => {
+                            add_parts(from, size, parts, features, sums.as_mut_ptr());
+                            let from = sums.as_ptr().cast();
+                            round_rows(from, features, features, &[output.at(to)]);
+                        }
+                    }
+                }
             }
         });
         Ok(())

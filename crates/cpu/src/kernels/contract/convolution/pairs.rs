@@ -65,7 +65,7 @@ fn suits(problem: &Problem<f32>) -> bool {
     };
     geometry.channels > 1
         && !geometry.whole().is_some_and(other)
-        && !depthwise::suits(problem)
+        && !depthwise::suits(&problem.geometry, &problem.loops.alone)
         && !geometry.parts().any(tiles)
 }
 

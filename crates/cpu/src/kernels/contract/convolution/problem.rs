@@ -1,7 +1,7 @@
 //! One convolution: its sizes and where its operands are.
 
 use super::geometry::{Axis, Geometry};
-use super::kernel::{Loops, Number};
+use super::kernel::{Alone, Loops};
 use crate::simd::Isa;
 use half::bf16;
 use mlx_oxide_ir::{Convolution, Result};
@@ -56,11 +56,12 @@ impl<T> Target<T> {
     }
 }
 
-/// One convolution. All that the layouts reach is inside of live memory.
-pub(super) struct Problem<T: 'static> {
+/// One convolution, with the loops that compute it. All that the layouts reach is inside of live
+/// memory.
+pub(super) struct Problem<T: 'static, L: 'static = Loops<T>> {
     pub(super) op: &'static str,
     pub(super) isa: Isa,
-    pub(super) loops: &'static Loops<T>,
+    pub(super) loops: &'static L,
     pub(super) geometry: Geometry,
     pub(super) input: Tensor<T>,
     /// Its taps are in the order of the input: a flip is in its steps.
@@ -71,11 +72,27 @@ pub(super) struct Problem<T: 'static> {
     pub(super) rounded: Option<Target<bf16>>,
 }
 
-impl<T: Number> Problem<T> {
+impl<T> Problem<T> {
+    /// The same by the loop over channels that are each convolved alone.
+    pub(super) fn alone(&self) -> Problem<T, Alone<T>> {
+        Problem {
+            op: self.op,
+            isa: self.isa,
+            loops: &self.loops.alone,
+            geometry: self.geometry.clone(),
+            input: Tensor { ..self.input },
+            weight: Tensor { ..self.weight },
+            output: Target(self.output.0),
+            rounded: self.rounded,
+        }
+    }
+}
+
+impl<T: Copy, L> Problem<T, L> {
     /// A convolution that has no place for its results yet.
     pub(super) fn new(
         isa: Isa,
-        loops: &'static Loops<T>,
+        loops: &'static L,
         convolution: &Convolution,
         call: &Call<'_>,
     ) -> Result<Self> {
@@ -114,7 +131,7 @@ impl<T: Number> Problem<T> {
     }
 
     /// The same for some images of the batch.
-    pub(super) fn images(&self, items: Range<usize>) -> Problem<T> {
+    pub(super) fn images(&self, items: Range<usize>) -> Self {
         let mut geometry = self.geometry.clone();
         geometry.batch = items.len();
         let image = geometry.output.iter().product::<usize>() * geometry.row();

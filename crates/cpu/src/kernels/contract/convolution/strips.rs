@@ -9,7 +9,6 @@ use super::kernel::{Number, Steps};
 use super::problem::Problem;
 use super::windows::{FEW_CHANNELS, Segments, Weight, has_few_features};
 use crate::gemm::Panels;
-use crate::gemm::vector::round_rows;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::parallel;
 
@@ -99,12 +98,10 @@ impl<T: Number> Strips<'_, T> {
         let (problem, [z_axis, y_axis, x_axis]) = (self.problem, &self.axes);
         let places = self.across.min(x_axis.places - first_x);
         let lines = self.down.min(y_axis.places - first_y);
-        let (channels, features) = (problem.geometry.channels, problem.geometry.features);
-        // those of a line, if they are rounded
-        let mut sums = match problem.rounded {
-            None => Vec::new(),
-            Some(_) => vec![T::default(); places * features],
-        };
+        let channels = problem.geometry.channels;
+        let rounded = problem
+            .rounded
+            .map_or(std::ptr::null_mut(), |output| output.at(0));
         // SAFETY: by the caller's promise
         let input = unsafe { Lines::new(self, [item, z, first_y, first_x], lines, places) };
         let tiles = Panels::new(places, 1, problem.loops.rows);
@@ -121,12 +118,9 @@ impl<T: Number> Strips<'_, T> {
             let place = [item, z, first_y + line, first_x];
             let output = problem.output_place(&self.axes, place);
             let output_row = x_axis.place_step * problem.geometry.row();
-            let (start, row) = match problem.rounded {
-                None => (problem.output.at(output), output_row),
-                Some(_) => (sums.as_mut_ptr(), features),
-            };
             for tile in 0..tiles.count() {
                 let tile = tiles.get(tile);
+                let output = output + tile.first * output_row;
                 for panel in 0..self.weight.panels.count() {
                     let panel = self.weight.panels.get(panel);
                     // SAFETY: the lines have all windows of the tile, the packed weight the
@@ -139,19 +133,13 @@ impl<T: Number> Strips<'_, T> {
                             first: tile.first * x_axis.stride * channels,
                             row_step: x_axis.stride * channels,
                             rhs: self.weight.start.at(panel.first * segments.terms()),
-                            output: start.wrapping_add(tile.first * row + panel.first),
-                            output_row: row,
+                            output: problem.output.at(output + panel.first),
+                            rounded: rounded.wrapping_add(output + panel.first),
+                            output_row,
                             columns: panel.size,
                         });
                     }
                 }
-            }
-            if let Some(to) = problem.rounded {
-                let to: Vec<_> = (0..places)
-                    .map(|place| to.at(output + place * output_row))
-                    .collect();
-                // SAFETY: the output has all features of these places
-                unsafe { round_rows(sums.as_ptr().cast(), features, features, &to) };
             }
         }
     }

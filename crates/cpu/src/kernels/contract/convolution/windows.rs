@@ -7,7 +7,9 @@
 
 use super::geometry::Axis;
 use super::kernel::{DOT_COLUMNS, DOT_ROWS, Dots, Number, Windows};
-use super::problem::{Problem, Target, split};
+use super::order::Order;
+use super::problem::{Problem, Target};
+use super::table::Table;
 use crate::gemm::pack::{self, Piece};
 use crate::gemm::vector::round_rows;
 use crate::gemm::{Matrix, Panels};
@@ -31,16 +33,16 @@ const TASKS: usize = 24;
 
 /// How windows fall into segments.
 pub(super) struct Segments {
-    axes: [Axis; 3],
+    pub(super) axes: [Axis; 3],
     /// Whether a segment has all taps of a line.
-    lines: bool,
+    pub(super) lines: bool,
     /// Segments of a window.
     pub(super) count: usize,
     /// Terms of a segment.
     pub(super) length: usize,
-    /// Places of a line whose segments are inside of the input: for each tap of a line, or once
-    /// for whole lines.
-    inside: Vec<Range<usize>>,
+    /// For the last two axes the places at which a segment is inside of the input: for each tap, or
+    /// once for whole lines.
+    pub(super) inside: [Vec<Range<usize>>; 2],
 }
 
 impl Segments {
@@ -54,19 +56,20 @@ impl Segments {
             true => (z.taps * y.taps, x.taps * channels),
             false => (z.taps * y.taps * x.taps, channels),
         };
-        let inside = match lines {
+        let across = match lines {
             true => {
                 let (first, last) = (places(&x, 0), places(&x, x.taps - 1));
                 std::iter::once(first.start.min(last.end)..last.end).collect()
             }
             false => (0..x.taps).map(|tap| places(&x, tap)).collect(),
         };
+        let down = (0..y.taps).map(|tap| places(&y, tap)).collect();
         Segments {
             axes,
             lines,
             count: if length == 0 { 0 } else { count },
             length,
-            inside,
+            inside: [down, across],
         }
     }
 
@@ -75,7 +78,7 @@ impl Segments {
     }
 
     /// The first tap of a segment.
-    fn tap(&self, segment: usize) -> [usize; 3] {
+    pub(super) fn tap(&self, segment: usize) -> [usize; 3] {
         let [_, y, x] = self.axes;
         let (tap, rest) = match self.lines {
             true => (0, segment),
@@ -111,6 +114,7 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
     let segments = Segments::new(problem, axes);
     let geometry = &problem.geometry;
     let rows = geometry.batch * axes.iter().map(|axis| axis.places).product::<usize>();
+    let order = Order::new(geometry.batch, &axes, segments.lines);
     // SAFETY: by the caller's promise
     unsafe {
         if has_few_features(problem, &segments) {
@@ -118,18 +122,20 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
             let tasks = rows.div_ceil(TASK_ROWS);
             parallel::for_each(tasks * geometry.groups, |task| {
                 let (first, group) = (task % tasks * TASK_ROWS, task / tasks);
-                dots(problem, &weight, group, first..rows.min(first + TASK_ROWS));
+                let rows = first..rows.min(first + TASK_ROWS);
+                dots(problem, &weight, &order, group, rows);
             });
         } else {
             let weight = Weight::panels(problem, segments)?;
             let block = block(rows, geometry.groups, problem.loops.rows);
             let blocks = rows.div_ceil(block);
-            let panels = geometry.groups * weight.panels.count();
+            let panels = geometry.groups / weight.together * weight.panels.count();
             let parts = TASKS.div_ceil(blocks).min(panels);
             parallel::for_each(blocks * parts, |task| {
                 let (part, first) = (task % parts, task / parts * block);
                 let panels = part * panels / parts..(part + 1) * panels / parts;
-                windows(problem, &weight, first..rows.min(first + block), panels);
+                let rows = first..rows.min(first + block);
+                windows(problem, &weight, &order, rows, panels);
             });
         }
     }
@@ -150,6 +156,8 @@ pub(super) struct Weight<T> {
     pub(super) panels: Panels,
     /// Elements of one group.
     group: usize,
+    /// Groups that loops compute together.
+    together: usize,
 }
 
 impl<T: Number> Weight<T> {
@@ -160,6 +168,13 @@ impl<T: Number> Weight<T> {
         width: usize,
     ) -> Result<Self> {
         let group = width * segments.terms();
+        let (features, groups) = (problem.geometry.features, problem.geometry.groups);
+        let is_vector = features == problem.loops.lanes;
+        let together = if is_vector && groups.is_multiple_of(2) {
+            2
+        } else {
+            1
+        };
         let bytes = group * problem.geometry.groups * size_of::<T>();
         let memory = Buffer::allocate(problem.op, bytes.max(1))?;
         let start = Target(memory.host_ptr()?.as_ptr().cast());
@@ -169,6 +184,7 @@ impl<T: Number> Weight<T> {
             segments,
             panels,
             group,
+            together,
         })
     }
 
@@ -252,145 +268,14 @@ impl<T: Number> Weight<T> {
     }
 }
 
-/// Where the windows of some rows are, from the same channel on.
-struct Table<T> {
-    /// For each tile and segment a pointer for each row of the tile.
-    pointers: Vec<*const T>,
-    /// For each row of all tiles the place of its result in the output, if it exists.
-    places: Vec<Option<usize>>,
-    /// What pointers into the padding read.
-    _zeros: Vec<T>,
-    /// Copies of segments that reach into the padding.
-    _borders: Vec<T>,
-    /// Where rows that do not exist go.
-    spare: Vec<T>,
-}
-
-impl<T: Number> Table<T> {
-    /// # Safety
-    /// The problem's promises hold.
-    unsafe fn new(
-        problem: &Problem<T>,
-        segments: &Segments,
-        channel: usize,
-        rows: Range<usize>,
-        tile: usize,
-    ) -> Self {
-        let geometry = &problem.geometry;
-        let axes = &segments.axes;
-        // those of all groups are as far as windows go
-        let others = (geometry.groups - 1) * geometry.channels;
-        let zeros = vec![T::default(); segments.length + others];
-        let tiles = rows.len().div_ceil(tile);
-        let mut pointers = vec![zeros.as_ptr(); tiles * segments.count * tile];
-        let mut places = vec![None; tiles * tile];
-        let taps: Vec<_> = (0..segments.count)
-            .map(|segment| segments.tap(segment))
-            .collect();
-        // a line of taps may be partly inside
-        let valid = |x: usize| match segments.lines && !segments.inside[0].contains(&x) {
-            true => axes[2].valid(x),
-            false => 0..0,
-        };
-        let cuts = rows
-            .clone()
-            .filter(|row| !valid(row % axes[2].places).is_empty())
-            .count();
-        let mut borders = vec![T::default(); cuts * segments.count * segments.length];
-        let mut border = borders.chunks_exact_mut(segments.length.max(1));
-        let first = rows.start;
-        let mut row = rows.start;
-        while row < rows.end {
-            let [item, z, y, x] = split(row, axes);
-            let line = x..axes[2].places.min(x + rows.end - row);
-            let index = |at: usize| row - first + at - x;
-            let place = problem.output_place(axes, [item, z, y, 0]);
-            let step = axes[2].place_step * geometry.row();
-            for at in line.clone() {
-                places[index(at)] = Some(place + at * step);
-            }
-            for (segment, tap) in taps.iter().enumerate() {
-                let inside = axes[0].inside(z, tap[0]).zip(axes[1].inside(y, tap[1]));
-                let Some((from_z, from_y)) = inside else {
-                    continue;
-                };
-                let start = axes[2].position(0, tap[2]);
-                let from = [
-                    item as isize,
-                    from_z as isize,
-                    from_y as isize,
-                    start,
-                    channel as isize,
-                ];
-                let from = problem.input.place(from);
-                let step = axes[2].stride as isize * problem.input.steps[3];
-                let to = |at: usize| {
-                    let (tile_index, lane) = (index(at) / tile, index(at) % tile);
-                    ((tile_index * segments.count + segment) * tile, lane)
-                };
-                let inside = &segments.inside[tap[2]];
-                let end = line.end.min(inside.end).max(line.start);
-                let inside = line.start.max(inside.start).min(end)..end;
-                let (mut start, mut lane) = to(inside.start);
-                for at in inside.clone() {
-                    pointers[start + lane] = from.wrapping_offset(at as isize * step);
-                    lane += 1;
-                    if lane == tile {
-                        (start, lane) = (start + segments.count * tile, 0);
-                    }
-                }
-                if !segments.lines {
-                    continue;
-                }
-                for at in (line.start..inside.start).chain(inside.end..line.end) {
-                    let valid = valid(at);
-                    if !valid.is_empty()
-                        && let Some(copy) = border.next()
-                    {
-                        let channels = geometry.channels;
-                        let part = &mut copy[valid.start * channels..valid.end * channels];
-                        let from = from.wrapping_offset(at as isize * step);
-                        let from = from.wrapping_add(valid.start * channels);
-                        // SAFETY: by the caller's promise; these taps are inside of the input
-                        part.copy_from_slice(unsafe {
-                            std::slice::from_raw_parts(from, part.len())
-                        });
-                        let (start, lane) = to(at);
-                        pointers[start + lane] = copy.as_ptr();
-                    }
-                }
-            }
-            row += line.len();
-        }
-        Table {
-            pointers,
-            places,
-            _zeros: zeros,
-            _borders: borders,
-            spare: vec![T::default(); geometry.features],
-        }
-    }
-
-    /// Where in the output the results of a tile's rows from some column on go.
-    fn outputs<const ROWS: usize, U: Copy>(
-        &self,
-        output: Target<U>,
-        first: usize,
-        column: usize,
-        spare: *mut U,
-    ) -> [*mut U; ROWS] {
-        let place = |row: usize| self.places.get(first + row).copied().flatten();
-        from_fn(|row| place(row).map_or(spare, |place| output.at(place + column)))
-    }
-}
-
-/// Some rows and panels of features, which are counted through all groups.
+/// Some rows and panels of features, which are counted through all groups, or pairs of them.
 ///
 /// # Safety
 /// The problem's promises hold; nobody else has these elements of the output.
 unsafe fn windows<T: Number>(
     problem: &Problem<T>,
     weight: &Weight<T>,
+    order: &Order,
     rows: Range<usize>,
     panels: Range<usize>,
 ) {
@@ -398,79 +283,79 @@ unsafe fn windows<T: Number>(
     let tile = problem.loops.rows;
     let tiles = rows.len().div_ceil(tile);
     // SAFETY: by the caller's promise
-    let mut table = unsafe { Table::new(problem, segments, 0, rows, tile) };
+    let mut table = unsafe { Table::new(problem, segments, 0, (order, rows), tile) };
     let spare = table.spare.as_mut_ptr();
     let chunks = chunks(segments);
-    let mut sums = Sums::new(problem, tiles, &chunks, &panels);
+    let mut sums = Sums::new(problem, tiles * tile, &chunks, &panels);
+    table.pack(segments);
     for (chunk, (number, panel)) in chunks
         .iter()
         .flat_map(|chunk| std::iter::repeat(chunk).zip(panels.clone().enumerate()))
     {
-        let (group, panel) = (panel / weight.panels.count(), panel % weight.panels.count());
+        let count = weight.panels.count();
+        let (group, panel) = (panel / count * weight.together, panel % count);
         let panel = weight.panels.get(panel);
-        let width = weight.panels.width(&panel);
+        let (width, columns) = (weight.panels.width(&panel), panel.size * weight.together);
+        let kernel = match weight.together {
+            1 => problem.loops.windows[panel.vectors - 1],
+            _ => problem.loops.two_groups,
+        };
         let feature = group * problem.geometry.features + panel.first;
         let start = group * weight.group + panel.first * segments.terms();
-        let term = chunk.first_segment * segments.length + chunk.terms.start;
-        let rhs = weight.start.at(start + term * width);
+        let rhs = weight.start.at(start + chunk.terms.start * width);
         for index in 0..tiles {
             let first = index * tile;
             let outputs: [*mut T; MOST_ROWS] = match problem.rounded {
                 None => table.outputs(problem.output, first, feature, spare),
                 Some(_) => sums.rows(number, first),
             };
-            let pointers = (index * segments.count + chunk.first_segment) * tile;
+            let rounded: Option<[*mut bf16; MOST_ROWS]> = problem
+                .rounded
+                .filter(|_| chunk.is_last)
+                .map(|output| table.outputs(output, first, feature, spare.cast()));
+            let among = chunk.first_segment..chunk.first_segment + chunk.segments;
+            let (pointers, met) = table.segments(segments, index, among);
             // SAFETY: windows and their copies have the terms, the packed weight and the
-            // output the panel's columns
+            // output or the sums the panel's columns
             unsafe {
-                problem.loops.windows[panel.vectors - 1](&Windows {
-                    segments: chunk.segments,
+                kernel(&Windows {
+                    segments: met.len(),
+                    terms: met.as_ptr(),
                     length: chunk.terms.len(),
                     first: group * problem.geometry.channels + chunk.terms.start,
-                    table: table.pointers.as_ptr().wrapping_add(pointers),
+                    table: pointers,
                     rhs,
-                    rhs_skip: (segments.length - chunk.terms.len()) * width,
+                    group: (problem.geometry.channels, weight.group),
                     output: outputs.as_ptr(),
-                    columns: panel.size,
+                    rounded: rounded
+                        .as_ref()
+                        .map_or(std::ptr::null(), |rows| rows.as_ptr()),
+                    columns,
                     accumulate: chunk.first_segment + chunk.terms.start > 0,
                 });
-            }
-            if let Some(output) = problem.rounded
-                && chunk.is_last
-            {
-                let to: [*mut bf16; MOST_ROWS] =
-                    table.outputs(output, first, feature, std::ptr::null_mut());
-                let from = outputs[0].cast::<f32>().cast_const();
-                // SAFETY: the output has the panel's columns of all rows that are not null
-                unsafe { round_rows(from, sums.width, panel.size, &to[..tile]) };
             }
         }
     }
     debug_assert!(!weight.memory.is_empty());
 }
 
-/// Sums that are rounded once they have all terms: those of a tile, or if terms are summed in
-/// several chunks those of all tiles.
+/// Sums of all tiles that are rounded once they have all terms, if these are summed in several
+/// chunks.
 struct Sums<T> {
     memory: Vec<T>,
     /// Elements of a row.
     width: usize,
-    /// Rows of a panel that are kept apart.
+    /// Rows of a panel.
     rows: usize,
 }
 
 impl<T: Number> Sums<T> {
-    /// Of so many tiles and panels; without room where results are sums.
-    fn new(problem: &Problem<T>, tiles: usize, chunks: &[Chunk], panels: &Range<usize>) -> Self {
-        let loops = problem.loops;
-        let width = loops.lanes * loops.vectors;
-        let (tiles, panels, rows) = match chunks.len() {
-            1 => (1, 1, 0),
-            _ => (tiles, panels.len(), tiles * loops.rows),
-        };
+    /// Of so many rows and panels; without room where none are kept.
+    fn new(problem: &Problem<T>, rows: usize, chunks: &[Chunk], panels: &Range<usize>) -> Self {
+        let width = problem.loops.lanes * problem.loops.vectors;
         let size = match problem.rounded {
-            None => 0,
-            Some(_) => panels * tiles * loops.rows * width,
+            Some(_) if chunks.len() > 1 => panels.len() * rows * width,
+            _ => 0,
         };
         Sums {
             memory: vec![T::default(); size],
@@ -481,11 +366,8 @@ impl<T: Number> Sums<T> {
 
     /// Rows of a panel from one on.
     fn rows(&mut self, panel: usize, first: usize) -> [*mut T; MOST_ROWS] {
-        let first = match self.rows {
-            0 => 0,
-            rows => panel * rows + first,
-        };
         let start = self.memory.as_mut_ptr();
+        let first = panel * self.rows + first;
         from_fn(|row| start.wrapping_add((first + row) * self.width))
     }
 }
@@ -532,6 +414,7 @@ fn chunks(segments: &Segments) -> Vec<Chunk> {
 unsafe fn dots<T: Number>(
     problem: &Problem<T>,
     weight: &Weight<T>,
+    order: &Order,
     group: usize,
     rows: Range<usize>,
 ) {
@@ -540,11 +423,11 @@ unsafe fn dots<T: Number>(
     let channel = group * problem.geometry.channels;
     let feature = group * problem.geometry.features;
     // SAFETY: by the caller's promise
-    let mut table = unsafe { Table::new(problem, segments, channel, rows, DOT_ROWS) };
+    let mut table = unsafe { Table::new(problem, segments, channel, (order, rows), DOT_ROWS) };
     let spare = table.spare.as_mut_ptr();
     let mut sums = [[T::default(); DOT_COLUMNS]; DOT_ROWS];
     for index in 0..tiles {
-        let (first, pointers) = (index * DOT_ROWS, index * segments.count * DOT_ROWS);
+        let first = index * DOT_ROWS;
         let outputs: [*mut T; DOT_ROWS] = match problem.rounded {
             None => table.outputs(problem.output, first, feature, spare),
             Some(_) => sums.each_mut().map(|row| row.as_mut_ptr()),
@@ -554,7 +437,7 @@ unsafe fn dots<T: Number>(
             problem.loops.dots[problem.geometry.features - 1](&Dots {
                 segments: segments.count,
                 length: segments.length,
-                table: table.pointers.as_ptr().wrapping_add(pointers),
+                table: table.all(segments, index),
                 rhs: weight.start.at(group * weight.group),
                 rhs_column: segments.terms(),
                 output: outputs.as_ptr(),

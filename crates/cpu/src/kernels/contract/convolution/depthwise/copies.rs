@@ -1,7 +1,7 @@
 //! Operands in the order in which vectors of channels read them.
 
 use super::super::geometry::Axis;
-use super::super::kernel::Number;
+use super::super::kernel::{Alone, Term};
 use super::super::problem::{Problem, Target, Tensor};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -13,8 +13,8 @@ const TASK: usize = 64 << 10;
 ///
 /// # Safety
 /// The problem's promises hold.
-pub(super) unsafe fn side_by_side<T: Number>(
-    problem: &Problem<T>,
+pub(super) unsafe fn side_by_side<T: Term>(
+    problem: &Problem<T, Alone<T>>,
     places: usize,
 ) -> Result<(Option<Buffer>, Tensor<T>)> {
     if problem.weight.steps[0] == 1 && places == 1 {
@@ -50,20 +50,16 @@ pub(super) unsafe fn side_by_side<T: Number>(
     Ok((Some(memory), tensor))
 }
 
-/// For each channel of a group the input with that channel for each feature: as it is if there is
-/// one of both, or a copy.
+/// For each channel of a group the input with that channel for each feature, in a copy.
 ///
 /// # Safety
 /// The problem's promises hold.
-pub(super) unsafe fn repeated<T: Number>(
-    problem: &Problem<T>,
+pub(super) unsafe fn repeated<T: Term>(
+    problem: &Problem<T, Alone<T>>,
     axes: &[Axis; 3],
-) -> Result<(Option<Buffer>, Tensor<T>)> {
+) -> Result<(Buffer, Tensor<T>)> {
     let geometry = &problem.geometry;
     let (channels, features) = (geometry.channels, geometry.features);
-    if (channels, features) == (1, 1) {
-        return Ok((None, problem.input));
-    }
     let (width, [depth, height, length]) = (geometry.row(), axes.map(|axis| axis.size));
     let places = geometry.batch * depth * height * length;
     let bytes = places * channels * width * size_of::<T>();
@@ -100,7 +96,7 @@ pub(super) unsafe fn repeated<T: Number>(
         start: to.0.cast_const(),
         steps: steps.map(|step| (step * width) as isize),
     };
-    Ok((Some(memory), tensor))
+    Ok((memory, tensor))
 }
 
 /// Writes every `step`th of some elements `TIMES` times.

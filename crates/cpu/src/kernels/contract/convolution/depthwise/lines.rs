@@ -1,8 +1,8 @@
 //! Lines of places, in segments whose places have the same taps.
 
-use super::super::channels::Channels;
+use super::super::channels::{Channels, Row};
 use super::super::geometry::Axis;
-use super::super::kernel::Number;
+use super::super::kernel::{Alone, Loop, Term};
 use super::super::problem::Problem;
 use crate::simd::stream;
 use std::ops::Range;
@@ -89,11 +89,12 @@ pub(super) struct Results<T> {
 
 /// One line of places.
 pub(super) struct Line<'a, T: 'static> {
-    pub(super) problem: &'a Problem<T>,
+    pub(super) problem: &'a Problem<T, Alone<T>>,
     pub(super) axis: &'a Axis,
     pub(super) input_step: isize,
     pub(super) weight_step: isize,
-    pub(super) table: &'a [(*const T, *const T)],
+    pub(super) table: &'a [Row<T>],
+    pub(super) kernel: Loop<Channels<T>>,
     /// Places that the weight is repeated for: input and output have no gaps if there are several.
     pub(super) together: usize,
     pub(super) output: *mut T,
@@ -101,7 +102,7 @@ pub(super) struct Line<'a, T: 'static> {
     pub(super) accumulate: bool,
 }
 
-impl<T: Number> Line<'_, T> {
+impl<T: Term> Line<'_, T> {
     /// # Safety
     /// The table's rows are inside of the input wherever the axis is, and nobody else writes the
     /// output's places.
@@ -179,6 +180,7 @@ impl<T: Number> Line<'_, T> {
         let mut operand = Channels {
             rows: self.table.len(),
             table: self.table.as_ptr(),
+            group: self.problem.geometry.channels,
             input: self.axis.position(places.start, taps.start) * self.input_step,
             weight: taps.start as isize * self.weight_step,
             taps: taps.len(),
@@ -192,7 +194,7 @@ impl<T: Number> Line<'_, T> {
             accumulate,
             streamed: matches!(self.results.way, Way::Past),
         };
-        let kernel = self.problem.loops.channels;
+        let kernel = self.kernel;
         let done = whole * self.together;
         // SAFETY: these taps are inside of the input at these places
         unsafe {

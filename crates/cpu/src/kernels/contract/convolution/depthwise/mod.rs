@@ -1,21 +1,26 @@
 //! Convolutions of each channel alone: vectors of channels, several places at a time.
 //!
-//! Groups with few features are such too: each channel of a group is one more tap, in a copy of the
-//! input that has it once for each feature. Where there are fewer channels than vectors hold,
+//! Groups with few features are such too: each channel of a group is one more tap. If there are as
+//! many channels, vectors of the input take it once for each feature in registers, where the
+//! instruction set can; else they read it from a copy that has it so. Where there are fewer channels than vectors hold,
 //! neighbouring places are one with more channels, and the weight is repeated for them.
 
 mod copies;
 mod lines;
 
-use super::geometry::Axis;
-use super::kernel::Number;
+use super::channels::{Channels, Row};
+use super::geometry::{Axis, Geometry};
+use super::kernel::{self, Alone, Loop, Term};
+use super::outer;
 use super::problem::{Problem, Target, Tensor, split};
-use crate::kernels::fused::scratch::with_scratch;
-use crate::simd::stream;
+use crate::kernels::fused::{self, scratch::with_scratch};
+use crate::simd::{Isa, stream};
 use copies::{repeated, side_by_side};
+use half::bf16;
 use lines::{Line, PLACES, Results, Segment, Way, segments};
-use mlx_oxide_ir::Result;
-use mlx_oxide_runtime::{Buffer, parallel};
+use mlx_oxide_ir::{Convolution, Result};
+use mlx_oxide_runtime::{Buffer, Call, Results as Outputs, Stored, parallel};
+use smallvec::smallvec;
 use std::ops::Range;
 
 /// Elements of the weight that one pass reads, so that they stay in the second cache.
@@ -39,19 +44,51 @@ const LINE: usize = 64;
 const PARTIAL_BYTES: usize = 4 << 20;
 
 /// Whether groups have so few features that vectors should hold those of several groups.
-pub(super) fn suits<T: Number>(problem: &Problem<T>) -> bool {
-    let geometry = &problem.geometry;
-    let few = geometry.features == 1 || 2 * geometry.features <= problem.loops.lanes;
+pub(super) fn suits<T>(geometry: &Geometry, loops: &Alone<T>) -> bool {
+    let few = geometry.features == 1 || 4 * geometry.features <= loops.width;
     geometry.groups > 1 && geometry.channels > 0 && few
 }
 
-/// Convolves one part without gaps.
+/// The convolution of `bf16` elements as they are, if it is such a one and this machine has the loop.
+pub(super) fn brain(
+    isa: Isa,
+    convolution: &Convolution,
+    call: &Call<'_>,
+) -> Result<Option<Outputs>> {
+    let output_type = &call.outputs[0];
+    let Some(loops) = kernel::brain(isa).filter(|_| output_type.size() > 0) else {
+        return Ok(None);
+    };
+    let mut problem = Problem::<bf16, _>::new(isa, loops, convolution, call)?;
+    let is_outer = |axes| outer::suits(&problem, &axes);
+    if !suits(&problem.geometry, loops) || problem.geometry.whole().is_some_and(is_outer) {
+        return Ok(None);
+    }
+    let buffer = Buffer::allocate(call.op.name(), output_type.bytes())?;
+    problem.output = Target(buffer.host_ptr()?.as_ptr().cast());
+    let input = match problem.input.steps[4] {
+        1 => call.inputs[0].clone(),
+        _ => fused::copied(call, &call.inputs[0])?,
+    };
+    problem.input = Tensor::new(&input)?;
+    for axes in problem.geometry.parts() {
+        // SAFETY: layouts were checked to fit their buffers, the output is new, and channels lie
+        // side by side
+        if !unsafe { run(&problem, axes) }? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(smallvec![Stored::contiguous(buffer, output_type)]))
+}
+
+/// Convolves one part without gaps, unless elements cannot hold the sums that it takes; then the
+/// output has anything.
 ///
 /// # Safety
 /// The problem's promises hold; channels lie side by side in the input, and [`suits`] holds.
-pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
+pub(super) unsafe fn run<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<bool> {
     let geometry = &problem.geometry;
-    if (geometry.channels, geometry.features) == (1, 1) {
+    if loop_in_place(problem).is_some() {
         // SAFETY: by the caller's promise
         return unsafe { images(problem, axes) };
     }
@@ -62,16 +99,25 @@ pub(super) unsafe fn run<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Re
     for first in (0..geometry.batch).step_by(together) {
         let items = first..geometry.batch.min(first + together);
         // SAFETY: by the caller's promise
-        unsafe { images(&problem.images(items), axes) }?;
+        if !unsafe { images(&problem.images(items), axes) }? {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// # Safety
 /// As for [`run`].
-unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
-    // SAFETY: by the caller's promise
-    let (_copy, input) = unsafe { repeated(problem, &axes) }?;
+unsafe fn images<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<bool> {
+    let in_place = loop_in_place(problem);
+    let (_copy, input) = match in_place {
+        Some(_) => (None, problem.input),
+        None => {
+            // SAFETY: by the caller's promise
+            let (memory, input) = unsafe { repeated(problem, &axes) }?;
+            (Some(memory), input)
+        }
+    };
     let together = together(problem, &input, &axes[2]);
     // SAFETY: by the caller's promise
     let (_memory, weight) = unsafe { side_by_side(problem, together) }?;
@@ -81,9 +127,14 @@ unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()>
         input,
         weight,
         together,
+        kernel: in_place.unwrap_or(problem.loops.channels),
+        is_shared: in_place.is_some(),
     };
     let cut = Cut::new(&images);
     let parts = images.parts(cut.blocks * cut.pieces);
+    if !T::WIDE && (parts > 1 || !images.sums_at_once()) {
+        return Ok(false);
+    }
     // SAFETY: by the caller's promise
     unsafe {
         match parts {
@@ -91,12 +142,23 @@ unsafe fn images<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()>
             _ => images.partial(parts)?,
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// The loop that reads the input where it is, if there is one: for single channels, or as many in
+/// each group as it has features.
+fn loop_in_place<T: Term>(problem: &Problem<T, Alone<T>>) -> Option<Loop<Channels<T>>> {
+    let (channels, features) = (problem.geometry.channels, problem.geometry.features);
+    match (channels, features) {
+        (1, 1) => Some(problem.loops.channels),
+        _ if channels == features && features.is_power_of_two() => problem.loops.groups,
+        _ => None,
+    }
 }
 
 /// How many neighbouring places are one with more channels, so that these fill vectors.
-fn together<T: Number>(problem: &Problem<T>, input: &Tensor<T>, axis: &Axis) -> usize {
-    let (width, groups) = (2 * problem.loops.lanes, problem.geometry.row());
+fn together<T: Term>(problem: &Problem<T, Alone<T>>, input: &Tensor<T>, axis: &Axis) -> usize {
+    let (width, groups) = (problem.loops.width, problem.geometry.row());
     let gapless = axis.stride == 1 && axis.place_step == 1 && input.steps[3] == groups as isize;
     if !gapless || groups >= 2 * width || groups.is_multiple_of(width) {
         return 1;
@@ -112,12 +174,15 @@ fn together<T: Number>(problem: &Problem<T>, input: &Tensor<T>, axis: &Axis) -> 
 
 /// Images that are convolved together, and their operands as vectors read them.
 struct Images<'a, T: 'static> {
-    problem: &'a Problem<T>,
+    problem: &'a Problem<T, Alone<T>>,
     axes: [Axis; 3],
     input: Tensor<T>,
     weight: Tensor<T>,
     /// Places that the weight is repeated for.
     together: usize,
+    kernel: Loop<Channels<T>>,
+    /// Whether the input is read where it is, once for each channel of a group.
+    is_shared: bool,
 }
 
 /// How lines of places are cut into tasks: blocks of lines, or pieces of one.
@@ -128,7 +193,7 @@ struct Cut {
 }
 
 impl Cut {
-    fn new<T: Number>(images: &Images<'_, T>) -> Self {
+    fn new<T: Term>(images: &Images<'_, T>) -> Self {
         let (lines, places) = (images.lines(), images.axes[2].places);
         let line = images.line_work();
         let block = (TASK_WORK / line).min(lines / TASKS);
@@ -146,7 +211,7 @@ impl Cut {
     }
 }
 
-impl<T: Number> Images<'_, T> {
+impl<T: Term> Images<'_, T> {
     /// Channels of the output.
     fn groups(&self) -> usize {
         self.problem.geometry.row()
@@ -182,13 +247,23 @@ impl<T: Number> Images<'_, T> {
         TASKS.min(self.taps()).min(PARTIAL_BYTES / bytes).max(1)
     }
 
+    /// Whether one pass sums all taps.
+    fn in_one_pass(&self) -> bool {
+        self.taps() * self.axes[2].taps * self.groups() <= PASS
+    }
+
+    /// Whether each sum is computed in one go.
+    fn sums_at_once(&self) -> bool {
+        let segments = segments(&self.axes[2], 0..self.axes[2].places);
+        self.in_one_pass() && segments.iter().all(|segment| segment.uniform)
+    }
+
     /// How sums reach the output if all taps are summed in one pass, and how many places' at a time.
     fn way(&self, segments: &[Segment]) -> Option<usize> {
         let (place, axes) = (self.groups() * size_of::<T>(), &self.axes);
         let bytes = self.size() * size_of::<T>();
         let read = bytes * axes[1].stride * axes[2].stride;
-        let once = self.taps() * axes[2].taps * self.groups() <= PASS;
-        if !once || axes[2].place_step != 1 || !stream::pays(bytes, read) {
+        if !self.in_one_pass() || axes[2].place_step != 1 || !stream::pays(bytes, read) {
             return None;
         }
         let uniform = segments.iter().all(|segment| segment.uniform);
@@ -312,6 +387,7 @@ impl<T: Number> Images<'_, T> {
                     input_step: self.input.steps[3],
                     weight_step: self.weight.steps[3] * x_axis.tap_step as isize,
                     table: &table,
+                    kernel: self.kernel,
                     together: self.together,
                     output: to([item, z, y, 0]),
                     results,
@@ -324,17 +400,18 @@ impl<T: Number> Images<'_, T> {
     }
 
     /// Where the input and the weight of a row of taps are.
-    fn row(
-        &self,
-        [item, z, y]: [usize; 3],
-        [tap_z, tap_y, channel]: [usize; 3],
-    ) -> (*const T, *const T) {
-        let from = [item, z, y, 0, channel].map(|index| index as isize);
+    fn row(&self, [item, z, y]: [usize; 3], [tap_z, tap_y, channel]: [usize; 3]) -> Row<T> {
+        let from =
+            [item, z, y, 0, if self.is_shared { 0 } else { channel }].map(|index| index as isize);
         let at = |axis: usize, tap: usize| {
             let axis = &self.axes[axis];
             axis.first_tap + tap * axis.tap_step
         };
         let by = [0, at(0, tap_z), at(1, tap_y), at(2, 0), channel].map(|index| index as isize);
-        (self.input.place(from), self.weight.place(by))
+        Row {
+            input: self.input.place(from),
+            weight: self.weight.place(by),
+            channel,
+        }
     }
 }
