@@ -207,6 +207,7 @@ impl<'a> Run<'a> {
             Access::Uniform => true,
             Access::Strided(strides) => by_rows && self.nest.loops.strides[strides][last] == 0,
             Access::Whole | Access::Repeated | Access::Across(_) => false,
+            Access::Renewed(..) | Access::Cyclic(_) => false,
         };
         let mut singles: SmallVec<[bool; 8]> = self.nest.access.iter().map(is_single).collect();
         let tiles = |singles: &mut [bool], step: &Step| {
@@ -312,9 +313,9 @@ impl<'a> Run<'a> {
         for (access, site) in self.nest.access.iter().zip(&self.sites) {
             self.loads.push(end);
             let elements = match access {
-                Access::Whole => 0,
+                Access::Whole | Access::Cyclic(_) => 0,
                 Access::Uniform | Access::Strided(_) => self.tile,
-                Access::Repeated => self.tile + self.nest.inner(),
+                Access::Repeated | Access::Renewed(..) => self.tile + self.nest.inner(),
                 Access::Across(_) => Nest::most_rows() * self.tile,
             };
             end +=
@@ -360,6 +361,7 @@ impl<'a> Run<'a> {
                 }
                 Access::Repeated => self.repeat(tile, site),
                 Access::Whole | Access::Strided(_) | Access::Across(_) => {}
+                Access::Renewed(..) | Access::Cyclic(_) => {}
             }
         }
         if self.streamed {
@@ -442,9 +444,13 @@ impl<'a> Run<'a> {
     /// Row-major positions `start..end` of sites that start at `base`.
     fn linear(&self, scratch: *mut u8, start: usize, end: usize, base: impl Fn(usize) -> *mut u8) {
         let mut slots = self.slots(scratch);
+        let periods = self.nest.access.iter().filter_map(Access::period);
         let mut position = start;
         while position < end {
-            let count = self.tile.min(end - position);
+            let mut count = self.tile.min(end - position);
+            for period in periods.clone() {
+                count = count.min(period - position % period);
+            }
             for (number, site) in self.sites.iter().enumerate() {
                 let access = self.nest.access.get(number).unwrap_or(&Access::Whole);
                 match *access {
@@ -456,6 +462,19 @@ impl<'a> Run<'a> {
                     Access::Repeated => {
                         let from = position % self.nest.inner() * site.width;
                         slots[number] = scratch.wrapping_add(self.loads[number] + from);
+                    }
+                    Access::Renewed(strides, period) => {
+                        let tile = scratch.wrapping_add(self.loads[number]);
+                        let inner = self.nest.inner();
+                        if position == start || position.is_multiple_of(period) {
+                            let index = self.nest.row(position / inner);
+                            let base = site.at(self.place(strides, &index, 0));
+                            self.repeat(tile, Site { base, ..*site });
+                        }
+                        slots[number] = tile.wrapping_add(position % inner * site.width);
+                    }
+                    Access::Cyclic(period) => {
+                        slots[number] = site.at((position % period) as isize);
                     }
                     Access::Strided(strides) | Access::Across(strides) => {
                         let tile = scratch.wrapping_add(self.loads[number]);
@@ -585,7 +604,8 @@ impl<'a> Run<'a> {
             match *access {
                 Access::Whole if self.streamed && slot >= self.inputs => {}
                 Access::Whole => lines.push(line(0, Made::InPlace)),
-                Access::Uniform | Access::Repeated => {} // rows are repeated in linear nests alone
+                // rows are repeated in linear nests alone
+                Access::Uniform | Access::Repeated | Access::Renewed(..) | Access::Cyclic(_) => {}
                 Access::Across(_) => {
                     let base = scratch.wrapping_add(self.loads[slot]);
                     lines.push(Line {

@@ -19,6 +19,8 @@ const SHORT: usize = 64;
 const SHORT_OF_STEPS: usize = 256;
 /// The longest row that is worth repeating in a tile.
 const REPEATED: usize = 512;
+/// Elements of a tile at least that is worth making, or reading, before others are read.
+const LONG: usize = 1024;
 
 /// How an input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +31,25 @@ pub(super) enum Access {
     Uniform,
     /// One short row again and again, that of the innermost loop.
     Repeated,
+    /// As `Repeated`, with another row after so many elements, by the strides with this number.
+    Renewed(usize, usize),
+    /// So many elements without gaps again and again.
+    Cyclic(usize),
     /// By the strides with this number in [`Nest::loops`].
     Strided(usize),
     /// As `Strided`, through transposed blocks.
     Across(usize),
+}
+
+impl Access {
+    /// The elements after which something else is read.
+    pub(super) fn period(&self) -> Option<usize> {
+        match *self {
+            Access::Renewed(_, period) | Access::Cyclic(period) => Some(period),
+            Access::Whole | Access::Uniform | Access::Repeated => None,
+            Access::Strided(_) | Access::Across(_) => None,
+        }
+    }
 }
 
 /// Loops over all elements and how each input takes part.
@@ -73,7 +90,7 @@ impl Nest {
         let together = steps > 1 && strides.all(|it| matches!(it[depth - 1], 0 | 1));
         let by_rows = inner >= if together { SHORT_OF_STEPS } else { SHORT };
         if depth > 1 && inner <= REPEATED {
-            nest.repeat_rows(by_rows);
+            nest.repeat_rows(by_rows, inputs.iter().all(is_aligned));
         }
         let mut access = nest.access.iter();
         let strided = access.any(|access| matches!(access, Access::Strided(_)));
@@ -83,24 +100,51 @@ impl Nest {
         nest
     }
 
-    /// Has inputs repeated that are one row, unless others need a nest of rows anyway.
-    fn repeat_rows(&mut self, by_rows: bool) {
-        let (inner, strides) = (self.loops.shape.len() - 1, &self.loops.strides);
-        let is_row = |number: usize| {
-            let (along, outer) = (strides[number][inner], &strides[number][..inner]);
-            along == 1 && outer.iter().all(|stride| *stride == 0)
-        };
+    /// Has inputs repeated that are the same rows again and again, unless others need a nest of rows
+    /// anyway.
+    fn repeat_rows(&mut self, by_rows: bool, aligned: bool) {
         // those of the outputs come first
-        if by_rows && !(1..strides.len()).all(is_row) {
+        let numbers = 1..self.loops.strides.len();
+        let repeated = numbers.map(|number| self.repeated(number, aligned));
+        let repeated: SmallVec<[Option<Access>; 4]> = repeated.collect();
+        if by_rows && repeated.iter().any(Option::is_none) {
             return;
         }
         for access in &mut self.access {
             if let Access::Strided(number) = *access
-                && is_row(number)
+                && let Some(repeated) = repeated[number - 1]
             {
-                *access = Access::Repeated;
+                *access = repeated;
             }
         }
+    }
+
+    /// How strides with a number repeat rows, if they do so for long. Those of elements that are not
+    /// `aligned` are not read where they lie.
+    fn repeated(&self, number: usize, aligned: bool) -> Option<Access> {
+        let (shape, strides) = (&self.loops.shape, &self.loops.strides[number]);
+        let (along, outer) = strides.split_last()?;
+        if *along != 1 {
+            return None;
+        }
+        if outer.iter().all(|stride| *stride == 0) {
+            return Some(Access::Repeated);
+        }
+        // inner loops that stand still, or else whose elements follow each other
+        let stands = outer.last() == Some(&0);
+        let (mut period, mut left) = (self.inner(), outer.len());
+        while left > 0 && outer[left - 1] == if stands { 0 } else { period as isize } {
+            left -= 1;
+            period *= shape[left];
+        }
+        if period < LONG {
+            return None;
+        }
+        if stands {
+            return Some(Access::Renewed(number, period));
+        }
+        let again = outer[..left].iter().all(|stride| *stride == 0);
+        (again && aligned).then_some(Access::Cyclic(period))
     }
 
     fn choose_block_axis(&mut self) {

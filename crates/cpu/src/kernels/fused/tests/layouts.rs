@@ -116,6 +116,31 @@ fn stretched_operands_along_every_axis() {
 }
 
 #[test]
+fn operands_that_repeat_rows_along_outer_or_inner_axes() {
+    for dtype in DTYPES {
+        for full in [
+            [3, 40, 64],
+            [30, 70, 5],
+            [7, 33, 300],
+            [5, 1100, 2],
+            [2, 9, 700],
+        ] {
+            let [planes, rows, columns] = full;
+            let along = shown(dtype, &full, 1, |layout| layout);
+            let stretch = |stored: &[usize], seed| {
+                shown(dtype, stored, seed, |layout| layout.broadcast(&full.into()))
+            };
+            let renewed = stretch(&[planes, 1, columns], 2);
+            let cyclic = stretch(&[1, rows, columns], 3);
+            for (lhs, rhs) in [(&along, &renewed), (&cyclic, &along), (&renewed, &cyclic)] {
+                check(lhs, rhs);
+            }
+            check(&stretch(&[planes, rows, 1], 4), &cyclic);
+        }
+    }
+}
+
+#[test]
 fn single_elements_beside_rows_in_every_operation() {
     for &binary in Binary::ALL {
         if !binary.domain().contains(Dtype::Float32) {
@@ -203,4 +228,11 @@ fn foreign_memory_need_not_be_aligned() {
             mlx_oxide_runtime::Buffer::from_foreign(Box::new(Shifted(shifted.clone())));
         check(&aligned, &unaligned);
     }
+    let full = [4, 50, 100];
+    let along = shown(Dtype::Float32, &full, 1, |layout| layout);
+    let mut again = shown(Dtype::Float32, &[50, 100], 1, |layout| {
+        layout.broadcast(&full.into())
+    });
+    again.buffer = mlx_oxide_runtime::Buffer::from_foreign(Box::new(Shifted(shifted)));
+    check(&along, &again);
 }
