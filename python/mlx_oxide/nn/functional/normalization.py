@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 import mlx_oxide.core as mx
 
@@ -46,24 +46,13 @@ def group_norm(
     groups: int,
     eps: float,
 ) -> mx.array:
-    """Normalize over positions and groups that take every ``groups``-th channel.
+    """Normalize over positions and groups that take every ``groups``-th channel."""
 
-    Sums over positions, a channel each, read memory in order; only they are brought to groups.
-    """
-    batch, *spatial, channels = x.shape
-    positions, size = math.prod(spatial), channels // groups
-    flat = _wide(x.reshape(batch, positions, channels))
+    def spread(of_channels: mx.array) -> mx.array:
+        y = mx.unflatten(of_channels, -1, (-1, groups))
+        return mx.broadcast_to(mx.mean(y, axis=-2, keepdims=True), y.shape)
 
-    def mean(y: mx.array) -> mx.array:
-        of_channels = mx.mean(y, axis=1).reshape(batch, size, groups)
-        of_groups = mx.mean(of_channels, axis=1, keepdims=True)
-        spread = mx.broadcast_to(of_groups, (batch, size, groups))
-        return spread.reshape(batch, 1, channels)
-
-    means = mean(flat)
-    variances = mean(mx.square(flat - means))
-    y = _narrow((flat - means) * mx.rsqrt(variances + eps), x)
-    return scale_and_shift(y.reshape(x.shape), weight, bias)
+    return scale_and_shift(_normalize_groups(x, spread, eps), weight, bias)
 
 
 def group_norm_contiguous(
@@ -74,12 +63,31 @@ def group_norm_contiguous(
     eps: float,
 ) -> mx.array:
     """Normalize over positions and groups of neighbouring channels."""
+
+    def spread(of_channels: mx.array) -> mx.array:
+        y = mx.unflatten(of_channels, -1, (groups, -1))
+        return mx.broadcast_to(mx.mean(y, axis=-1, keepdims=True), y.shape)
+
+    return scale_and_shift(_normalize_groups(x, spread, eps), weight, bias)
+
+
+def _normalize_groups(
+    x: mx.array, spread: Callable[[mx.array], mx.array], eps: float
+) -> mx.array:
+    """Normalize over positions and groups, given means of groups by those of their channels.
+
+    Sums over positions, a channel each, read memory in order; only they are brought to groups.
+    """
     batch, *spatial, channels = x.shape
-    positions, size = math.prod(spatial), channels // groups
-    y = x.reshape(batch, positions, groups, size).transpose(0, 2, 1, 3)
-    y = mx.fast.layer_norm(y.reshape(batch, groups, positions * size), None, None, eps)
-    y = y.reshape(batch, groups, positions, size).transpose(0, 2, 1, 3).reshape(x.shape)
-    return scale_and_shift(y, weight, bias)
+    flat = _wide(x.reshape(batch, math.prod(spatial), channels))
+
+    def mean(y: mx.array) -> mx.array:
+        return mx.flatten(spread(mx.mean(y, axis=1, keepdims=True)), -2, -1)
+
+    means = mean(flat)
+    variances = mean(mx.square(flat - means))
+    y = (flat - means) * mx.rsqrt(variances + eps)
+    return _narrow(y, x).reshape(x.shape)
 
 
 def _wide(x: mx.array) -> mx.array:

@@ -19,8 +19,10 @@ const SHORT: usize = 64;
 const SHORT_OF_STEPS: usize = 256;
 /// The longest row that is worth repeating in a tile.
 const REPEATED: usize = 512;
-/// Elements of a tile at least that is worth making, or reading, before others are read.
-const LONG: usize = 1024;
+/// Elements for which at least it is worth making a tile of one row.
+const LONG: usize = 8 << 10;
+/// Elements at least that are worth reading where they lie, before the first is read again.
+const CYCLE: usize = 1 << 10;
 
 /// How an input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,14 +139,11 @@ impl Nest {
             left -= 1;
             period *= shape[left];
         }
-        if period < LONG {
-            return None;
-        }
         if stands {
-            return Some(Access::Renewed(number, period));
+            return (period >= LONG).then_some(Access::Renewed(number, period));
         }
         let again = outer[..left].iter().all(|stride| *stride == 0);
-        (again && aligned).then_some(Access::Cyclic(period))
+        (again && aligned && period >= CYCLE).then_some(Access::Cyclic(period))
     }
 
     fn choose_block_axis(&mut self) {

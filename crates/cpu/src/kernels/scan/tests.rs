@@ -146,7 +146,7 @@ fn integers_accumulate_as_one_by_one_in_rows_of_every_length() {
     let long = 4 * (16 << 12) + 77;
     for (rows, length) in [(3, 127), (9, 128), (3, 4097), (2, 9000), (1, long)] {
         let values: Vec<i64> = (0..rows * length)
-            .map(|i| (i as i64 * 37) % 101 - 50 + (i as i64 % 3) * i64::MAX / 2)
+            .map(|i| ((i as i64 * 37) % 101 - 50).wrapping_add((i as i64 % 3) * (i64::MAX / 2)))
             .collect();
         let operand = Operand {
             buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&values)).unwrap(),
