@@ -458,3 +458,25 @@ fn every_instruction_set_gives_the_same_bits() {
         assert_eq!(on(Isa::Baseline), on(Isa::Avx512));
     }
 }
+
+#[test]
+fn a_row_is_folded_alike_however_many_there_are() {
+    for [rows, terms, columns] in [
+        [6, 19, 40],
+        [5, 4, 7],
+        [3, 100, 60],
+        [4, 130, 33],
+        [7, 9, 600],
+    ] {
+        let values: Vec<f32> = (0..rows * terms * columns)
+            .map(|i| (i as f32 * 0.7).sin())
+            .collect();
+        let sums = |values: &[f32], rows| {
+            let shape = [rows, terms, columns];
+            reduced(ReduceKind::Sum, values, &shape, &[1], 0, Isa::best())
+        };
+        let each = values.chunks(terms * columns).flat_map(|row| sums(row, 1));
+        let each: Vec<f32> = each.collect();
+        assert_eq!(sums(&values, rows), each, "{rows} {terms} {columns}");
+    }
+}

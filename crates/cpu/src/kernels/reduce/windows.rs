@@ -24,14 +24,12 @@ const ROOM: usize = 1024;
 /// Elements for which a thread is worth its while.
 const GRAIN: usize = 32 << 10;
 
-/// Whether results are those of windows.
+/// Whether results are those of windows, or of one: how many there are decides nothing.
 pub(super) fn are_in(loops: &Loops) -> bool {
-    let [.., windows, columns] = loops.kept[..] else {
-        return false;
-    };
+    let columns = loops.kept[loops.kept.len() - 1];
     let (terms, breadth) = (loops.terms(), columns.size);
     let few = terms <= TERMS && breadth <= BREADTH && terms * breadth <= ELEMENTS;
-    few && windows.size > 1 && columns.stride == 1
+    few && columns.stride == 1
 }
 
 impl<F: Reduction> Reducer<'_, F> {
@@ -160,8 +158,16 @@ impl<F: Reduction> Kernel for Windows<'_, F> {
     #[inline(always)]
     fn run(self) {
         let (loops, size) = (self.reducer.loops, self.columns.size);
-        let (outer, inner) = loops.kept.split_at(loops.kept.len() - 2);
-        let (windows, result) = (inner[0], self.reducer.result);
+        let only = Axis {
+            size: 1,
+            stride: 0,
+            step: size as isize,
+        };
+        let (windows, outer) = match &loops.kept[..loops.kept.len() - 1] {
+            [outer @ .., windows] => (*windows, outer),
+            [] => (only, &[][..]),
+        };
+        let result = self.reducer.result;
         let mut made = Aligned([const { MaybeUninit::uninit() }; ELEMENTS]);
         let mut room = Aligned([const { MaybeUninit::<F::Acc>::uninit() }; ROOM]);
         let Range { mut start, end } = self.numbers;
