@@ -66,6 +66,8 @@ pub(super) struct Rows {
 }
 
 const NO_GROUP: u32 = u32::MAX;
+/// How many times what a reduction reads is saved at most, by a guess that spares others the search.
+const READERS: usize = 4;
 
 struct Group {
     /// The last step, in whose place the group runs.
@@ -270,7 +272,7 @@ fn is_taken_whole(plan: &Plan, grouping: &Grouping, number: u32, step: &Step) ->
 fn is_worth(plan: &Plan, step: &Step, limits: Limits) -> bool {
     let reads_much = |entry: &Entry| {
         let operand = entry.expression.inputs.first();
-        operand.is_some_and(|operand| operand.nbytes() >= limits.worthwhile)
+        operand.is_some_and(|operand| operand.nbytes() >= limits.worthwhile / READERS)
     };
     row_wise(plan, step).is_some_and(reads_much)
 }
