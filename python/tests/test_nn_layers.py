@@ -303,3 +303,15 @@ def test_the_gradient_of_a_padded_transposed_convolution_has_its_input_s_shape()
     layer = nn.ConvTranspose2d(8, 4, (3, 2), 2, (1, 0), output_padding=1)
     x = mx.random.normal((1, 5, 6, 8))
     assert mx.grad(lambda x: mx.square(layer(x)).sum())(x).shape == x.shape
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float16", "bfloat16"])
+def test_running_statistics_of_every_dtype_are_those_of_mlx(dtype):
+    x = indices(3, 5, 8, below=7)
+    ours, theirs = nn.BatchNorm(8), apple_nn.BatchNorm(8)
+    ours(mx.array(x).astype(getattr(mx, dtype)))
+    theirs(apple.array(x).astype(getattr(apple, dtype)))
+    # those of 16-bit floats are rounded in other places
+    close = {"rtol": 1e-2} if dtype.endswith("16") else CLOSE
+    for name in ("running_mean", "running_var"):
+        assert_same(ours[name], theirs[name], **close)

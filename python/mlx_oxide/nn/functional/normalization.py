@@ -79,7 +79,7 @@ def _normalize_groups(
     Sums over positions, a channel each, read memory in order; only they are brought to groups.
     """
     batch, *spatial, channels = x.shape
-    flat = _wide(x.reshape(batch, math.prod(spatial), channels))
+    flat = wide(x.reshape(batch, math.prod(spatial), channels))
 
     def mean(y: mx.array) -> mx.array:
         return mx.flatten(spread(mx.mean(y, axis=1, keepdims=True)), -2, -1)
@@ -87,24 +87,24 @@ def _normalize_groups(
     means = mean(flat)
     variances = mean(mx.square(flat - means))
     y = (flat - means) * mx.rsqrt(variances + eps)
-    return _narrow(y, x).reshape(x.shape)
+    return narrow(y, x).reshape(x.shape)
 
 
-def _wide(x: mx.array) -> mx.array:
+def wide(x: mx.array) -> mx.array:
     """Return 16-bit floats in single precision, others as they are."""
     return x.astype(mx.float32) if x.dtype in (mx.float16, mx.bfloat16) else x
 
 
-def _narrow(y: mx.array, x: mx.array) -> mx.array:
+def narrow(y: mx.array, x: mx.array) -> mx.array:
     """Return ``y`` as 16-bit floats if those of ``x`` were made wide."""
     return y.astype(x.dtype) if x.dtype in (mx.float16, mx.bfloat16) else y
 
 
 def batch_statistics(x: mx.array, axes: Sequence[int]) -> Tuple[mx.array, mx.array]:
     """Return mean and variance over some axes, those of 16-bit floats in single precision."""
-    wide = _wide(x)
-    mean = mx.mean(wide, axis=axes, keepdims=True)
-    variance = mx.mean(mx.square(wide - mean), axis=axes)
+    y = wide(x)
+    mean = mx.mean(y, axis=axes, keepdims=True)
+    variance = mx.mean(mx.square(y - mean), axis=axes)
     return mean.reshape(variance.shape), variance
 
 
@@ -134,5 +134,5 @@ def batch_norm_in_training(
     eps: float,
 ) -> mx.array:
     """Normalize each channel with the statistics of the batch, in the dtype of ``x``."""
-    y = (_wide(x) - mean) * mx.rsqrt(variance + eps)
-    return scale_and_shift(_narrow(y, x), weight, bias)
+    y = batch_norm(wide(x), mean, variance, None, None, eps)
+    return scale_and_shift(narrow(y, x), weight, bias)

@@ -14,6 +14,7 @@ from mlx_oxide.nn.functional.normalization import (
     instance_norm,
     layer_norm,
     moving_average,
+    narrow,
     rms_norm,
 )
 from mlx_oxide.nn.layers.base import Module
@@ -298,10 +299,10 @@ class BatchNorm(Module):
             count, momentum = x.size // features, self.momentum
             unbiased = variance * (count / (count - 1))
             self.running_mean = moving_average(
-                self["running_mean"], mean.astype(x.dtype), momentum
+                self["running_mean"], narrow(mean, x), momentum
             )
             self.running_var = moving_average(
-                self["running_var"], unbiased.astype(x.dtype), momentum
+                self["running_var"], narrow(unbiased, x), momentum
             )
         return mean, variance
 
