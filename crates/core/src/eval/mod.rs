@@ -1,9 +1,8 @@
 //! Evaluation: order → fuse → absorb → join rows → run.
 //!
 //! `order` claims the nodes that have to be computed and sorts them; `fuse` joins elementwise
-//! ones into programs; `rows` joins steps that treat every row by itself; `reduce` joins the
-//! reductions that are left to the programs before them; `run` gives each step to a backend and
-//! publishes the results.
+//! ones into programs; `reduce` joins reductions to the programs before them; `rows` joins steps
+//! that treat every row by itself; `run` gives each step to a backend and publishes the results.
 
 mod alone;
 mod fuse;

@@ -11,7 +11,7 @@ use super::order::{Entry, Plan, Step};
 use super::run::{fused_operands, publish, restore, run_guarded, run_step};
 use crate::array::Array;
 use mlx_oxide_ir::{ArrayType, Op, OutputTypes, Result, Shape};
-use mlx_oxide_runtime::{Call, DeviceType, backend};
+use mlx_oxide_runtime::{Backend, Call, DeviceType, backend};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -27,24 +27,25 @@ impl Reduced {
         self.members.split_last()
     }
 
-    /// What runs if a kernel folds what the program makes: one of the preferred backend, as another
-    /// would fold in another order.
-    pub(super) fn content(&self, plan: &Plan) -> Option<Content> {
+    /// What runs if a kernel folds what the program makes, and where: on the preferred backend, as
+    /// another would fold in another order.
+    pub(super) fn content(&self, plan: &Plan) -> Option<(Content, &'static dyn Backend)> {
         let (&reduction, members) = self.parts()?;
         let (op, fusion) = reduced_program(&plan.entries, members, reduction)?;
         let op = Op::FusedReduce(Arc::new(op));
         let inputs = fusion.inputs;
         let types: SmallVec<[&ArrayType; 4]> = inputs.iter().map(Array::array_type).collect();
         let kind = entry(plan, reduction)?.node.stream.device.kind;
-        let runs = backend::installed(kind)
-            .first()
-            .is_some_and(|preferred| preferred.supports(&op, &types));
+        let preferred = backend::installed(kind).first().copied();
+        let backend = preferred.filter(|backend| backend.supports(&op, &types))?;
         drop(types);
-        runs.then(|| Content {
+        let outputs = fusion.outputs.into_iter().chain([reduction]).collect();
+        let content = Content {
             op,
             inputs,
-            outputs: fusion.outputs.into_iter().chain([reduction]).collect(),
-        })
+            outputs,
+        };
+        Some((content, backend))
     }
 }
 
@@ -140,7 +141,8 @@ pub(super) fn run(plan: &mut Plan, reduced: &Reduced) -> Result<()> {
     let Some((&reduction, members)) = reduced.parts() else {
         return Ok(());
     };
-    let (Some(content), Some(root)) = (reduced.content(plan), entry(plan, reduction)) else {
+    let (Some((content, backend)), Some(root)) = (reduced.content(plan), entry(plan, reduction))
+    else {
         return apart(plan, members, reduction);
     };
     let Content {
@@ -149,9 +151,6 @@ pub(super) fn run(plan: &mut Plan, reduced: &Reduced) -> Result<()> {
         outputs,
     } = content;
     let stream = root.node.stream;
-    let Some(backend) = backend::installed(stream.device.kind).first().copied() else {
-        return apart(plan, members, reduction);
-    };
     let types = outputs.iter().filter_map(|member| entry(plan, *member));
     let types: OutputTypes = types.map(|entry| entry.node.types[0].clone()).collect();
     let mut operands = fused_operands(plan, members, &inputs)?;

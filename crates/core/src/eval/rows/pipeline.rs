@@ -552,7 +552,7 @@ fn contents(plan: &Plan, step: &Step) -> Result<SmallVec<[Content; 2]>> {
         Step::Single(member) => Ok(smallvec![content_of_single(plan, *member)?]),
         Step::Fused(members) => Ok(smallvec![content_of_program(plan, members)]),
         Step::Reduced(reduced) => {
-            if let Some(content) = reduced.content(plan) {
+            if let Some((content, _)) = reduced.content(plan) {
                 return Ok(smallvec![content]);
             }
             let (&reduction, members) = reduced.parts().ok_or_else(vanished)?;
