@@ -48,6 +48,32 @@ pub(super) struct Channels<T> {
     pub(super) streamed: bool,
 }
 
+impl<T: Copy> Channels<T> {
+    /// How a row of taps is read, and where it begins in the input and in the weight.
+    ///
+    /// # Safety
+    /// The table has the row; otherwise as for [`Vector`].
+    #[inline(always)]
+    unsafe fn row<V: Vector<Element = T>, R: Reader<V>>(
+        &self,
+        row: usize,
+        input: isize,
+        channel: usize,
+    ) -> (R, *const T, *const T) {
+        // SAFETY: by the caller's promise
+        let (row, reader) = unsafe {
+            let row = self.table.wrapping_add(row).read();
+            (row, R::new(row.channel, self.group))
+        };
+        let from = row.input.wrapping_offset(input).wrapping_add(channel);
+        let by = row
+            .weight
+            .wrapping_offset(self.weight)
+            .wrapping_add(channel);
+        (reader, from, by)
+    }
+}
+
 /// Places whose sums are in registers together.
 const TOGETHER: usize = 4;
 /// Vectors of a place that are where it has no neighbours with the same taps, since each sum waits
@@ -286,13 +312,7 @@ where
     unsafe {
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; PLACES];
         for row in 0..operand.rows {
-            let row = operand.table.wrapping_add(row).read();
-            let reader = R::new(row.channel, operand.group);
-            let mut from = row.input.wrapping_offset(input).wrapping_add(channel);
-            let mut by = row
-                .weight
-                .wrapping_offset(operand.weight)
-                .wrapping_add(channel);
+            let (reader, mut from, mut by) = operand.row::<V, R>(row, input, channel);
             for _ in 0..operand.taps {
                 let mut factors = sums[0];
                 for (index, factor) in factors.iter_mut().enumerate() {
@@ -331,13 +351,7 @@ where
     unsafe {
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; PLACES];
         for row in 0..operand.rows {
-            let row = operand.table.wrapping_add(row).read();
-            let reader = R::new(row.channel, operand.group);
-            let from = row.input.wrapping_offset(input).wrapping_add(channel);
-            let by = row
-                .weight
-                .wrapping_offset(operand.weight)
-                .wrapping_add(channel);
+            let (reader, from, by) = operand.row::<V, R>(row, input, channel);
             let mut factors = [sums[0]; 3];
             for (tap, factors) in factors.iter_mut().enumerate() {
                 let by = by.wrapping_offset(tap as isize * operand.weight_step);
@@ -380,13 +394,7 @@ where
     unsafe {
         let mut sums = [[V::splat(V::Element::default()); VECTORS]; PLACES];
         for row in 0..operand.rows {
-            let row = operand.table.wrapping_add(row).read();
-            let reader = R::new(row.channel, operand.group);
-            let mut from = row.input.wrapping_offset(input).wrapping_add(channel);
-            let mut by = row
-                .weight
-                .wrapping_offset(operand.weight)
-                .wrapping_add(channel);
+            let (reader, mut from, mut by) = operand.row::<V, R>(row, input, channel);
             // what all places but the last read of the first tap
             let mut elements = sums;
             for elements in elements.iter_mut().skip(1) {

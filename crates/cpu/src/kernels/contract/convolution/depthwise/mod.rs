@@ -2,8 +2,9 @@
 //!
 //! Groups with few features are such too: each channel of a group is one more tap. If there are as
 //! many channels, vectors of the input take it once for each feature in registers, where the
-//! instruction set can; else they read it from a copy that has it so. Where there are fewer channels than vectors hold,
-//! neighbouring places are one with more channels, and the weight is repeated for them.
+//! instruction set can; else they read it from a copy that has it so. Where there are fewer channels
+//! than vectors hold, neighbouring places are one with more channels, and the weight is repeated for
+//! them.
 
 mod copies;
 mod lines;
