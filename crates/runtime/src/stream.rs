@@ -3,7 +3,7 @@
 use crate::backend;
 use crate::device::{Device, DeviceType, default_device};
 use mlx_oxide_ir::Result;
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -25,17 +25,10 @@ impl fmt::Display for Stream {
     }
 }
 
-const CPU_DEFAULT: Stream = Stream {
-    device: Device::CPU,
-    index: 0,
-};
-const GPU_DEFAULT: Stream = Stream {
-    device: Device::GPU,
-    index: 1,
-};
-
 static NEXT: AtomicU32 = AtomicU32::new(2);
-static DEFAULTS: RwLock<[Stream; 2]> = RwLock::new([CPU_DEFAULT, GPU_DEFAULT]);
+
+/// The numbers of the default streams of each kind of device: every operation asks for one.
+static DEFAULTS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(1)];
 
 thread_local! {
     static OVERRIDE: Cell<Option<Stream>> = const { Cell::new(None) };
@@ -63,20 +56,15 @@ impl Stream {
         if let Some(stream) = OVERRIDE.get().filter(|stream| stream.device == device) {
             return stream;
         }
-        let stream = DEFAULTS.read()[slot(device.kind)];
-        if stream.device == device {
-            stream
-        } else {
-            Stream {
-                device,
-                index: stream.index,
-            }
+        Stream {
+            device,
+            index: DEFAULTS[slot(device.kind)].load(Ordering::Relaxed),
         }
     }
 
     /// Makes this the default stream of its device.
     pub fn set_default(self) {
-        DEFAULTS.write()[slot(self.device.kind)] = self;
+        DEFAULTS[slot(self.device.kind)].store(self.index, Ordering::Relaxed);
     }
 
     /// Returns when all that was started on this stream is finished.
