@@ -50,6 +50,12 @@ impl Array {
         self.is_evaluated() && self.node.live_trace().is_none()
     }
 
+    /// The elements of an array that [is known](Array::is_known).
+    pub(crate) fn known(&self) -> Option<Stored> {
+        let stored = self.stored()?;
+        self.node.live_trace().is_none().then_some(stored)
+    }
+
     /// The element of an array that has only one.
     pub fn item<T: Element>(&self) -> Result<T> {
         self.check_type::<T>("item")?;

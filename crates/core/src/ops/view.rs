@@ -4,8 +4,10 @@ use crate::array::Array;
 use crate::compile::shapeless::{self, Call};
 use mlx_oxide_ir::layout::SliceRange;
 use mlx_oxide_ir::{
-    AsStrided, Axes, Dtype, Error, Op, Result, Shape, Strides, View, normalize_axes, normalize_axis,
+    ArrayType, AsStrided, Axes, Dtype, Error, Op, Result, Shape, Strides, View, normalize_axes,
+    normalize_axis,
 };
+use mlx_oxide_runtime::Stored;
 use smallvec::SmallVec;
 
 fn apply(view: View, a: &Array) -> Result<Array> {
@@ -146,6 +148,18 @@ pub(crate) fn stretch_to(a: &Array, shape: impl Into<Shape>) -> Result<Array> {
     let shape = shape.into();
     if *a.shape() == shape {
         return Ok(a.clone());
+    }
+    if a.ndim() == 0
+        && let Some(stored) = a.known()
+    {
+        // a number in an expression, most often: nothing is left to be computed later
+        let shape = shape.checked("broadcast_to")?;
+        let stretched = Stored {
+            layout: stored.layout.broadcast(&shape),
+            buffer: stored.buffer,
+        };
+        let array_type = ArrayType::new(shape, a.dtype());
+        return Ok(Array::from_stored(stretched, array_type));
     }
     apply(View::Broadcast(shape), a)
 }
