@@ -113,6 +113,33 @@ def test_numbers_are_the_same(source):
         same(draw(source), (np.array(key), "uint32"), note=source, rtol=tolerance, atol=tolerance / 8)
 
 
+DRAWS = {
+    "bits": mx.random.bits,
+    "uniform": lambda shape, key: mx.random.uniform(shape=shape, key=key),
+    "uniform between bounds": lambda shape, key: mx.random.uniform(-3, 0.1, shape, key=key),
+    "normal": mx.random.normal,
+    "normal around 2": lambda shape, key: mx.random.normal(shape, loc=2, scale=3, key=key),
+    "normal complex": lambda shape, key: mx.random.normal(shape, mx.complex64, key=key),
+    "normal bfloat16": lambda shape, key: mx.random.normal(shape, mx.bfloat16, key=key),
+    "randint": lambda shape, key: mx.random.randint(-7, 1000, shape, key=key),
+    "randint of many": lambda shape, key: mx.random.randint(-(2**24), 2**24, shape, key=key),
+    "randint of one": lambda shape, key: mx.random.randint(5, 6, shape, key=key),
+    "randint of none": lambda shape, key: mx.random.randint(5, 3, shape, key=key),
+    "bernoulli": lambda shape, key: mx.random.bernoulli(0.3, shape, key=key),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_numbers_of_a_known_key_are_those_of_one_that_is_computed_later(name):
+    function = DRAWS[name]
+    for seed, shape in enumerate([(), (1,), (0, 3), (5,), (2, 3, 4), (127,), (8, 16), (129,)] * 3):
+        key = mx.random.key(seed)
+        later = mx.random.key(0) + mx.array([0, seed], mx.uint32)
+        known, computed = function(shape, key=key), function(shape, key=later)
+        assert known.shape == shape and known.dtype == computed.dtype
+        assert mx.array_equal(known, computed)
+
+
 @pytest.mark.parametrize("arguments", JOINTLY_NORMAL)
 def test_jointly_normal_vectors_are_the_same(arguments):
     source = f"multivariate_normal({arguments}, key=key)"

@@ -4,6 +4,7 @@
 //! Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 
 mod continuous;
+mod few;
 mod jointly_normal;
 
 pub use continuous::{laplace, truncated_normal};
@@ -127,13 +128,13 @@ pub fn bits(shape: impl Into<Shape>, width: u8, key: Option<&Array>) -> Result<A
             expected: "a uint32 array of shape (2,), as random.key makes it",
         });
     }
-    Array::apply(
-        Op::Random(Random::Bits {
-            shape: shape.into(),
-            width,
-        }),
-        &[&key],
-    )
+    let shape = shape.into();
+    if width == 4
+        && let Some(words) = few::bits(&shape, &key)
+    {
+        return Array::from_slice(&words, shape);
+    }
+    Array::apply(Op::Random(Random::Bits { shape, width }), &[&key])
 }
 
 fn check_floating(op: &'static str, dtype: Dtype) -> Result<()> {
@@ -162,8 +163,15 @@ pub fn uniform(
     let bounds = broadcast_shapes("uniform", low.shape(), high.shape())?;
     check_broadcast("uniform", &bounds, &shape)?;
     let range = difference(&high, &low)?;
-    let unit = unit_interval(shape, dtype, key)?;
-    if (number(&range), number(&low)) == (Some(1.0), Some(0.0)) {
+    let bounds = (number(&low), number(&range));
+    let key = key_or_next(key)?;
+    if let (Some(low), Some(range), Dtype::Float32) = (bounds.0, bounds.1, dtype)
+        && let Some(numbers) = few::uniform(low as f32, range as f32, &shape, &key)
+    {
+        return Array::from_slice(&numbers, shape);
+    }
+    let unit = unit_interval(shape, dtype, &key)?;
+    if bounds == (Some(0.0), Some(1.0)) {
         return Ok(unit);
     }
     binary::add(&binary::multiply(&range, &unit)?, &low)
@@ -202,8 +210,8 @@ fn difference(a: &Array, b: &Array) -> Result<Array> {
 }
 
 /// Uniform numbers in `[0, 1)`, as 32 bits over `2³² - 1`, below one in the dtype.
-fn unit_interval(shape: Shape, dtype: Dtype, key: Option<&Array>) -> Result<Array> {
-    let drawn = unary::astype(&bits(shape, 4, key)?, Dtype::Float32)?;
+fn unit_interval(shape: Shape, dtype: Dtype, key: &Array) -> Result<Array> {
+    let drawn = unary::astype(&bits(shape, 4, Some(key))?, Dtype::Float32)?;
     let most = unary::scalar_like(&drawn, f64::from(u32::MAX as f32))?;
     let below_one = match dtype {
         Dtype::Float16 => 0.999_511_72,
@@ -229,14 +237,23 @@ pub fn normal(
     scale: Option<&Array>,
     key: Option<&Array>,
 ) -> Result<Array> {
+    if dtype != Dtype::Complex64 {
+        check_floating("normal", dtype)?;
+    }
     let shape = shape.into();
+    let key = &key_or_next(key)?;
+    if let (Dtype::Float32, None, None) = (dtype, loc, scale)
+        && let Some(mut numbers) = few::root_of_uniform(&shape, key)
+    {
+        numbers.iter_mut().for_each(|it| *it *= SQRT_2 as f32);
+        return Array::from_slice(&numbers, shape);
+    }
     let standard = if dtype == Dtype::Complex64 {
         let mut parts = shape.clone();
         parts.push(2);
         let pairs = view::view(&root_of_uniform(parts, key)?, dtype)?;
         view::reshape_to(&pairs, shape)?
     } else {
-        check_floating("normal", dtype)?;
         // numbers of 16 bits come from 32, or the tails would be cut off
         unary::astype(&root_of_uniform(shape, key)?, dtype)?
     };
@@ -262,10 +279,13 @@ pub fn normal(
 }
 
 /// `erf⁻¹` of uniform `f32` numbers between -1 and 1, neither of them included.
-fn root_of_uniform(shape: Shape, key: Option<&Array>) -> Result<Array> {
+fn root_of_uniform(shape: Shape, key: &Array) -> Result<Array> {
+    if let Some(numbers) = few::root_of_uniform(&shape, key) {
+        return Array::from_slice(&numbers, shape);
+    }
     let low = Array::scalar((-1.0f32).next_up())?;
     let high = Array::scalar(1.0f32)?;
-    unary::erfinv(&uniform(&low, &high, shape, Dtype::Float32, key)?)
+    unary::erfinv(&uniform(&low, &high, shape, Dtype::Float32, Some(key))?)
 }
 
 /// Parameters of a shape must broadcast to that of the numbers.
@@ -295,10 +315,18 @@ pub fn randint(
             expected: "an integer dtype",
         });
     }
-    let drawn = uniform(low, high, shape, Dtype::Float32, key)?;
+    let shape = shape.into();
+    let key = &key_or_next(key)?;
+    let bounds = (integer(high), integer(low));
+    if let (Some(high), Some(low), Dtype::Int32) = (bounds.0, bounds.1, dtype)
+        && let Some(numbers) = few::randint(low, high, &shape, key)
+    {
+        return Array::from_slice(&numbers, shape);
+    }
+    let drawn = uniform(low, high, shape, Dtype::Float32, Some(key))?;
     // rounding may have brought a number onto a bound
     let drawn = unary::astype(&unary::floor(&drawn)?, dtype)?;
-    let (most, low) = match (integer(high), integer(low)) {
+    let (most, low) = match bounds {
         (Some(high), Some(low)) => {
             let bound = |value| Array::from_scalar(Scalar::from_integer(value, dtype));
             (bound(high - 1)?, bound(low)?)
