@@ -19,7 +19,9 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             jvp: pushed,
             vjp: norm_vjp,
         },
-        Fast::Attention { .. } | Fast::NormGradient { .. } => Derivative::Decomposed,
+        Fast::Attention { .. } | Fast::NormGradient { .. } | Fast::Recurrent { .. } => {
+            Derivative::Decomposed
+        }
     }
 }
 
