@@ -15,19 +15,23 @@ use mlx_oxide_ir::{ArrayType, Cell, Dtype, Error, Result};
 use mlx_oxide_runtime::{Buffer, Call, Operand, Results, Stored, parallel};
 use parking_lot::Mutex;
 
-/// Rows of a task where the second cache holds the weights.
+/// Rows of a task at least: each multiplies the weights as it reads them.
+const LEAST_ROWS: usize = 4;
+/// Rows of a task at most where the second cache holds the weights.
 const FEW_ROWS: usize = 16;
 /// Rows of a task that reads the weights from further away in every step.
 const MANY_ROWS: usize = 64;
+/// Tasks that are worth making smaller than that.
+const TASKS: usize = 4;
 /// Bytes of weights that the second cache holds beside a task's own memory.
 const CACHED: usize = 512 << 10;
 /// Multiplications of a step that are worth all threads, if there are rows for one task alone.
 const ALONE: usize = 1 << 22;
 
 /// How many rows one task takes.
-fn rows_of_task(weights: usize) -> usize {
+fn rows_of_task(rows: usize, weights: usize) -> usize {
     match weights * size_of::<f32>() <= CACHED {
-        true => FEW_ROWS,
+        true => rows.div_ceil(TASKS).clamp(LEAST_ROWS, FEW_ROWS),
         false => MANY_ROWS,
     }
 }
@@ -35,7 +39,7 @@ fn rows_of_task(weights: usize) -> usize {
 pub(super) fn supports(inputs: &[&ArrayType]) -> bool {
     let weights = inputs[1].shape.size();
     let rows = inputs[0].shape[0];
-    let shared = rows > rows_of_task(weights) || rows * weights <= ALONE;
+    let shared = rows > rows_of_task(rows, weights) || rows * weights <= ALONE;
     inputs[0].dtype == Dtype::Float32 && shared
 }
 
@@ -119,7 +123,7 @@ struct Layer<'a> {
 
 impl Layer<'_> {
     fn run(&self, rows: usize) -> Result<()> {
-        let together = rows_of_task(self.weight.len());
+        let together = rows_of_task(rows, self.weight.len());
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         parallel::for_each(rows.div_ceil(together), |task| {
             let first = task * together;
