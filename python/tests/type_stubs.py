@@ -53,6 +53,9 @@ PARAMETERS = {
 # `s` is the shape of a transform there.
 SHAPES_OF_TRANSFORMS = {"s": INTS}
 
+# Functions that layers are made of and that MLX has no names for.
+INTERNAL = ("_gru", "_lstm")
+
 # Functions that return named tuples.
 NAMED = {
     "qr": "QRResult",
@@ -300,7 +303,7 @@ def stub(module: ModuleType) -> str:
     lines.append("")
     for name in sorted(dir(module)):
         value = getattr(module, name)
-        if name.startswith("_") or isinstance(value, ModuleType):
+        if (name.startswith("_") and name not in INTERNAL) or isinstance(value, ModuleType):
             continue
         if name == "array" and root:
             lines += array_class(module)

@@ -1,5 +1,7 @@
 //! Compositions that have kernels of their own, by their formulas, in double precision.
 
+mod recurrent;
+
 use crate::binary;
 use crate::complex;
 use crate::elements::{Elements, lanes, place, position};
@@ -58,6 +60,10 @@ pub(crate) fn run(fast: &Fast, call: &Call<'_>) -> Result<Results> {
                 centred: *centred,
             };
             let outputs = gradient.outputs(&inputs, call.outputs).into_iter();
+            return outputs.map(|output| output.store(fast.name())).collect();
+        }
+        Fast::Recurrent { cell, .. } => {
+            let outputs = recurrent::outputs(*cell, &inputs, call.outputs).into_iter();
             return outputs.map(|output| output.store(fast.name())).collect();
         }
     };

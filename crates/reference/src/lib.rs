@@ -120,7 +120,8 @@ fn is_defined(fast: &Fast, inputs: &[&ArrayType]) -> bool {
         | Fast::LayerNorm { .. }
         | Fast::Rope { .. }
         | Fast::Attention { .. }
-        | Fast::NormGradient { .. } => inputs.iter().all(|input| !input.dtype.is_complex()),
+        | Fast::NormGradient { .. }
+        | Fast::Recurrent { .. } => inputs.iter().all(|input| !input.dtype.is_complex()),
     }
 }
 

@@ -133,6 +133,7 @@ names! { fast FASTS Fast {
     Fast::Rope { .. } => "rope",
     Fast::Attention { .. } => "attention",
     Fast::NormGradient { .. } => "norm_gradient",
+    Fast::Recurrent { .. } => "recurrent",
 }}
 
 names! { quantized QUANTIZED Quantized {

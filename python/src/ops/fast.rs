@@ -57,6 +57,48 @@ super::functions! {
         });
         wrap_all(update.map(|(outputs, state)| vec![outputs, state]))
     };
+    /// Hidden and cell states of long short-term memory.
+    ///
+    /// Args:
+    ///     gates: the sequence's share of the gates `(…, T, 4·H)`, with the biases.
+    ///     weight: the weights that the hidden state meets, `(H, 4·H)`.
+    ///     hidden, cell: the states to begin with, `(…, H)`, zeros by default.
+    ///
+    /// Returns:
+    ///     A list of the hidden and the cell states, `(…, T, H)`.
+    ///
+    /// Raises:
+    ///     ValueError: shapes that do not fit; dtypes that are not floating.
+    _lstm[gates, weight, hidden = None, cell = None](
+        gates: ArrayArgument, weight: ArrayArgument, hidden: Option<ArrayArgument>,
+        cell: Option<ArrayArgument>
+    ) -> Vec<PyArray> = {
+        let hidden = hidden.as_ref().map(|hidden| &hidden.0);
+        let cell = cell.as_ref().map(|cell| &cell.0);
+        let states = fast::lstm(&gates.0, &weight.0, hidden, cell);
+        wrap_all(states.map(|(hidden, cell)| vec![hidden, cell]))
+    };
+    /// Hidden states of gated recurrent units.
+    ///
+    /// Args:
+    ///     gates: the sequence's share of the gates `(…, T, 3·H)`, with the biases.
+    ///     weight: the weights that the hidden state meets, `(H, 3·H)`.
+    ///     bias: the bias of the hidden state's share of the candidate, `(H)`.
+    ///     hidden: the state to begin with, `(…, H)`, zeros by default.
+    ///
+    /// Returns:
+    ///     The hidden states `(…, T, H)`.
+    ///
+    /// Raises:
+    ///     ValueError: shapes that do not fit; dtypes that are not floating.
+    _gru[gates, weight, bias = None, hidden = None](
+        gates: ArrayArgument, weight: ArrayArgument, bias: Option<ArrayArgument>,
+        hidden: Option<ArrayArgument>
+    ) -> PyArray = {
+        let bias = bias.as_ref().map(|bias| &bias.0);
+        let hidden = hidden.as_ref().map(|hidden| &hidden.0);
+        wrap(fast::gru(&gates.0, &weight.0, bias, hidden))
+    };
     /// `x/√(mean(x²) + eps)·weight` over the last axis.
     ///
     /// Args:

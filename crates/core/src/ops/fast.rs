@@ -2,9 +2,11 @@
 
 mod cross_entropy;
 mod gated_delta;
+mod recurrent;
 
 pub use cross_entropy::cross_entropy;
 pub use gated_delta::{GatedDelta, gated_delta_update};
+pub use recurrent::{gru, lstm};
 
 use super::{binary, create, reduce, unary, view};
 use crate::array::Array;

@@ -136,7 +136,10 @@ pub(super) fn supports(op: &Fast, inputs: &[&ArrayType]) -> bool {
         Fast::Softmax { .. } | Fast::RmsNorm { .. } | Fast::LayerNorm { .. } => {
             floats && inputs[0].shape.ndim() > 0
         }
-        Fast::Rope { .. } | Fast::Attention { .. } | Fast::NormGradient { .. } => false,
+        Fast::Rope { .. }
+        | Fast::Attention { .. }
+        | Fast::NormGradient { .. }
+        | Fast::Recurrent { .. } => false,
     }
 }
 
@@ -172,9 +175,10 @@ pub(super) fn run(op: &Fast, call: &Call<'_>) -> Result<Results> {
             };
             (Kernel::Norm(kernel), Some(eps.get()))
         }
-        Fast::Rope { .. } | Fast::Attention { .. } | Fast::NormGradient { .. } => {
-            return Err(declined(call));
-        }
+        Fast::Rope { .. }
+        | Fast::Attention { .. }
+        | Fast::NormGradient { .. }
+        | Fast::Recurrent { .. } => return Err(declined(call)),
     };
     parameters.extend(epsilon.map(|epsilon| (epsilon as f32).to_bits()));
     let mut bindings: SmallVec<[Binding<'_>; 4]> = SmallVec::new();

@@ -4,7 +4,7 @@ use super::{ArrayType, OutputTypes, exactly, same_dtype, same_shape};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::layout::broadcast_shapes;
-use crate::op::Fast;
+use crate::op::{Cell, Fast};
 use crate::shape::Shape;
 use smallvec::smallvec;
 
@@ -17,7 +17,8 @@ pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<OutputTypes> {
         | Fast::LayerNorm { .. }
         | Fast::Rope { .. }
         | Fast::Attention { .. }
-        | Fast::NormGradient { .. } => dtype.is_floating(),
+        | Fast::NormGradient { .. }
+        | Fast::Recurrent { .. } => dtype.is_floating(),
     };
     if let Some(first) = inputs.first().filter(|first| !taken(first.dtype)) {
         return Err(Error::DtypeUnsupported {
@@ -59,6 +60,7 @@ pub(super) fn fast(fast: &Fast, inputs: &[&ArrayType]) -> Result<OutputTypes> {
             }
             return Ok(outputs);
         }
+        Fast::Recurrent { cell, states } => return recurrent(name, *cell, *states, inputs),
     };
     Ok(smallvec![output])
 }
@@ -208,4 +210,59 @@ fn check_mask(queries: &ArrayType, keys: &ArrayType, mask: &ArrayType) -> Result
         });
     }
     Ok(())
+}
+
+fn recurrent(
+    op: &'static str,
+    cell: Cell,
+    states: bool,
+    inputs: &[&ArrayType],
+) -> Result<OutputTypes> {
+    let biases = usize::from(cell == Cell::Gru);
+    let given = if states { cell.states() } else { 0 };
+    let expected = 2 + biases + given;
+    if inputs.len() != expected {
+        return Err(Error::InputCount {
+            op,
+            expected,
+            found: inputs.len(),
+        });
+    }
+    let (gates, weight) = (inputs[0], inputs[1]);
+    let &[batch, times, width] = &gates.shape[..] else {
+        return Err(unsuitable(op, "gates must be (B, T, G·H)", &gates.shape));
+    };
+    let hidden = width / cell.gates();
+    let of_hidden = |operand: &ArrayType, shape: &[usize], rule| {
+        same_dtype(op, gates, operand)?;
+        match *operand.shape == *shape {
+            true => Ok(()),
+            false => Err(Error::ShapeMismatch {
+                op,
+                rule,
+                lhs: gates.shape.clone(),
+                rhs: operand.shape.clone(),
+            }),
+        }
+    };
+    of_hidden(
+        weight,
+        &[hidden, hidden * cell.gates()],
+        "weights of the hidden state must be (H, G·H)",
+    )?;
+    if width != hidden * cell.gates() {
+        return Err(unsuitable(op, "gates must be (B, T, G·H)", &gates.shape));
+    }
+    for bias in &inputs[2..2 + biases] {
+        of_hidden(bias, &[hidden], "the bias must be (H)")?;
+    }
+    for state in &inputs[2 + biases..] {
+        of_hidden(
+            state,
+            &[batch, hidden],
+            "states to begin with must be (B, H)",
+        )?;
+    }
+    let output = ArrayType::new([batch, times, hidden], gates.dtype);
+    Ok((0..cell.states()).map(|_| output.clone()).collect())
 }

@@ -57,6 +57,47 @@ pub enum Fast {
         /// Whether rows are normalised by their mean, too.
         centred: bool,
     },
+    /// The steps of a recurrent layer. Inputs: the sequence's share of all gates `(B, T, G·H)`
+    /// with their biases, the weights that the hidden state meets `(H, G·H)`, for [`Cell::Gru`]
+    /// the bias of its candidate `(H)`, then if `states` the hidden state to begin with `(B, H)`
+    /// and for [`Cell::Lstm`] the cell state. Outputs: the hidden states `(B, T, H)` and for
+    /// [`Cell::Lstm`] the cell states.
+    Recurrent {
+        /// What a step computes.
+        cell: Cell,
+        /// Whether states to begin with are given; they are zero otherwise.
+        states: bool,
+    },
+}
+
+/// What one step of a recurrent layer computes of its gates: `a`, the sequence's share, and
+/// `u = h·W`, that of the hidden state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cell {
+    /// Long short-term memory: of `i, f, g, o` in `a + u`, `c ← σ(f)·c + σ(i)·tanh(g)` and
+    /// `h ← σ(o)·tanh(c)`.
+    Lstm,
+    /// A gated recurrent unit: of `r, z, n` in `a` and `u`, `r ← σ(a_r + u_r)`,
+    /// `z ← σ(a_z + u_z)`, `n ← tanh(a_n + r·(u_n + bias))` and `h ← (1 - z)·n + z·h`.
+    Gru,
+}
+
+impl Cell {
+    /// How many gates a step has.
+    pub const fn gates(self) -> usize {
+        match self {
+            Cell::Lstm => 4,
+            Cell::Gru => 3,
+        }
+    }
+
+    /// How many states a step hands on.
+    pub const fn states(self) -> usize {
+        match self {
+            Cell::Lstm => 2,
+            Cell::Gru => 1,
+        }
+    }
 }
 
 impl Fast {
@@ -70,6 +111,10 @@ impl Fast {
             Fast::Attention { .. } => "scaled_dot_product_attention",
             Fast::NormGradient { centred: false, .. } => "rms_norm_gradient",
             Fast::NormGradient { centred: true, .. } => "layer_norm_gradient",
+            Fast::Recurrent { cell, .. } => match cell {
+                Cell::Lstm => "lstm",
+                Cell::Gru => "gru",
+            },
         }
     }
 }

@@ -19,7 +19,7 @@ pub mod view;
 pub use binary::Binary;
 pub use contract::{Contract, Convolution};
 pub use domain::{Domain, promote_operands};
-pub use fast::Fast;
+pub use fast::{Cell, Fast};
 pub use fft::Fft;
 pub use index::{Combine, Index, Padding};
 pub use linalg::{Linalg, SingularVectors};

@@ -3,13 +3,19 @@
 use super::{FLOATING, INEXACT, between, exactly};
 use crate::sample::{InputSpec, Sample};
 use crate::tolerance::Tolerance;
-use mlx_oxide_ir::{Dtype, Fast, Op};
+use mlx_oxide_ir::{Cell, Dtype, Fast, Op};
 
 pub(super) fn samples() -> Vec<Sample> {
     let softmax = INEXACT.iter().flat_map(|&dtype| softmax(dtype));
-    let others = FLOATING
-        .iter()
-        .flat_map(|&dtype| [norms(dtype), rope(dtype), attention(dtype)].concat());
+    let others = FLOATING.iter().flat_map(|&dtype| {
+        [
+            norms(dtype),
+            rope(dtype),
+            attention(dtype),
+            recurrent(dtype),
+        ]
+        .concat()
+    });
     softmax.chain(others).collect()
 }
 
@@ -98,6 +104,45 @@ fn norms(dtype: Dtype) -> Vec<Sample> {
                 sample
             }
         }));
+    }
+    samples
+}
+
+fn recurrent(dtype: Dtype) -> Vec<Sample> {
+    // rows, times and features: a vector register and more, and rows that are shared out
+    let sizes = [
+        [2, 3, 4],
+        [1, 1, 1],
+        [3, 5, 17],
+        [70, 2, 8],
+        [2, 0, 3],
+        [0, 2, 3],
+    ];
+    let mut samples = Vec::new();
+    for [batch, times, features] in sizes {
+        for cell in [Cell::Lstm, Cell::Gru] {
+            for states in [false, true] {
+                let width = cell.gates() * features;
+                let mut inputs = vec![
+                    between([batch, times, width], dtype, -2.0, 2.0),
+                    between([features, width], dtype, -1.0, 1.0),
+                ];
+                if cell == Cell::Gru {
+                    inputs.push(between([features], dtype, -1.0, 1.0));
+                }
+                let given = if states { cell.states() } else { 0 };
+                inputs.extend((0..given).map(|_| between([batch, features], dtype, -1.0, 1.0)));
+                let begun = if states { "begun" } else { "new" };
+                let label = format!("{batch}x{times}x{features} {begun}");
+                let op = Op::Fast(Fast::Recurrent { cell, states });
+                let sample =
+                    Sample::new(&label, op, inputs).within(Tolerance::stages(dtype, 16.0, 2.0));
+                samples.push(match batch * times * features <= 24 {
+                    true => sample.differentiable(),
+                    false => sample,
+                });
+            }
+        }
     }
     samples
 }

@@ -54,32 +54,9 @@ def gru(
 
     The rows of the weights are those of the reset gate, the update gate and the candidate.
     """
-    size = weight_h.shape[-1]
     projected = linear(x, weight_x, bias)
-    gates = projected[..., : -size]
-    candidates = projected[..., -size:]
     turned = _turned(weight_h, x.shape[-2])
-    states = []
-    for time in range(x.shape[-2]):
-        gate = gates[..., time, :]
-        recurrent = bias_h
-        if hidden is not None:
-            projected_hidden = hidden @ turned
-            gate = gate + projected_hidden[..., : -size]
-            recurrent = projected_hidden[..., -size:]
-            if bias_h is not None:
-                recurrent = recurrent + bias_h
-        reset, keep = mx.split(mx.sigmoid(gate), 2, axis=-1)
-        candidate = candidates[..., time, :]
-        if recurrent is not None:
-            candidate = candidate + reset * recurrent
-        candidate = mx.tanh(candidate)
-        if hidden is None:
-            hidden = (1 - keep) * candidate
-        else:
-            hidden = (1 - keep) * candidate + keep * hidden
-        states.append(hidden)
-    return _over_time(states, projected, size)
+    return mx.fast._gru(projected, turned, bias_h, hidden)
 
 
 def lstm(
@@ -97,17 +74,5 @@ def lstm(
     """
     projected = linear(x, weight_x, bias)
     turned = _turned(weight_h, x.shape[-2])
-    hidden_states, cell_states = [], []
-    for time in range(x.shape[-2]):
-        inputs = projected[..., time, :]
-        if hidden is not None:
-            inputs = mx.addmm(inputs, hidden, turned)
-        take, forget, candidate, give = mx.split(inputs, 4, axis=-1)
-        take, forget = mx.sigmoid(take), mx.sigmoid(forget)
-        candidate, give = mx.tanh(candidate), mx.sigmoid(give)
-        cell = take * candidate if cell is None else forget * cell + take * candidate
-        hidden = give * mx.tanh(cell)
-        hidden_states.append(hidden)
-        cell_states.append(cell)
-    size = weight_h.shape[-1]
-    return _over_time(hidden_states, projected, size), _over_time(cell_states, projected, size)
+    hidden_states, cell_states = mx.fast._lstm(projected, turned, hidden, cell)
+    return hidden_states, cell_states

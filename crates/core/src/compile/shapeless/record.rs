@@ -218,7 +218,8 @@ pub(crate) fn has_no_sizes(op: &Op) -> bool {
             | Fast::LayerNorm { .. }
             | Fast::Rope { .. }
             | Fast::Attention { .. }
-            | Fast::NormGradient { .. } => true,
+            | Fast::NormGradient { .. }
+            | Fast::Recurrent { .. } => true,
         },
         Op::Source(source) => match source {
             Source::Full { shape, .. } => shape.ndim() == 0,

@@ -27,7 +27,12 @@ pub(super) fn local_axes(op: &Op, inputs: &[Array], output: &ArrayType) -> usize
         | Op::Fft(_)
         | Op::Linalg(_)
         | Op::Random(_)
-        | Op::Fast(Fast::Rope { .. } | Fast::Attention { .. } | Fast::NormGradient { .. })
+        | Op::Fast(
+            Fast::Rope { .. }
+            | Fast::Attention { .. }
+            | Fast::NormGradient { .. }
+            | Fast::Recurrent { .. },
+        )
         | Op::Quantized(_)
         | Op::FusedReduce(_)
         | Op::Custom(_) => 0,

@@ -15,7 +15,7 @@ pub(super) fn batch(fast: &Fast, inputs: &[Batched], size: usize) -> Result<Vec<
         // a mapped axis would be taken for the batch that offsets belong to
         Fast::Rope { .. } => inputs[1].slice_ndim() == 0,
         // the parameters have a gradient of their own in every slice
-        Fast::Attention { .. } | Fast::NormGradient { .. } => false,
+        Fast::Attention { .. } | Fast::NormGradient { .. } | Fast::Recurrent { .. } => false,
     };
     if rows && parameters_shared {
         let array = inputs[0].with_axis_first(size)?;

@@ -1,5 +1,7 @@
 //! Compositions with kernels of their own.
 
+mod recurrent;
+
 use crate::array::Array;
 use crate::ops::{self, unary::scalar_like};
 use mlx_oxide_ir::{Dtype, Fast, Result, Shape};
@@ -22,6 +24,7 @@ pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Vec<Array>> {
             sinks,
         } => attention(inputs, scale.get(), *causal, *masked, *sinks),
         Fast::NormGradient { eps, centred } => return norm_gradient(inputs, eps.get(), *centred),
+        Fast::Recurrent { cell, .. } => return recurrent::decompose(*cell, inputs),
     };
     Ok(vec![output?])
 }

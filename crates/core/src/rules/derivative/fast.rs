@@ -1,9 +1,11 @@
 //! Compositions with kernels of their own.
 
+mod recurrent;
+
 use super::{Derivative, Optional};
 use crate::array::{Array, Site};
 use crate::ops;
-use mlx_oxide_ir::{Fast, Op, Result};
+use mlx_oxide_ir::{Cell, Fast, Op, Result};
 
 pub(super) fn derivative(fast: &Fast) -> Derivative {
     match fast {
@@ -20,6 +22,12 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             vjp: norm_vjp,
         },
         Fast::Attention { .. } | Fast::NormGradient { .. } => Derivative::Decomposed,
+        Fast::Recurrent {
+            cell: Cell::Lstm, ..
+        } => Derivative::Pulled(|site, cotangents| recurrent::vjp(Cell::Lstm, site, cotangents)),
+        Fast::Recurrent {
+            cell: Cell::Gru, ..
+        } => Derivative::Pulled(|site, cotangents| recurrent::vjp(Cell::Gru, site, cotangents)),
     }
 }
 

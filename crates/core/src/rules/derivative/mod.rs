@@ -46,6 +46,9 @@ pub enum Derivative {
     /// Tangents of all outputs from those of the inputs, of which some are there; `None` is zero.
     /// The rule is linear in them, so the cotangents follow by transposing it.
     Tangents(fn(&Site<'_>, &[Option<Array>]) -> Result<Optional>),
+    /// The inputs' cotangents, by hand, from those of the outputs that have some; tangents are
+    /// those of the decomposition.
+    Pulled(fn(&Site<'_>, &[Option<Array>]) -> Result<Optional>),
     /// That of the decomposition into simpler operations.
     Decomposed,
     /// None.
@@ -88,6 +91,7 @@ pub(crate) fn pull(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Opti
     let cotangent = cotangents.first().and_then(Option::as_ref);
     match (derivative(site), cotangent) {
         (Derivative::Tangents(rule), _) => pull_tangents(rule, site, cotangents),
+        (Derivative::Pulled(vjp), _) => vjp(site, cotangents),
         (Derivative::Decomposed, _) => pull_decomposed(site, cotangents),
         (Derivative::Zero, _) | (_, None) => Ok(vec![None; site.inputs.len()]),
         (Derivative::Partials(partials), Some(cotangent)) => partials(site)?
@@ -145,7 +149,7 @@ pub(crate) fn push(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Option
         }
         Derivative::General { jvp, .. } => Some(jvp(site, tangents)?),
         Derivative::Tangents(rule) => return rule(site, tangents),
-        Derivative::Decomposed => return push_decomposed(site, tangents),
+        Derivative::Pulled(_) | Derivative::Decomposed => return push_decomposed(site, tangents),
         Derivative::Undefined { reason } => {
             return Err(Error::NotDifferentiable {
                 op: site.op.name(),

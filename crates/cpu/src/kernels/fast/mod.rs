@@ -2,6 +2,7 @@
 
 mod layer_norm;
 mod norm_gradient;
+mod recurrent;
 mod rms_norm;
 mod rope;
 mod rows;
@@ -21,6 +22,7 @@ pub(crate) fn supports(op: &Fast, inputs: &[&ArrayType]) -> bool {
         Fast::Rope { .. } => rope::supports(inputs),
         Fast::Attention { .. } => attention::supports(inputs),
         Fast::NormGradient { .. } => norm_gradient::supports(inputs),
+        Fast::Recurrent { .. } => recurrent::supports(inputs),
     }
 }
 
@@ -32,5 +34,6 @@ pub(crate) fn run(op: &Fast, call: &Call<'_>) -> Result<Results> {
         Fast::Rope { .. } => rope::run(op, call),
         Fast::Attention { .. } => attention::run(op, call),
         Fast::NormGradient { eps, centred } => norm_gradient::run(call, eps.get(), *centred),
+        Fast::Recurrent { cell, .. } => recurrent::run(call, *cell),
     }
 }
