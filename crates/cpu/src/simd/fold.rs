@@ -3,7 +3,7 @@
 //! Four vectors of elements are joined in pairs before they go to accumulators, these are joined to
 //! those of the block before after sixteen times, and pieces of [`PIECE`] are joined in pairs, so
 //! that the error of a sum grows with the logarithm of the number of terms. Few elements go to
-//! accumulators one vector at a time.
+//! accumulators one vector at a time, of more than a hundred four.
 //!
 //! The compiler keeps an array of lanes in registers only where loops over it are plain and nothing
 //! else is done with a part of it: hence the small functions of whole arrays, and the walls
@@ -160,10 +160,7 @@ fn accumulate_short<F: Fold>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Ac
     let (whole, mut rest) = elements.as_chunks::<{ 2 * FEW }>();
     let mut lanes = [fold.identity(); FEW];
     if let [first, others @ ..] = whole {
-        let mut wide = lifted(fold, first);
-        for vector in others {
-            wide = pair(fold, wide, lifted(fold, vector));
-        }
+        let wide = accumulate_vectors(fold, first, others);
         for (place, lane) in lanes.iter_mut().enumerate() {
             *lane = fold.combine(wide[place], wide[place + FEW]);
         }
@@ -177,6 +174,35 @@ fn accumulate_short<F: Fold>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Ac
     let [a, b, c, d, e, f, g, h] = lanes;
     let lanes = pair(fold, [a, b, c, d], [e, f, g, h]);
     (lanes, fold_in_turn(fold, rest))
+}
+
+/// Vectors to accumulators: many of them four at a time, so that none waits for the one before.
+#[inline(always)]
+fn accumulate_vectors<F: Fold, const N: usize>(
+    fold: F,
+    first: &[F::In; N],
+    others: &[[F::In; N]],
+) -> [F::Acc; N] {
+    let mut lanes = lifted(fold, first);
+    let (fours, rest) = others.as_chunks::<4>();
+    if let [_, _, ..] = fours {
+        let mut sums = [[fold.identity(); N]; 4];
+        for four in fours {
+            for (sum, vector) in sums.iter_mut().zip(four) {
+                *sum = pair(fold, *sum, lifted(fold, vector));
+            }
+        }
+        let [a, b, c, d] = sums;
+        lanes = pair(fold, lanes, pair(fold, pair(fold, a, b), pair(fold, c, d)));
+    } else {
+        for vector in fours.as_flattened() {
+            lanes = pair(fold, lanes, lifted(fold, vector));
+        }
+    }
+    for vector in rest {
+        lanes = pair(fold, lanes, lifted(fold, vector));
+    }
+    lanes
 }
 
 /// Elements as values.
