@@ -2,8 +2,9 @@
 
 use super::lane;
 use super::lower::{Lowered, Slot, Step};
-use super::machine::{self, Code};
+use super::machine::{self, Code, Single};
 use super::nest::{Access, Nest};
+use super::rows;
 use super::scratch::with_scratch;
 use crate::simd::turn::{self, Block, Target};
 use crate::simd::{stream, strided};
@@ -74,6 +75,8 @@ pub(super) struct Run<'a> {
     nest: Nest,
     /// The inputs of which tiles are not made, since steps read their one element where it lies.
     singles: SmallVec<[bool; 8]>,
+    /// What is known of inputs of one element.
+    elements: SmallVec<[Single; 8]>,
     /// Inputs, then outputs.
     sites: SmallVec<[Site; 8]>,
     inputs: usize,
@@ -97,6 +100,9 @@ unsafe impl Sync for Run<'_> {}
 pub(super) fn execute(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) -> Result<()> {
     let count = call.outputs.first().map_or(0, |output| output.size());
     if count == 0 {
+        return Ok(());
+    }
+    if rows::run(call, lowered, buffers)? {
         return Ok(());
     }
     let mut run = Run::new(&call.outputs[0].shape, call.inputs, lowered)?;
@@ -146,6 +152,7 @@ impl<'a> Run<'a> {
             lowered,
             works: SmallVec::new(),
             singles: smallvec![false; inputs.len()],
+            elements: elements(inputs)?,
             nest,
             sites,
             inputs: inputs.len(),
@@ -184,7 +191,10 @@ impl<'a> Run<'a> {
         runs: &[Range<usize>],
         elements: usize,
     ) -> Option<SmallVec<[Work; 4]>> {
-        let single = |slot: Slot| self.singles.get(slot as usize) == Some(&true);
+        let single = |slot: Slot| {
+            let is_single = self.singles.get(slot as usize) == Some(&true);
+            is_single.then(|| self.elements[slot as usize])
+        };
         let mut loops = loops.into_iter();
         let mut works = SmallVec::new();
         let mut done = 0;
@@ -707,6 +717,22 @@ impl Line {
             }
         }
     }
+}
+
+/// What is known of each input if it is one element throughout.
+pub(super) fn elements(inputs: &[Operand]) -> Result<SmallVec<[Single; 8]>> {
+    let element = |input: &Operand| {
+        if !input.layout.is_uniform() || input.layout.size() == 0 {
+            return Ok(Single::Element);
+        }
+        let start = input.buffer.host_ptr()?.as_ptr();
+        let width = input.dtype.size();
+        let place = start.wrapping_add(input.layout.offset * width);
+        // SAFETY: the input has an element, which nobody writes meanwhile
+        let element = unsafe { std::slice::from_raw_parts(place, width) };
+        Ok(Single::of(input.dtype, element))
+    };
+    inputs.iter().map(element).collect()
 }
 
 /// Whether outputs pass by the caches: not those in the memory of an input, which is there anyway.

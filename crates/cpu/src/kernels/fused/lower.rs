@@ -326,7 +326,11 @@ impl<'a> Lowering<'a> {
         for (slot, &operand) in operands.iter_mut().zip(&instruction.operands) {
             *slot = operand as Slot;
         }
-        self.step(run, self.output(output), operands);
+        let formula = match instruction.op {
+            ScalarOp::Binary(op) => Some((Formula::Elements(op), dtype)),
+            ScalarOp::Unary(_) | ScalarOp::Select | ScalarOp::Cast => None,
+        };
+        self.formula_step(run, self.output(output), operands, formula);
         self.lowered.weight += 1;
         true
     }

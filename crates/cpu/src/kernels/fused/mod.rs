@@ -16,6 +16,7 @@ mod machine;
 mod nest;
 mod order;
 pub(super) mod prologue;
+mod rows;
 pub(super) mod scratch;
 mod turned;
 

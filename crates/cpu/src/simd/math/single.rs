@@ -4,12 +4,14 @@ use super::{polynomial32, polynomial32_by_halves};
 use std::f32::consts::LOG2_E;
 
 /// Adding and subtracting it rounds to an integer, which is then in the low bits.
-const ROUNDER: f32 = 12_582_912.0; // 1.5·2²³
-const LN2_HIGH: f32 = 0.693_145_75; // the low bits are zero, so that products are exact
-const LN2_LOW: f32 = 1.428_606_8e-6;
+pub const ROUNDER: f32 = 12_582_912.0; // 1.5·2²³
+/// The logarithm of two, as a sum.
+pub const LN2_HIGH: f32 = 0.693_145_75; // the low bits are zero, so that products are exact
+/// See [`LN2_HIGH`].
+pub const LN2_LOW: f32 = 1.428_606_8e-6;
 
 /// `(eʳ - 1 - r)/r²` for `|r| ≤ ln2/2`, error 2⁻²⁸.
-const EXP: [f32; 5] = [
+pub const EXP: [f32; 5] = [
     4.9999994e-1,
     1.6666521e-1,
     4.166839e-2,
@@ -178,11 +180,13 @@ pub fn tanh(x: f32) -> f32 {
     (numerator / denominator).copysign(x)
 }
 
+/// Numerator and denominator of [`sigmoid`] are multiplied by it, so that neither overflows.
+pub const SIGMOID_SCALE: f32 = 1.0 / 18_446_744_073_709_551_616.0; // 2⁻⁶⁴
+
 /// `1/(1 + e⁻ˣ)`.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
-    /// Numerator and denominator are multiplied by it, so that neither overflows.
-    const SCALE: f32 = 1.0 / 18_446_744_073_709_551_616.0; // 2⁻⁶⁴
+    const SCALE: f32 = SIGMOID_SCALE;
     let clamped = if x < -104.0 { -104.0 } else { x }; // there it rounds to zero
     let clamped = if clamped > 40.0 { 40.0 } else { clamped }; // and here to one
     let n = clamped.mul_add(-LOG2_E, ROUNDER) - ROUNDER;
@@ -210,7 +214,7 @@ pub fn expm1(x: f32) -> f32 {
 
 /// `(v - x)/x²`, where `v` is what [`erf`] makes of `1 - √(1 - erf x)`, for `0 ≤ x ≤ 3.92`; the
 /// error of `erf` is 0.4 units in the last place below 0.6 and half a unit from there on.
-const ERF: [f32; 12] = [
+pub const ERF: [f32; 12] = [
     2.8209385e-1,
     -1.7414707e-1,
     -7.610111e-2,
@@ -225,6 +229,13 @@ const ERF: [f32; 12] = [
     -3.40131e-7,
 ];
 
+/// From here on [`erf`] rounds to one, and here its formula gives one.
+pub const ERF_MOST: f32 = 3.919_995_8;
+/// `2/√π - 1`.
+pub const ERF_LINEAR: f32 = 0.128_379_15;
+/// `-1/π`, so that the greatest value is one.
+pub const ERF_SQUARE: f32 = -0.318_309_87;
+
 /// `2/√π ∫₀ˣ e^(-t²) dt`.
 ///
 /// One polynomial serves all arguments, since the root of the complement decays half as fast:
@@ -232,18 +243,15 @@ const ERF: [f32; 12] = [
 /// begins like `x`, that is `v·2/√π - v²/π`, of which every step errs by little.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
-    const LINEAR: f32 = 0.128_379_15; // 2/√π - 1
-    const SQUARE: f32 = -0.318_309_87; // -1/π, so that the greatest value is one
     let magnitude = x.abs();
-    // from here on it rounds to one, and here the formula gives one
-    let magnitude = if magnitude > 3.919_995_8 {
-        3.919_995_8
+    let magnitude = if magnitude > ERF_MOST {
+        ERF_MOST
     } else {
         magnitude
     };
     let square = magnitude * magnitude;
     let v = square.mul_add(polynomial_of_twelve(magnitude, square, &ERF), magnitude);
-    v.mul_add(v.mul_add(SQUARE, LINEAR), v).copysign(x)
+    v.mul_add(v.mul_add(ERF_SQUARE, ERF_LINEAR), v).copysign(x)
 }
 
 /// A polynomial by Estrin's scheme: the wait is that of six steps, not of twelve.

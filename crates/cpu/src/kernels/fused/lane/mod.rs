@@ -92,6 +92,8 @@ pub(super) enum Formula {
     Round,
     /// What [`half_rounded`] computes.
     Rounded(Binary),
+    /// What [`half_binary`] computes: of elements, not of lanes.
+    Elements(Binary),
     /// What [`cast`] computes, to this dtype.
     Cast(Dtype),
 }
@@ -106,7 +108,7 @@ impl Formula {
             Formula::Unary(_) | Formula::Applied(..) | Formula::WhereNan | Formula::Select => false,
             Formula::Widen | Formula::Narrow | Formula::Round => false,
             // there are no loops beside single elements
-            Formula::Rounded(_) | Formula::Cast(_) => false,
+            Formula::Rounded(_) | Formula::Elements(_) | Formula::Cast(_) => false,
         }
     }
 
@@ -127,7 +129,8 @@ impl Formula {
             }
             (Formula::Unary(_) | Formula::Binary(_) | Formula::Applied(..), _)
             | (Formula::WhereNan | Formula::Select | Formula::Cast(_), _)
-            | (Formula::Widen | Formula::Narrow | Formula::Round | Formula::Rounded(_), _) => None,
+            | (Formula::Widen | Formula::Narrow | Formula::Round, _)
+            | (Formula::Rounded(_) | Formula::Elements(_), _) => None,
         }
     }
 }

@@ -10,12 +10,17 @@ use std::arch::x86_64::*;
 
 /// Complex numbers of a register.
 const LANES: usize = 2;
+/// As [`LANES`], of AVX-512.
+#[cfg(avx512)]
+const WIDE: usize = 4;
 
 /// The loop of `a·b`, if the instruction set has one.
 pub(super) fn product(isa: Isa) -> Option<TileFn> {
     match isa {
-        Isa::Avx512 | Isa::Avx2 => Some(multiply), // memory sets the pace
+        #[cfg(avx512)]
+        Isa::Avx512 => Some(multiply_wide),
         Isa::Baseline => None,
+        _with_avx2 => Some(multiply),
     }
 }
 
@@ -49,6 +54,44 @@ unsafe fn multiply(
         // SAFETY: as above
         unsafe { _mm_storel_epi64(destination.add(whole).cast(), product) };
     }
+}
+
+/// # Safety
+/// As [`TileFn`].
+#[cfg(avx512)]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+unsafe fn multiply_wide(
+    destination: *mut u8,
+    lhs: *const u8,
+    rhs: *const u8,
+    third: *const u8,
+    count: usize,
+) {
+    let whole = count / WIDE * WIDE;
+    let place = |start: usize| start * size_of::<Complex32>();
+    for start in (0..whole).step_by(WIDE) {
+        // SAFETY: `start + WIDE <= count`, for which the caller promises the operand
+        let a = unsafe { _mm256_loadu_ps(lhs.add(place(start)).cast()) };
+        // SAFETY: as above
+        let b = unsafe { _mm256_loadu_ps(rhs.add(place(start)).cast()) };
+        // SAFETY: as above; an operand that is the destination was read
+        unsafe { _mm256_storeu_ps(destination.add(place(start)).cast(), four(a, b)) };
+    }
+    let [to, first, second] =
+        [destination.cast_const(), lhs, rhs].map(|it| it.wrapping_add(place(whole)));
+    // SAFETY: the caller's promise, of the elements that are left
+    unsafe { multiply(to.cast_mut(), first, second, third, count - whole) };
+}
+
+/// Four products.
+#[cfg(avx512)]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn four(a: __m256, b: __m256) -> __m256 {
+    let (a, b) = (_mm512_cvtps_pd(a), _mm512_cvtps_pd(b));
+    let swapped = _mm512_permute_pd::<0b0101_0101>(a);
+    let (re, im) = (_mm512_movedup_pd(b), _mm512_permute_pd::<0b1111_1111>(b));
+    _mm512_cvtpd_ps(_mm512_fmaddsub_pd(a, re, _mm512_mul_pd(swapped, im)))
 }
 
 /// Two products.

@@ -7,6 +7,9 @@ use mlx_oxide_runtime::Executable;
 /// See [`super::emit`].
 type Function = unsafe extern "C" fn(*const *mut u8, usize, usize);
 
+/// See [`super::emit::rows`].
+type RowsFunction = unsafe extern "C" fn(*const *mut u8, *const isize, usize, usize, usize);
+
 /// Masks of eight lanes: those from `8 - n` on have the first `n`.
 static LANES: [u32; 16] = {
     let mut lanes = [0; 16];
@@ -26,7 +29,9 @@ pub(in crate::kernels::fused) struct Code {
     several: Option<(Function, usize)>,
     whole: Function,
     rest: Function,
-    /// Whether the latter is a loop over single elements.
+    /// A loop over rows, if there is one.
+    rows: Option<RowsFunction>,
+    /// Whether the one for the rest is a loop over single elements.
     one_by_one: bool,
     isa: Isa,
 }
@@ -40,13 +45,44 @@ impl Code {
             unsafe { std::mem::transmute::<*const u8, Function>(start) }
         };
         let several = emitted.several;
+        let rows = emitted.rows.map(|place| {
+            let start = pages.start().wrapping_add(place);
+            // SAFETY: a function of this type begins there
+            unsafe { std::mem::transmute::<*const u8, RowsFunction>(start) }
+        });
         Code {
             several: several.map(|(place, parts)| (function(place), parts * lanes(isa))),
-            whole: function(0),
+            whole: function(emitted.whole),
             rest: function(emitted.rest),
+            rows,
             _pages: pages,
             one_by_one: emitted.one_by_one,
             isa,
+        }
+    }
+
+    /// Whether there is a loop over rows.
+    pub(in crate::kernels::fused) fn has_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Runs the steps for rows, if there is a loop over them.
+    ///
+    /// # Safety
+    /// As [`Self::run`], for every row.
+    pub(in crate::kernels::fused) unsafe fn run_rows(&self, rows: CodeRows<'_>) {
+        debug_assert!(rows.count > 0 && rows.slots.len() == rows.strides.len());
+        let CodeRows {
+            slots,
+            strides,
+            length,
+            count,
+        } = rows;
+        let rest = length % lanes(self.isa);
+        if let Some(run) = self.rows {
+            let (slots, strides) = (slots.as_ptr(), strides.as_ptr());
+            // SAFETY: the caller's promise; other lanes do not exist
+            unsafe { run(slots, strides, length - rest, count, (1 << rest) - 1) };
         }
     }
 
@@ -81,6 +117,19 @@ impl Code {
             unsafe { (self.rest)(slots.as_ptr(), end, existing) };
         }
     }
+}
+
+/// Rows of elements that the steps are run for.
+#[derive(Clone, Copy)]
+pub(in crate::kernels::fused) struct CodeRows<'a> {
+    /// The first row of each slot: its elements, or the one.
+    pub(in crate::kernels::fused) slots: &'a [*mut u8],
+    /// Bytes from row to row, for each slot.
+    pub(in crate::kernels::fused) strides: &'a [isize],
+    /// Elements of a row.
+    pub(in crate::kernels::fused) length: usize,
+    /// How many there are: one at least.
+    pub(in crate::kernels::fused) count: usize,
 }
 
 /// The elements of a register.

@@ -6,13 +6,17 @@
 //! written. AVX2 has masks for whole elements of single precision only: where others are read or
 //! written, the other is a loop too, over one element at a time.
 
-use super::line::{Form, Item, Line, UNORDERED, Value, Verb};
+use super::item::{Form, Item, Value};
+use super::line::Line;
 use super::registers::{self, Registers};
 use super::several::several;
 use crate::kernels::fused::lower::Slot;
 use crate::simd::Isa;
 use iced_x86::{Code, Encoder, Instruction, MemoryOperand, Register};
 use smallvec::SmallVec;
+
+mod compute;
+mod rows;
 
 /// The first register of AVX2 that holds no value: it is for steps in between.
 pub(super) const SCRATCH: registers::Register = 14;
@@ -57,13 +61,18 @@ enum Shift {
 
 /// Machine code.
 pub(super) struct Emitted {
+    /// Constants, then functions.
     pub(super) bytes: Vec<u8>,
-    /// Where the function for fewer elements begins; the loop is at the beginning.
+    /// Where the loop begins.
+    pub(super) whole: usize,
+    /// Where the function for fewer elements begins.
     pub(super) rest: usize,
     /// Whether that is a loop, too.
     pub(super) one_by_one: bool,
     /// Where a loop over several registers at a time begins, and how many these are.
     pub(super) several: Option<(usize, usize)>,
+    /// Where the loop over [`rows`] begins.
+    pub(super) rows: Option<usize>,
 }
 
 /// The lanes of a register that a function works on.
@@ -78,16 +87,20 @@ enum Lanes {
 /// Encodes the code; none if something has no encoding.
 pub(super) fn emit(line: &Line, registers: &Registers, isa: Isa) -> Option<Emitted> {
     let wide = isa == Isa::Avx512;
+    let several = several(line, isa);
     let mut emitter = Emitter {
         encoder: Encoder::try_with_capacity(64, 16 * line.items.len() + 256).ok()?,
         length: 0,
         line,
         registers,
         pointers: SmallVec::new(),
+        constants: SmallVec::new(),
         wide,
         lanes: Lanes::All,
         part: 0,
     };
+    emitter.write_constants();
+    let whole = emitter.length as usize;
     emitter.choose_pointers();
     emitter.function(Lanes::All, 1)?;
     let rest = emitter.length as usize;
@@ -97,27 +110,26 @@ pub(super) fn emit(line: &Line, registers: &Registers, isa: Isa) -> Option<Emitt
         false => Lanes::Masked,
     };
     emitter.function(lanes, 1)?;
+    let rows = emitter.can_run_rows().then_some(emitter.length as usize);
+    if rows.is_some() {
+        emitter.rows()?;
+    }
     let start = emitter.length as usize;
-    let several = several(line, isa);
     if let Some((line, registers, parts)) = &several {
-        let mut emitter = Emitter {
-            line,
-            registers,
-            ..emitter
-        };
+        emitter.line = line;
+        emitter.registers = registers;
+        emitter.choose_pointers();
         emitter.function(Lanes::All, *parts)?;
-        return Some(Emitted {
-            bytes: emitter.encoder.take_buffer(),
-            rest,
-            one_by_one,
-            several: Some((start, usize::from(*parts))),
-        });
     }
     Some(Emitted {
         bytes: emitter.encoder.take_buffer(),
+        whole,
         rest,
         one_by_one,
-        several: None,
+        rows,
+        several: several
+            .as_ref()
+            .map(|(.., parts)| (start, usize::from(*parts))),
     })
 }
 
@@ -128,6 +140,8 @@ struct Emitter<'a> {
     registers: &'a Registers,
     /// The slots whose pointers stay in registers.
     pointers: SmallVec<[(Slot, Register); 10]>,
+    /// The constants at the beginning.
+    constants: SmallVec<[u32; 32]>,
     wide: bool,
     lanes: Lanes,
     /// The register of elements that is worked on, of several at a time.
@@ -154,11 +168,29 @@ impl Emitter<'_> {
         self.vector(self.registers.of[value as usize])
     }
 
+    /// Puts all constants before the functions, which begin at a line of the cache.
+    fn write_constants(&mut self) {
+        for item in &self.line.items {
+            if let Item::Constant(bits) = *item
+                && !self.constants.contains(&bits)
+            {
+                self.constants.push(bits);
+            }
+        }
+        let bytes = self.constants.iter().flat_map(|bits| bits.to_le_bytes());
+        let mut bytes: Vec<u8> = bytes.collect();
+        bytes.resize(bytes.len().next_multiple_of(64), 0);
+        for byte in &bytes {
+            self.encoder.write_u8(*byte);
+        }
+        self.length = bytes.len() as u64;
+    }
+
     /// Gives the slots that the loop reads or writes registers for their pointers.
     fn choose_pointers(&mut self) {
+        self.pointers.clear();
         for item in &self.line.items {
-            let (Item::Load(slot, _) | Item::Spread(slot, _) | Item::Store(_, slot, _)) = *item
-            else {
+            let Some(slot) = item.slot() else {
                 continue;
             };
             let known = self.pointers.iter().any(|(known, _)| *known == slot);
@@ -166,6 +198,17 @@ impl Emitter<'_> {
                 self.pointers.push((slot, POINTERS[self.pointers.len()]));
             }
         }
+    }
+
+    /// All slots that are read or written.
+    fn slots(&self) -> SmallVec<[Slot; 16]> {
+        let mut slots: SmallVec<[Slot; 16]> = SmallVec::new();
+        for slot in self.line.items.iter().filter_map(Item::slot) {
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        slots
     }
 
     /// A function that works on so many registers of elements at a time.
@@ -192,11 +235,7 @@ impl Emitter<'_> {
             self.mask_lanes()?;
         }
         let start = self.length;
-        let line = self.line;
-        for (number, (item, part)) in line.items.iter().zip(&line.parts).enumerate() {
-            self.part = *part;
-            self.item(number, item)?;
-        }
+        self.items()?;
         if lanes != Lanes::Masked {
             let elements = match lanes {
                 Lanes::First => 1,
@@ -211,6 +250,16 @@ impl Emitter<'_> {
         }
         self.put(Ok(Instruction::with(Code::VEX_Vzeroupper)))?;
         self.put(Ok(Instruction::with(Code::Retnq)))
+    }
+
+    /// Everything once.
+    fn items(&mut self) -> Option<()> {
+        let line = self.line;
+        for (number, (item, part)) in line.items.iter().zip(&line.parts).enumerate() {
+            self.part = *part;
+            self.item(number, item)?;
+        }
+        Some(())
     }
 
     /// Loads the pointer of a slot.
@@ -268,10 +317,12 @@ impl Emitter<'_> {
         match *item {
             Item::Load(slot, form) => self.load(slot, form, self.value(number as Value)),
             Item::Store(value, slot, form) => self.store(self.value(value), slot, form),
-            Item::Spread(..) | Item::Constant(_) => match self.registers.is_kept(item) {
-                true => Some(()),
-                false => self.invariant(*item, self.value(number as Value)),
-            },
+            Item::Spread(..) | Item::Reciprocal(..) | Item::Constant(_) => {
+                match self.registers.is_kept(item) {
+                    true => Some(()),
+                    false => self.invariant(*item, self.value(number as Value)),
+                }
+            }
             Item::Compute(verb, values) => {
                 let operands = values.map(|value| self.value(value));
                 self.compute(verb, self.value(number as Value), operands)
@@ -283,10 +334,16 @@ impl Emitter<'_> {
     fn invariant(&mut self, item: Item, to: Register) -> Option<()> {
         match item {
             Item::Constant(bits) => {
-                self.put(Instruction::with2(Code::Mov_r32_imm32, Register::EAX, bits))?;
-                self.spread_bits(to)
+                let number = self.constants.iter().position(|known| *known == bits)?;
+                // the encoder makes of the place how far it is from here
+                let place = MemoryOperand::with_base_displ(Register::RIP, 4 * number as i64);
+                self.spread_single(place, to)
             }
             Item::Spread(slot, form) => self.spread(slot, form, to),
+            Item::Reciprocal(slot, form) => {
+                self.spread(slot, form, to)?;
+                self.invert(to)
+            }
             Item::Load(..) | Item::Compute(..) | Item::Store(..) => None,
         }
     }
@@ -295,11 +352,7 @@ impl Emitter<'_> {
     fn spread(&mut self, slot: Slot, form: Form, to: Register) -> Option<()> {
         let place = MemoryOperand::with_base(self.found(slot)?);
         if form == Form::Single {
-            let code = match self.wide {
-                true => Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
-                false => Code::VEX_Vbroadcastss_ymm_m32,
-            };
-            return self.put(Instruction::with2(code, to, place));
+            return self.spread_single(place, to);
         }
         if form == Form::Truth {
             let bits = Register::EAX;
@@ -319,6 +372,42 @@ impl Emitter<'_> {
             // of each two the upper half stays
             Form::Single | Form::Bfloat16 | Form::Truth => self.shift(Shift::Left, to, to, 16),
         }
+    }
+
+    /// Fills all lanes with four bytes of memory.
+    fn spread_single(&mut self, place: MemoryOperand, to: Register) -> Option<()> {
+        let code = match self.wide {
+            true => Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+            false => Code::VEX_Vbroadcastss_ymm_m32,
+        };
+        self.put(Instruction::with2(code, to, place))
+    }
+
+    /// Fills all lanes with the reciprocal of the first, by way of memory below the stack, which is the
+    /// code's own where it runs: no other register need be free.
+    fn invert(&mut self, to: Register) -> Option<()> {
+        let place = MemoryOperand::with_base_displ(Register::RSP, -8);
+        let first = xmm(to);
+        let (store, copy, divide, spread) = match self.wide {
+            true => (
+                Code::EVEX_Vmovss_m32_k1_xmm,
+                Code::EVEX_Vmovd_xmm_rm32,
+                Code::EVEX_Vdivss_xmm_k1z_xmm_xmmm32_er,
+                Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+            ),
+            false => (
+                Code::VEX_Vmovss_m32_xmm,
+                Code::VEX_Vmovd_xmm_rm32,
+                Code::VEX_Vdivss_xmm_xmm_xmmm32,
+                Code::VEX_Vbroadcastss_ymm_xmm,
+            ),
+        };
+        self.put(Instruction::with2(store, place, first))?;
+        let (bits, one) = (Register::EAX, 1f32.to_bits());
+        self.put(Instruction::with2(Code::Mov_r32_imm32, bits, one))?;
+        self.put(Instruction::with2(copy, first, bits))?;
+        self.put(Instruction::with3(divide, first, first, place))?;
+        self.put(Instruction::with2(spread, to, first))
     }
 
     /// Fills all lanes with what [`WITHIN`] has.
@@ -499,168 +588,6 @@ impl Emitter<'_> {
             (Shift::Right, false) => Code::VEX_Vpsrld_ymm_ymm_imm8,
         };
         self.put(Instruction::with3(code, to, from, u32::from(places)))
-    }
-
-    fn compute(&mut self, verb: Verb, to: Register, operands: [Register; 3]) -> Option<()> {
-        let [first, second, third] = operands;
-        let code = |wide, narrow| if self.wide { wide } else { narrow };
-        let code = match verb {
-            Verb::Add => code(
-                Code::EVEX_Vaddps_zmm_k1z_zmm_zmmm512b32_er,
-                Code::VEX_Vaddps_ymm_ymm_ymmm256,
-            ),
-            Verb::Subtract => code(
-                Code::EVEX_Vsubps_zmm_k1z_zmm_zmmm512b32_er,
-                Code::VEX_Vsubps_ymm_ymm_ymmm256,
-            ),
-            Verb::Multiply => code(
-                Code::EVEX_Vmulps_zmm_k1z_zmm_zmmm512b32_er,
-                Code::VEX_Vmulps_ymm_ymm_ymmm256,
-            ),
-            Verb::Divide => code(
-                Code::EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er,
-                Code::VEX_Vdivps_ymm_ymm_ymmm256,
-            ),
-            Verb::And | Verb::Or | Verb::Xor => self.of_bits(verb)?,
-            Verb::AddInteger | Verb::MinimumInteger | Verb::MinimumUnsigned => {
-                self.of_bits(verb)?
-            }
-            Verb::ShiftRight(places) => return self.shift(Shift::Right, to, first, places),
-            Verb::Narrow(form) => return self.narrow(form, to, first),
-            Verb::Widen => return self.widen(to, first),
-            Verb::FromInteger => {
-                let code = code(
-                    Code::EVEX_Vcvtdq2ps_zmm_k1z_zmmm512b32_er,
-                    Code::VEX_Vcvtdq2ps_ymm_ymmm256,
-                );
-                return self.put(Instruction::with2(code, to, first));
-            }
-            Verb::Maximum => {
-                let code = code(
-                    Code::EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae,
-                    Code::VEX_Vmaxps_ymm_ymm_ymmm256,
-                );
-                return self.extreme(code, to, first, second);
-            }
-            Verb::Minimum => {
-                let code = code(
-                    Code::EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae,
-                    Code::VEX_Vminps_ymm_ymm_ymmm256,
-                );
-                return self.extreme(code, to, first, second);
-            }
-            Verb::SquareRoot => {
-                let code = code(
-                    Code::EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er,
-                    Code::VEX_Vsqrtps_ymm_ymmm256,
-                );
-                return self.put(Instruction::with2(code, to, first));
-            }
-            Verb::Round(how) => {
-                let code = code(
-                    Code::EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae,
-                    Code::VEX_Vroundps_ymm_ymmm256_imm8,
-                );
-                return self.put(Instruction::with3(code, to, first, u32::from(how)));
-            }
-            Verb::Compare(how) => return self.compare(how, to, first, second),
-            Verb::Choose => return self.choose(to, first, second, third),
-        };
-        self.put(Instruction::with3(code, to, first, second))
-    }
-
-    /// The instruction for bits of two registers, if the verb is for these.
-    fn of_bits(&self, verb: Verb) -> Option<Code> {
-        let (wide, narrow) = match verb {
-            Verb::And => (
-                Code::EVEX_Vandps_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vandps_ymm_ymm_ymmm256,
-            ),
-            Verb::Xor => (
-                Code::EVEX_Vxorps_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vxorps_ymm_ymm_ymmm256,
-            ),
-            Verb::Or => (
-                Code::EVEX_Vorps_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vorps_ymm_ymm_ymmm256,
-            ),
-            Verb::AddInteger => (
-                Code::EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vpaddd_ymm_ymm_ymmm256,
-            ),
-            Verb::MinimumInteger => (
-                Code::EVEX_Vpminsd_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vpminsd_ymm_ymm_ymmm256,
-            ),
-            Verb::MinimumUnsigned => (
-                Code::EVEX_Vpminud_zmm_k1z_zmm_zmmm512b32,
-                Code::VEX_Vpminud_ymm_ymm_ymmm256,
-            ),
-            _of_numbers => return None,
-        };
-        Some(if self.wide { wide } else { narrow })
-    }
-
-    /// The processor's extreme is the second operand where one is NaN: the first where that is.
-    fn extreme(
-        &mut self,
-        code: Code,
-        to: Register,
-        first: Register,
-        second: Register,
-    ) -> Option<()> {
-        if self.wide {
-            self.put(Instruction::with3(code, to, first, second))?;
-            self.mask(UNORDERED, first, first)?;
-            let moving = Instruction::with2(Code::EVEX_Vmovaps_zmm_k1z_zmmm512, to, first);
-            return self.put(moving.map(|mut moving| {
-                moving.set_op_mask(MASK);
-                moving
-            }));
-        }
-        let extreme = self.vector(SCRATCH);
-        self.compare(UNORDERED, to, first, first)?;
-        self.put(Instruction::with3(code, extreme, first, second))?;
-        self.choose(to, to, first, extreme)
-    }
-
-    /// Sets [`MASK`] where the comparison holds.
-    fn mask(&mut self, how: u8, lhs: Register, rhs: Register) -> Option<()> {
-        let code = Code::EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae;
-        self.put(Instruction::with4(code, MASK, lhs, rhs, u32::from(how)))
-    }
-
-    fn compare(&mut self, how: u8, to: Register, lhs: Register, rhs: Register) -> Option<()> {
-        if self.wide {
-            self.mask(how, lhs, rhs)?;
-            return self.put(Instruction::with2(Code::EVEX_Vpmovm2d_zmm_kr, to, MASK));
-        }
-        let code = Code::VEX_Vcmpps_ymm_ymm_ymmm256_imm8;
-        self.put(Instruction::with4(code, to, lhs, rhs, u32::from(how)))
-    }
-
-    fn choose(
-        &mut self,
-        to: Register,
-        condition: Register,
-        on_true: Register,
-        on_false: Register,
-    ) -> Option<()> {
-        if self.wide {
-            self.put(Instruction::with2(
-                Code::EVEX_Vpmovd2m_kr_zmm,
-                MASK,
-                condition,
-            ))?;
-            let code = Code::EVEX_Vblendmps_zmm_k1z_zmm_zmmm512b32;
-            let choosing = Instruction::with3(code, to, on_false, on_true);
-            return self.put(choosing.map(|mut choosing| {
-                choosing.set_op_mask(MASK);
-                choosing
-            }));
-        }
-        let code = Code::VEX_Vblendvps_ymm_ymm_ymmm256_ymm;
-        self.put(Instruction::with4(code, to, on_false, on_true, condition))
     }
 }
 

@@ -1,79 +1,16 @@
 //! Steps as straight-line code: each value is made once, by one item.
 
+use super::item::{Form, Item, UNORDERED, Value, Verb};
+use super::single::Single;
 use crate::kernels::fused::lane::{self, After, Formula};
 use crate::kernels::fused::lower::{Lowered, Slot, Step};
 use mlx_oxide_ir::{Binary, Dtype, Unary};
 use smallvec::SmallVec;
 use std::ops::Range;
 
-/// The number of the item that makes a value.
-pub(super) type Value = u16;
+mod functions;
 
-/// How values lie in memory. Between loading and storing all are in single precision, those of 16-bit
-/// floats rounded to these, and truths are all bits or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Single,
-    Float16,
-    Bfloat16,
-    /// Bytes; zero is false.
-    Truth,
-}
-
-/// What is computed of values. Rounding and comparing have the processor's numbers for how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    /// The first if it is greater or NaN, else the second.
-    Maximum,
-    /// The first if it is less or NaN, else the second.
-    Minimum,
-    /// The bits that both have.
-    And,
-    /// The bits that either has.
-    Or,
-    /// The bits that one has.
-    Xor,
-    /// The sum of the bits as integers.
-    AddInteger,
-    /// The less of the bits as integers with a sign.
-    MinimumInteger,
-    /// The less of the bits as integers without a sign.
-    MinimumUnsigned,
-    /// The bits moved down by so many places.
-    ShiftRight(u8),
-    /// The number that the bits are as an integer.
-    FromInteger,
-    /// As a form of less than four bytes in the first bytes of the register, to be stored so, or
-    /// for [`Verb::Widen`]. Values of `bfloat16` lose what is below.
-    Narrow(Form),
-    /// Of `float16` in the first bytes.
-    Widen,
-    SquareRoot,
-    Round(u8),
-    /// All bits where it holds, none elsewhere.
-    Compare(u8),
-    /// The second where the first has all bits, else the third.
-    Choose,
-}
-
-/// One thing that the code does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Item {
-    /// The neighbours in a slot.
-    Load(Slot, Form),
-    /// The one element of a slot in every lane.
-    Spread(Slot, Form),
-    /// The bits in every lane.
-    Constant(u32),
-    /// Of up to three values; the rest are the first again.
-    Compute(Verb, [Value; 3]),
-    /// A value becomes neighbours in a slot; it has been made narrow.
-    Store(Value, Slot, Form),
-}
+pub(super) use functions::is_function;
 
 /// Straight-line code of some steps.
 pub(super) struct Line {
@@ -87,10 +24,7 @@ pub(super) struct Line {
 /// The sign of a number.
 const SIGN: u32 = 1 << 31;
 
-/// The way of comparing that holds where one is NaN.
-pub(super) const UNORDERED: u8 = 0x03;
-
-/// Other ways of comparing.
+/// Ways of comparing, beside [`UNORDERED`].
 mod comparison {
     pub(super) const EQUAL: u8 = 0x00;
     pub(super) const NOT_EQUAL: u8 = 0x04;
@@ -100,100 +34,21 @@ mod comparison {
     pub(super) const GREATER: u8 = 0x1e;
 }
 
+/// Ways of comparing integers.
+mod order {
+    pub(super) const EQUAL: u8 = 0;
+    pub(super) const LESS: u8 = 1;
+    pub(super) const LESS_EQUAL: u8 = 2;
+    pub(super) const NOT_EQUAL: u8 = 4;
+    pub(super) const GREATER_EQUAL: u8 = 5;
+    pub(super) const GREATER: u8 = 6;
+}
+
 /// Ways of rounding to an integer.
 mod rounding {
     pub(super) const EVEN: u8 = 0x08;
     pub(super) const DOWN: u8 = 0x09;
     pub(super) const UP: u8 = 0x0a;
-}
-
-impl Form {
-    /// Bytes of an element.
-    pub(super) const fn bytes(self) -> u32 {
-        match self {
-            Form::Single => 4,
-            Form::Float16 | Form::Bfloat16 => 2,
-            Form::Truth => 1,
-        }
-    }
-
-    /// That of elements of a 16-bit float.
-    fn of_half(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::Float16 => Form::Float16,
-            _bfloat16 => Form::Bfloat16,
-        }
-    }
-
-    /// That in which the result of a step lies.
-    fn of_result(formula: Formula, dtype: Dtype) -> Self {
-        match formula {
-            Formula::Narrow => Form::of_half(dtype),
-            Formula::Binary(op) if op.result_dtype(dtype) == Dtype::Bool => Form::Truth,
-            Formula::Unary(_) if dtype == Dtype::Bool => Form::Truth,
-            Formula::Cast(Dtype::Bool) => Form::Truth,
-            _lanes => Form::Single,
-        }
-    }
-}
-
-impl Item {
-    /// The values that it takes.
-    pub(super) fn values(&self) -> &[Value] {
-        match self {
-            Item::Load(..) | Item::Spread(..) | Item::Constant(_) => &[],
-            Item::Compute(_, values) => values,
-            Item::Store(value, ..) => std::slice::from_ref(value),
-        }
-    }
-
-    /// Whether it makes the same value for all elements.
-    pub(super) fn is_invariant(&self) -> bool {
-        matches!(self, Item::Spread(..) | Item::Constant(_))
-    }
-
-    /// A number that no other item has.
-    pub(super) fn number(&self) -> u64 {
-        let in_memory = |slot: Slot, form: Form| (form as u64) << 24 | u64::from(slot) << 8;
-        match *self {
-            Item::Load(slot, form) => in_memory(slot, form),
-            Item::Spread(slot, form) => in_memory(slot, form) | 1,
-            Item::Constant(bits) => (u64::from(bits) << 8) | 2,
-            Item::Store(value, slot, form) => (u64::from(value) << 32) | in_memory(slot, form) | 3,
-            Item::Compute(verb, [first, second, third]) => {
-                let values = [first, second, third].map(u64::from);
-                (values[0] << 48) | (values[1] << 32) | (values[2] << 16) | verb.number()
-            }
-        }
-    }
-}
-
-impl Verb {
-    /// A number that no other verb has, above those that tell other items apart.
-    fn number(self) -> u64 {
-        match self {
-            Verb::Add => 4,
-            Verb::Subtract => 5,
-            Verb::Multiply => 6,
-            Verb::Divide => 7,
-            Verb::Maximum => 8,
-            Verb::Minimum => 9,
-            Verb::And => 10,
-            Verb::Xor => 11,
-            Verb::SquareRoot => 12,
-            Verb::Choose => 13,
-            Verb::Round(how) => 14 | (u64::from(how) << 8),
-            Verb::Compare(how) => 15 | (u64::from(how) << 8),
-            Verb::Or => 16,
-            Verb::AddInteger => 17,
-            Verb::ShiftRight(places) => 18 | (u64::from(places) << 8),
-            Verb::FromInteger => 19,
-            Verb::Narrow(form) => 20 | ((form as u64) << 8),
-            Verb::Widen => 21,
-            Verb::MinimumInteger => 22,
-            Verb::MinimumUnsigned => 23,
-        }
-    }
 }
 
 /// What is known of the last 16 bits of values.
@@ -215,7 +70,7 @@ impl Line {
     pub(super) fn new(
         lowered: &Lowered,
         range: Range<usize>,
-        single: &dyn Fn(Slot) -> bool,
+        single: &dyn Fn(Slot) -> Option<Single>,
     ) -> Result<Self, usize> {
         let mut writer = Writer {
             line: Line {
@@ -258,8 +113,8 @@ impl Line {
         Ok(writer.line)
     }
 
-    /// Whether values are rounded to 16 bits.
-    pub(super) fn rounds(&self) -> bool {
+    /// Whether values wait for many before them: where they are rounded to 16 bits, and in functions.
+    pub(super) fn is_slow(&self) -> bool {
         let is_rounding = |verb| matches!(verb, Verb::AddInteger | Verb::Narrow(Form::Float16));
         let mut items = self.items.iter();
         items.any(|item| matches!(*item, Item::Compute(verb, _) if is_rounding(verb)))
@@ -269,7 +124,8 @@ impl Line {
     pub(super) fn has_narrow(&self) -> bool {
         self.items.iter().any(|item| match *item {
             Item::Load(_, form) | Item::Store(_, _, form) => form != Form::Single,
-            Item::Spread(..) | Item::Constant(_) | Item::Compute(..) => false,
+            Item::Spread(..) | Item::Reciprocal(..) => false,
+            Item::Constant(_) | Item::Compute(..) => false,
         })
     }
 }
@@ -297,7 +153,7 @@ struct Writer<'a> {
     before: &'a [Step],
     /// Steps that widen one element for all tiles.
     once: &'a [Step],
-    single: &'a dyn Fn(Slot) -> bool,
+    single: &'a dyn Fn(Slot) -> Option<Single>,
     /// The step that is written.
     step: u16,
 }
@@ -320,6 +176,7 @@ impl Writer<'_> {
                 Form::Bfloat16 => Ends::Zero,
                 Form::Single | Form::Float16 | Form::Truth => Ends::Any,
             },
+            Item::Reciprocal(..) => Ends::ZeroInNan, // it is a number
             Item::Constant(bits) => match bits & 0xffff {
                 0 => Ends::Zero,
                 _others => Ends::Any,
@@ -327,15 +184,22 @@ impl Writer<'_> {
             Item::Store(..) => Ends::Any,
             Item::Compute(verb, values) => match verb {
                 // of operands that are NaN they give one, made quiet, of others one that ends with zeros
-                Verb::Add | Verb::Subtract | Verb::Multiply | Verb::Divide | Verb::SquareRoot => {
-                    least(&values).clamp(Ends::Quiet, Ends::ZeroInNan)
-                }
+                Verb::Add
+                | Verb::Subtract
+                | Verb::Multiply
+                | Verb::Divide
+                | Verb::SquareRoot
+                | Verb::MultiplyAdd => least(&values).clamp(Ends::Quiet, Ends::ZeroInNan),
+                Verb::Least | Verb::Greatest => least(&values),
                 Verb::Maximum | Verb::Minimum | Verb::Xor | Verb::Or | Verb::Round(_) => {
                     least(&values)
                 }
                 Verb::And => values.iter().map(ends).max().unwrap_or(Ends::Any),
                 Verb::Choose => least(&values[1..]),
-                Verb::AddInteger | Verb::ShiftRight(_) | Verb::FromInteger => Ends::Any,
+                Verb::AddInteger | Verb::ShiftRight(_) | Verb::ShiftLeft(_) => Ends::Any,
+                Verb::FromInteger | Verb::SubtractInteger | Verb::MultiplyInteger => Ends::Any,
+                Verb::MaximumInteger | Verb::MaximumUnsigned => Ends::Any,
+                Verb::CompareInteger(_) | Verb::CompareUnsigned(_) => Ends::Any,
                 Verb::MinimumInteger | Verb::MinimumUnsigned => least(&values),
                 Verb::Narrow(_) | Verb::Widen | Verb::Compare(_) => Ends::Any,
             },
@@ -353,24 +217,28 @@ impl Writer<'_> {
         {
             return self.push(Item::Spread(step.operands[0], Form::of_half(dtype)));
         }
-        if (self.single)(slot) {
+        if (self.single)(slot).is_some() {
             return self.push(Item::Spread(slot, form));
         }
         let value = self.push(Item::Load(slot, form));
-        if self.is_computed(slot) {
-            self.ends[value as usize] = self.ends[value as usize].max(Ends::Quiet);
+        if let Some(ends) = self.computed_ends(slot) {
+            self.ends[value as usize] = self.ends[value as usize].max(ends);
         }
         self.current.push((slot, value));
         value
     }
 
-    /// Whether the content of a slot is that of a function, of which no NaN comes as it went.
-    fn is_computed(&self, slot: Slot) -> bool {
+    /// What is known of a slot whose content is that of a function, of which no NaN comes as it went.
+    fn computed_ends(&self, slot: Slot) -> Option<Ends> {
         let maker = self.before.iter().rfind(|step| step.destination == slot);
-        maker.is_some_and(|step| match step.formula {
-            Some((Formula::Unary(op), dtype)) => is_single(dtype) && !lane::keeps_rounding(op),
-            _other => false,
-        })
+        match maker?.formula? {
+            // what they make of NaN has its bits, but for the one that says that it is quiet
+            (Formula::Unary(op), Dtype::Bfloat16) if is_function(op) => Some(Ends::ZeroInNan),
+            (Formula::Unary(op), dtype) if is_single(dtype) && !lane::keeps_rounding(op) => {
+                Some(Ends::Quiet)
+            }
+            _other => None,
+        }
     }
 
     /// The value of a slot with lanes in single precision.
@@ -467,6 +335,11 @@ impl Writer<'_> {
         [first, second, third]: [Slot; 3],
     ) -> Option<Value> {
         match formula {
+            Formula::Elements(op) => {
+                let form = Form::of_half(dtype);
+                let (lhs, rhs) = (self.read(first, form), self.read(second, form));
+                self.binary(op, dtype, lhs, rhs)
+            }
             Formula::Unary(op) if dtype == Dtype::Bool => {
                 let operand = self.read(first, Form::Truth);
                 self.opposite(op, operand)
@@ -478,17 +351,21 @@ impl Writer<'_> {
                 );
                 self.logic(op, lhs, rhs)
             }
+            Formula::Binary(op) if is_integer(dtype) => {
+                let (lhs, rhs) = (self.lanes(first), self.lanes(second));
+                self.integers(op, dtype, lhs, rhs)
+            }
             Formula::Unary(op) => {
                 let operand = self.lanes(first);
                 self.unary(op, operand)
             }
             Formula::Binary(op) => {
                 let (lhs, rhs) = (self.lanes(first), self.lanes(second));
-                self.binary(op, lhs, rhs)
+                self.binary(op, dtype, lhs, rhs)
             }
             Formula::Rounded(op) => {
                 let (lhs, rhs) = (self.lanes(first), self.lanes(second));
-                let value = self.binary(op, lhs, rhs)?;
+                let value = self.binary(op, dtype, lhs, rhs)?;
                 Some(self.round(value, dtype))
             }
             Formula::Chain(op, after, swapped) => {
@@ -525,13 +402,13 @@ impl Writer<'_> {
         [first, second, third]: [Slot; 3],
     ) -> Option<Value> {
         let (lhs, rhs) = (self.lanes(first), self.lanes(second));
-        let inner = self.binary(op, lhs, rhs)?;
+        let inner = self.binary(op, Dtype::Float32, lhs, rhs)?;
         let other = self.lanes(third);
         // sums and products are the same, even of which NaN
         let swapped = swapped && !matches!(after, Binary::Add | Binary::Multiply);
         match swapped {
-            true => self.binary(after, other, inner),
-            false => self.binary(after, inner, other),
+            true => self.binary(after, Dtype::Float32, other, inner),
+            false => self.binary(after, Dtype::Float32, inner, other),
         }
     }
 
@@ -599,6 +476,32 @@ impl Writer<'_> {
         Some(self.two(verb, lhs, rhs))
     }
 
+    fn integers(&mut self, op: Binary, dtype: Dtype, lhs: Value, rhs: Value) -> Option<Value> {
+        let by_sign = |with, without| match dtype {
+            Dtype::Int32 => with,
+            _unsigned => without,
+        };
+        let comparison = |how| by_sign(Verb::CompareInteger(how), Verb::CompareUnsigned(how));
+        let verb = match op {
+            Binary::Add => Verb::AddInteger,
+            Binary::Subtract => Verb::SubtractInteger,
+            Binary::Multiply => Verb::MultiplyInteger,
+            Binary::Maximum => by_sign(Verb::MaximumInteger, Verb::MaximumUnsigned),
+            Binary::Minimum => by_sign(Verb::MinimumInteger, Verb::MinimumUnsigned),
+            Binary::BitwiseAnd => Verb::And,
+            Binary::BitwiseOr => Verb::Or,
+            Binary::BitwiseXor => Verb::Xor,
+            Binary::Equal => comparison(order::EQUAL),
+            Binary::NotEqual => comparison(order::NOT_EQUAL),
+            Binary::Less => comparison(order::LESS),
+            Binary::LessEqual => comparison(order::LESS_EQUAL),
+            Binary::Greater => comparison(order::GREATER),
+            Binary::GreaterEqual => comparison(order::GREATER_EQUAL),
+            _not_simple => return None,
+        };
+        Some(self.two(verb, lhs, rhs))
+    }
+
     fn choose(&mut self, condition: Value, on_true: Slot, on_false: Slot) -> Value {
         let (on_true, on_false) = (self.lanes(on_true), self.lanes(on_false));
         self.push(Item::Compute(Verb::Choose, [condition, on_true, on_false]))
@@ -624,19 +527,77 @@ impl Writer<'_> {
             Unary::Ceil => self.one(Verb::Round(rounding::UP), operand),
             Unary::Floor => self.one(Verb::Round(rounding::DOWN), operand),
             Unary::RoundEven => self.one(Verb::Round(rounding::EVEN), operand),
-            _not_simple => return None,
+            _not_simple => return self.function(op, operand),
         };
         Some(value)
     }
 
-    fn binary(&mut self, op: Binary, lhs: Value, rhs: Value) -> Option<Value> {
+    /// The quotient of lanes of a dtype, to which it will be rounded: by way of the reciprocal if that
+    /// comes to the same.
+    fn quotient(&mut self, dtype: Dtype, lhs: Value, rhs: Value) -> Value {
+        if let Item::Spread(slot, form) = self.line.items[rhs as usize] {
+            let multiplies = match (self.single)(slot) {
+                Some(Single::Power) => true,
+                Some(Single::Divisor) => lane::is_half(dtype),
+                Some(Single::Element | Single::Zero | Single::Number) | None => false,
+            };
+            if multiplies {
+                self.forget(rhs, lhs);
+                let reciprocal = self.push(Item::Reciprocal(slot, form));
+                return self.two(Verb::Multiply, lhs, reciprocal);
+            }
+        }
+        self.two(Verb::Divide, lhs, rhs)
+    }
+
+    /// Removes the value that was read last if nothing takes it, not even `other` or a later step.
+    fn forget(&mut self, value: Value, other: Value) {
+        let is_last = value as usize + 1 == self.line.items.len();
+        let is_current = self.current.iter().any(|(_, current)| *current == value);
+        if is_last && !is_current && value != other {
+            self.line.items.pop();
+            self.line.steps.pop();
+            self.line.parts.pop();
+            self.ends.pop();
+        }
+    }
+
+    /// What is known of a value that is one element.
+    fn known(&self, value: Value) -> Option<Single> {
+        match self.line.items[value as usize] {
+            Item::Spread(slot, _) => (self.single)(slot),
+            _other => None,
+        }
+    }
+
+    /// The extreme of two values: by one instruction if one of them is known not to be NaN, which
+    /// gives the second if they are equal or any is NaN.
+    fn extreme(&mut self, general: Verb, simple: Verb, lhs: Value, rhs: Value) -> Value {
+        if matches!(self.known(lhs), Some(known) if known != Single::Element) {
+            return self.two(simple, lhs, rhs);
+        }
+        match self.known(rhs) {
+            Some(Single::Number | Single::Divisor | Single::Power) => self.two(simple, rhs, lhs),
+            Some(Single::Zero) => {
+                let value = self.two(simple, rhs, lhs);
+                let sum = self.two(Verb::Add, value, rhs); // without the sign of zero
+                self.ends[sum as usize] = self.ends[value as usize];
+                sum
+            }
+            Some(Single::Element) | None => self.two(general, lhs, rhs),
+        }
+    }
+
+    fn binary(&mut self, op: Binary, dtype: Dtype, lhs: Value, rhs: Value) -> Option<Value> {
         let verb = match op {
             Binary::Add => Verb::Add,
             Binary::Subtract => Verb::Subtract,
             Binary::Multiply => Verb::Multiply,
-            Binary::Divide => Verb::Divide,
-            Binary::Maximum => Verb::Maximum,
-            Binary::Minimum => Verb::Minimum,
+            Binary::Divide => return Some(self.quotient(dtype, lhs, rhs)),
+            Binary::Maximum => {
+                return Some(self.extreme(Verb::Maximum, Verb::Greatest, lhs, rhs));
+            }
+            Binary::Minimum => return Some(self.extreme(Verb::Minimum, Verb::Least, lhs, rhs)),
             Binary::FloorDivide => {
                 let quotient = self.two(Verb::Divide, lhs, rhs);
                 return Some(self.one(Verb::Round(rounding::DOWN), quotient));
@@ -651,6 +612,11 @@ impl Writer<'_> {
         };
         Some(self.two(verb, lhs, rhs))
     }
+}
+
+/// Whether lanes of the dtype are integers as wide as those in single precision.
+pub(super) fn is_integer(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::Int32 | Dtype::Uint32)
 }
 
 /// Whether lanes of the dtype are in single precision.

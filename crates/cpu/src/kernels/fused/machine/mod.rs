@@ -3,7 +3,7 @@
 //! A step of a program loads a register of the processor, computes once and stores it again. Steps of
 //! single precision and of 16-bit floats that are an instruction or two each, and follow one another,
 //! become one loop instead, whose code is made at run time: what lies between them never leaves the
-//! processor's registers. [`runs`] finds such steps, [`line`] puts them into straight-line code,
+//! processor's registers. [`runs`] finds such steps, [`line`] puts them into straight-line code of [`item`]s,
 //! [`registers`] says where its values live, [`several`] has more than one register of elements worked
 //! on in turn, [`emit`] encodes it, [`cache`] keeps it. Everything rounds as the steps' own loops do, so
 //! the results have the same bits (docs/adr/0017-machine-code-for-chains.md).
@@ -11,16 +11,19 @@
 mod cache;
 mod code;
 mod emit;
+mod item;
 mod line;
 mod registers;
 mod runs;
 mod several;
+mod single;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use code::Code;
-pub(super) use runs::runs;
+pub(super) use code::{Code, CodeRows};
+pub(super) use runs::{are_simple, runs};
+pub(super) use single::Single;
 
 use super::lower::{Lowered, Slot};
 use crate::simd::Isa;
@@ -55,12 +58,29 @@ pub(super) fn worthwhile(lowered: &Lowered, elements: usize) -> SmallVec<[Range<
     }
 }
 
+/// The code of all steps as one loop over rows, where a program runs over so many elements; none if
+/// there is none yet or never. Slots that are `single` hold one element a row.
+pub(super) fn by_rows(
+    lowered: &Lowered,
+    single: &dyn Fn(Slot) -> Option<Single>,
+    elements: usize,
+) -> Option<Arc<Code>> {
+    if elements < LEAST || lowered.isa != Isa::Avx512 || !is_wanted() || !are_simple(lowered) {
+        return None;
+    }
+    let codes = assemble(lowered, 0..lowered.steps.len(), single, elements)?;
+    match &codes[..] {
+        [code] if code.has_rows() => Some(code.clone()),
+        _several => None,
+    }
+}
+
 /// The code of a run of steps over so many elements, as one loop or, where registers do not suffice,
 /// several; none if there is none yet or never. Slots that are `single` hold one element.
 pub(super) fn assemble(
     lowered: &Lowered,
     run: Range<usize>,
-    single: &dyn Fn(Slot) -> bool,
+    single: &dyn Fn(Slot) -> Option<Single>,
     elements: usize,
 ) -> Option<SmallVec<[Arc<Code>; 1]>> {
     assemble_in(&CACHE, lowered, run, single, elements)
@@ -70,7 +90,7 @@ fn assemble_in(
     cache: &Cache,
     lowered: &Lowered,
     run: Range<usize>,
-    single: &dyn Fn(Slot) -> bool,
+    single: &dyn Fn(Slot) -> Option<Single>,
     elements: usize,
 ) -> Option<SmallVec<[Arc<Code>; 1]>> {
     let mut codes = SmallVec::new();

@@ -1,6 +1,7 @@
 //! Which register of the processor each value lives in, by linear scan.
 
-use super::line::{Item, Line, Verb};
+use super::item::{Item, Verb};
+use super::line::Line;
 use crate::simd::Isa;
 use smallvec::{SmallVec, smallvec};
 
@@ -46,7 +47,9 @@ impl Registers {
                 if free == 0 {
                     return Err(line.steps[number] as usize);
                 }
-                let register = free.trailing_zeros();
+                // that of an operand if there is one: some instructions write to one of theirs
+                let own = free & freed;
+                let register = if own != 0 { own } else { free }.trailing_zeros();
                 of[number] = register as Register;
                 most = most.max(register + 1);
                 if last_use[number] > number {
@@ -75,7 +78,9 @@ impl Registers {
                 None => uses.push((*item, 1)),
             }
         }
-        uses.sort_by_key(|(_, uses)| std::cmp::Reverse(*uses));
+        // reciprocals take longest to make
+        let is_other = |item: &Item| !matches!(item, Item::Reciprocal(..));
+        uses.sort_by_key(|(item, uses)| (is_other(item), std::cmp::Reverse(*uses)));
         let items = uses.into_iter().map(|(item, _)| item);
         self.kept = items
             .zip(left.map(|register| register as Register))

@@ -1,8 +1,9 @@
 //! Which steps become code together.
 
-use super::line::is_single;
+use super::line::{is_function, is_integer, is_single};
 use crate::kernels::fused::lane::Formula;
 use crate::kernels::fused::lower::{Lowered, Step};
+use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Unary};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -18,7 +19,7 @@ pub(in crate::kernels::fused) fn runs(lowered: &Lowered) -> SmallVec<[Range<usiz
     while start < steps.len() {
         let length = steps[start..]
             .iter()
-            .take_while(|step| is_simple(step))
+            .take_while(|step| is_simple(step, lowered.isa))
             .count();
         if length >= SHORTEST {
             found.push(start..start + length);
@@ -28,8 +29,15 @@ pub(in crate::kernels::fused) fn runs(lowered: &Lowered) -> SmallVec<[Range<usiz
     found
 }
 
-/// Whether the step is a few instructions in single precision, or of truths.
-fn is_simple(step: &Step) -> bool {
+/// Whether code can be made of all steps.
+pub(in crate::kernels::fused) fn are_simple(lowered: &Lowered) -> bool {
+    let mut steps = lowered.steps.iter();
+    steps.all(|step| is_simple(step, lowered.isa))
+}
+
+/// Whether the step is a few instructions in single precision, or of truths, or a function that there
+/// are enough registers for.
+fn is_simple(step: &Step, isa: Isa) -> bool {
     let Some((formula, dtype)) = step.formula else {
         return false;
     };
@@ -40,10 +48,19 @@ fn is_simple(step: &Step) -> bool {
             matches!(op, Unary::LogicalNot | Unary::BitwiseInvert)
         }
         Formula::Binary(op) if dtype == Dtype::Bool => is_logical(op),
+        // without AVX-512 there are not all ways of comparing integers
+        Formula::Binary(op) if is_integer(dtype) => {
+            is_simple_of_integers(op) || (isa == Isa::Avx512 && is_comparison(op))
+        }
+        Formula::Select if is_integer(dtype) => true,
         _of_other_lanes if !is_single(dtype) => false,
-        Formula::Unary(op) | Formula::Applied(op, ..) => is_simple_unary(op),
+        Formula::Unary(op) | Formula::Applied(op, ..) => {
+            // with rounding between, there are too few registers to work on several at a time
+            let has_registers = isa == Isa::Avx512 && dtype == Dtype::Float32;
+            is_simple_unary(op) || (has_registers && is_function(op))
+        }
         Formula::Binary(op) => is_simple_binary(op) || is_comparison(op),
-        Formula::Rounded(op) => is_simple_binary(op),
+        Formula::Rounded(op) | Formula::Elements(op) => is_simple_binary(op),
         Formula::Chain(first, second, _) => is_simple_binary(first) && is_simple_binary(second),
         Formula::WhereNan | Formula::Select => true,
     }
@@ -77,6 +94,14 @@ fn is_simple_binary(op: Binary) -> bool {
     matches!(
         op,
         Add | Subtract | Multiply | Divide | FloorDivide | Maximum | Minimum
+    )
+}
+
+fn is_simple_of_integers(op: Binary) -> bool {
+    use Binary::{Add, BitwiseAnd, BitwiseOr, BitwiseXor, Maximum, Minimum, Multiply, Subtract};
+    matches!(
+        op,
+        Add | Subtract | Multiply | Maximum | Minimum | BitwiseAnd | BitwiseOr | BitwiseXor
     )
 }
 

@@ -1,10 +1,11 @@
 //! Code that works on several registers of elements at a time.
 //!
-//! Rounding to 16 bits makes chains long: of one register of elements the processor waits more than
+//! Rounding to 16 bits makes chains long, and so do functions: of one register of elements the processor waits more than
 //! it computes, and the next comes too late to fill the gaps. So each thing is done for several in
 //! turn, as far as the registers suffice.
 
-use super::line::{Item, Line, Value};
+use super::item::{Item, Value};
+use super::line::Line;
 use super::registers::Registers;
 use crate::simd::Isa;
 use smallvec::SmallVec;
@@ -19,7 +20,7 @@ const LONG: usize = 12;
 /// The code for the most elements at a time that there are registers for, and how many registers of
 /// elements these are; none if one is as good.
 pub(super) fn several(line: &Line, isa: Isa) -> Option<(Line, Registers, u8)> {
-    if !line.rounds() || line.items.len() < LONG {
+    if !line.is_slow() || line.items.len() < LONG {
         return None;
     }
     PARTS.into_iter().find_map(|parts| {
@@ -27,7 +28,12 @@ pub(super) fn several(line: &Line, isa: Isa) -> Option<(Line, Registers, u8)> {
         let registers = Registers::new(&line, isa).ok()?;
         let again = line.items.iter();
         let again = again.filter(|item| item.is_invariant() && !registers.is_kept(item));
-        (again.count() * FEW <= line.items.len()).then_some((line, registers, parts))
+        // making a reciprocal takes as long as dividing
+        let slow = again
+            .clone()
+            .any(|item| matches!(item, Item::Reciprocal(..)));
+        let fit = !slow && again.count() * FEW <= line.items.len();
+        fit.then_some((line, registers, parts))
     })
 }
 
@@ -46,7 +52,9 @@ fn repeated(line: &Line, parts: u8) -> Line {
             let item = match *item {
                 Item::Compute(verb, values) => Item::Compute(verb, values.map(of_part)),
                 Item::Store(value, slot, form) => Item::Store(of_part(value), slot, form),
-                Item::Load(..) | Item::Spread(..) | Item::Constant(_) => *item,
+                Item::Load(..) | Item::Spread(..) | Item::Reciprocal(..) | Item::Constant(_) => {
+                    *item
+                }
             };
             let value = match item.is_invariant() && part > 0 {
                 true => values[0],

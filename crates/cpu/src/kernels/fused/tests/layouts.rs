@@ -141,6 +141,29 @@ fn operands_that_repeat_rows_along_outer_or_inner_axes() {
 }
 
 #[test]
+fn short_rows_of_many_elements() {
+    // so many that code is made for them
+    let full = [30, 40, 25, 23];
+    for dtype in DTYPES {
+        let along = shown(dtype, &full, 1, |layout| layout);
+        let stretch = |stored: &[usize], seed| {
+            shown(dtype, stored, seed, |layout| layout.broadcast(&full.into()))
+        };
+        let (outer, inner) = (stretch(&[30, 1, 25, 1], 2), stretch(&[1, 40, 1, 23], 3));
+        let window = shown(dtype, &[30, 40, 25, 29], 4, |mut layout| {
+            layout.shape = full.into();
+            layout.offset = 5;
+            layout
+        });
+        for (lhs, rhs) in [(&outer, &inner), (&inner, &outer), (&window, &outer)] {
+            check(lhs, rhs);
+        }
+        check(&along, &window);
+        check(&along, &stretch(&[1, 1, 1, 23], 5));
+    }
+}
+
+#[test]
 fn single_elements_beside_rows_in_every_operation() {
     for &binary in Binary::ALL {
         if !binary.domain().contains(Dtype::Float32) {

@@ -24,7 +24,7 @@ fn chain(n: usize) -> ScalarProgram {
 }
 
 fn find(cache: &Cache, lowered: &Lowered, elements: usize) -> Option<Arc<Code>> {
-    let codes = assemble_in(cache, lowered, 0..lowered.steps.len(), &|_| false, elements)?;
+    let codes = assemble_in(cache, lowered, 0..lowered.steps.len(), &|_| None, elements)?;
     assert_eq!(codes.len(), 1);
     codes.into_iter().next()
 }

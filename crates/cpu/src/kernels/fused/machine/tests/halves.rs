@@ -46,6 +46,38 @@ fn selections_of_halves_have_the_bits_of_their_loops() {
     }
 }
 
+#[test]
+fn halves_beside_single_elements_have_the_bits_of_their_loops() {
+    for dtype in HALVES {
+        for single in [
+            2.0,
+            1.414_062_5,
+            -6.0,
+            0.0,
+            -0.0,
+            3.0,
+            0.044_677_734,
+            f32::NAN,
+        ] {
+            let mut builder = Builder::of(&[dtype; 2]);
+            let quotient = builder.binary(Binary::Divide, 0, 1);
+            let greater = builder.binary(Binary::Maximum, quotient, 1);
+            let less = builder.binary(Binary::Minimum, greater, 1);
+            let value = builder.binary(Binary::Divide, less, 0);
+            let value = builder.binary(Binary::Divide, value, 1);
+            let program = builder.finish(&[quotient, greater, value]);
+            let every = (0..=u16::MAX).map(|bits| match dtype {
+                Dtype::Float16 => half::f16::from_bits(bits).to_f32(),
+                _bfloat16 => f32::from_bits(u32::from(bits) << 16),
+            });
+            let inputs = [every.collect(), vec![single; 1 << 16]];
+            for isa in available() {
+                assert_eq!(check(&program, &inputs, &[false, true], &[1 << 16], isa), 1);
+            }
+        }
+    }
+}
+
 /// Numbers with every kind of bits, near ties of either format too.
 fn any_bits(count: usize, seed: u64) -> Vec<f32> {
     let mut random = Random(seed);

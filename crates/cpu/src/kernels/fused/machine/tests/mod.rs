@@ -8,7 +8,7 @@ mod truths;
 mod whole;
 
 use super::cache::Cache;
-use super::{Code, assemble_in, runs};
+use super::{Code, CodeRows, Single, assemble_in, runs};
 use crate::kernels::fused::lower::{Lowered, Program, Slot, Step, lower};
 use crate::simd::Isa;
 use mlx_oxide_ir::{Binary, Dtype, Instruction, ScalarOp, ScalarProgram, Unary};
@@ -154,6 +154,8 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
 /// What surrounds tiles, to show whether it was written.
 const AROUND: usize = 32;
 const UNTOUCHED: u8 = 0xa5;
+/// Rows that elements are taken for where code can go from row to row.
+const ROWS: usize = 3;
 
 /// Tiles of outputs and registers, and where all slots are.
 struct Tiles {
@@ -181,6 +183,27 @@ impl Tiles {
         unsafe { (step.run)(destination, first, second, third, count) };
     }
 
+    /// Runs code for rows of so many elements, one after the other.
+    fn run_rows(&mut self, program: &ScalarProgram, code: &Code, singles: &[bool], length: usize) {
+        let outputs = program.outputs.iter().map(|output| program.dtype(*output));
+        let dtypes = program.inputs.iter().copied().chain(outputs);
+        let mut strides: Vec<isize> = dtypes
+            .map(|dtype| (length * dtype.size()) as isize)
+            .collect();
+        for (stride, single) in strides.iter_mut().zip(singles) {
+            *stride = if *single { 0 } else { *stride };
+        }
+        strides.resize(self.slots.len(), 0);
+        let rows = CodeRows {
+            slots: &self.slots,
+            strides: &strides,
+            length,
+            count: ROWS,
+        };
+        // SAFETY: tiles have room for the rows; the instruction set is available
+        unsafe { code.run_rows(rows) };
+    }
+
     /// The elements of an output.
     fn output(&self, output: usize, count: usize, dtype: Dtype) -> Vec<f32> {
         let end = AROUND + count * dtype.size();
@@ -201,7 +224,7 @@ impl Tiles {
 fn works(
     cache: &Cache,
     lowered: &Lowered,
-    single: &dyn Fn(Slot) -> bool,
+    single: &dyn Fn(Slot) -> Option<Single>,
 ) -> Vec<Result<Arc<Code>, usize>> {
     let found = runs(lowered);
     let mut works = Vec::new();
@@ -259,7 +282,14 @@ fn check_lowered(
             false => input.clone(),
         })
         .collect();
-    let single = |slot: Slot| singles.get(slot as usize) == Some(&true);
+    let single = |slot: Slot| {
+        let input = slot as usize;
+        let is_single = singles.get(input) == Some(&true);
+        is_single.then(|| {
+            let dtype = program.inputs[input];
+            Single::of(dtype, &inputs[input][..dtype.size()])
+        })
+    };
     let cache = Cache::new(Executable::new);
     let works = works(&cache, lowered, &single);
     for &count in counts {
@@ -290,6 +320,18 @@ fn check_lowered(
         }
         found.assert_untouched_around(&context);
         assert_same_outputs(program, &found, &expected, count, &context);
+        if let [Ok(code)] = &works[..]
+            && code.has_rows()
+            && count > 0
+            && count.is_multiple_of(ROWS)
+        {
+            let length = count / ROWS;
+            let mut found = Tiles::new(&inputs, lowered, count);
+            found.run_rows(program, code, singles, length);
+            let context = format!("by rows, {context}");
+            found.assert_untouched_around(&context);
+            assert_same_outputs(program, &found, &expected, count, &context);
+        }
     }
     works.iter().filter(|work| work.is_ok()).count()
 }

@@ -25,7 +25,7 @@ fn random_program(random: &mut Random) -> ScalarProgram {
         Unary::Rsqrt,
         Unary::Floor,
         Unary::Sign, // is not made code of
-        Unary::Exp,  // nor is this
+        Unary::Exp,  // nor is this without AVX-512
         Unary::RoundEven,
     ];
     const BINARY: [Binary; 8] = [
@@ -127,8 +127,8 @@ fn more_slots_than_there_are_pointers_are_read() {
 fn single_steps_stay_loops() {
     let mut builder = Builder::new(2);
     let sum = builder.binary(Binary::Add, 0, 1);
-    let power = builder.unary(Unary::Exp, sum);
-    let difference = builder.binary(Binary::Subtract, power, sum);
+    let sine = builder.unary(Unary::Sin, sum);
+    let difference = builder.binary(Binary::Subtract, sine, sum);
     let program = builder.finish(&[difference]);
     for isa in available() {
         assert!(runs(&lowered(&program, isa)).is_empty());

@@ -58,8 +58,8 @@ fn truths_leave_and_enter_code() {
     let condition = builder.binary(Binary::Less, 0, 1);
     let sum = builder.binary(Binary::Add, 0, 1);
     let chosen = builder.select(condition, sum, 0);
-    let power = builder.unary(Unary::Exp, chosen);
-    let again = builder.select(condition, power, 1);
+    let sine = builder.unary(Unary::Sin, chosen);
+    let again = builder.select(condition, sine, 1);
     let again = builder.binary(Binary::Subtract, again, sum);
     let program = builder.finish(&[again]);
     let inputs = [numbers(100, 1), numbers(100, 2)];
