@@ -487,9 +487,9 @@ pub const BRIEF: usize = 16;
 /// Elements of short rows that are taken together.
 const NEAR: usize = 1024;
 
-/// Calls `put(number, value)` for rows of `length` elements, one to [`BRIEF`], that follow one another,
-/// in order, of a fold to which the order of combining means nothing: windows as long as a row are
-/// joined from each element on, of all rows at once.
+/// Calls `put(number, value)` for rows of `length` elements, one to [`BRIEF`], that follow one
+/// another, in order, of a fold to which the order of combining means nothing: windows as long as a
+/// row are joined from each element on, of all rows at once.
 #[inline(always)]
 pub fn fold_brief_rows<F: Fold>(
     fold: F,

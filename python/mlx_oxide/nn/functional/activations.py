@@ -169,7 +169,7 @@ def log_softmax(x: mx.array, axis: int = -1) -> mx.array:
 
 
 def log_normalizer(x: mx.array, axis: int) -> Tuple[mx.array, mx.array]:
-    r"""Return :math:`m = \max_j x_j` and :math:`\log \sum_j e^{x_j - m}` along ``axis``, which stays.
+    r"""Return :math:`m = \max_j x_j` and :math:`\log \sum_j e^{x_j - m}`; ``axis`` stays.
 
     Their sum would be the normalizer of a softmax, but in it large ones would drown the small. No
     gradient goes through the greatest: the shift changes no value.

@@ -100,7 +100,7 @@ def _scale(
     weight: Optional[mx.array],
     bias: Optional[mx.array],
 ) -> mx.array:
-    """Return ``weight * scale * deviations + bias``, rounded once where all have the dtype of ``x``."""
+    """Return ``weight * scale * deviations + bias``, rounded once if all have the dtype of ``x``."""
     if weight is None or bias is None:
         return narrow(scale * deviations, x)
     if weight.dtype == bias.dtype == x.dtype:

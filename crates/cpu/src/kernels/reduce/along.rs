@@ -226,8 +226,8 @@ const fn made<T>() -> usize {
 /// Bytes of the accumulators of the longest row that is brief.
 const BRIEF_BYTES: usize = 16;
 
-/// Whether rows are so short that all of them are folded at once: where any order gives the same bits,
-/// and accumulators are small.
+/// Whether rows are so short that all of them are folded at once: where any order gives the same
+/// bits, and accumulators are small.
 const fn is_brief<F: Reduction>(terms: usize) -> bool {
     let (size, small) = (size_of::<F::Acc>(), size_of::<F::Acc>() <= 2);
     !F::WIDE && small && 1 < terms && terms <= BRIEF && terms * size <= BRIEF_BYTES

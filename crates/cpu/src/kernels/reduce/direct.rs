@@ -43,8 +43,8 @@ fn is_long(loops: &Loops) -> bool {
     loops.terms() >= LONG
 }
 
-/// The sums of elements in row-major order, if there is a fold for what becomes of them: the bits are
-/// those of terms that are made before.
+/// The sums of elements in row-major order, if there is a fold for what becomes of them: the bits
+/// are those of terms that are made before.
 pub(super) fn run(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Option<Buffer>> {
     let operand = &call.inputs[0];
     let pointer = operand.buffer.host_ptr()?.as_ptr().cast_const();

@@ -120,8 +120,8 @@ extremes! { Truth u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 Complex32 }
 macro_rules! extremes_by_rank {
     ($($element:ty, $infinity:literal;)*) => {$(
         impl Extremes for $element {
-            type Greatest = GreatestRank<$infinity>;
-            type Least = LeastRank<$infinity>;
+            type Greatest = Ranks<$infinity, false>;
+            type Least = Ranks<$infinity, true>;
         }
     )*};
 }
@@ -137,22 +137,23 @@ fn ordered(bits: u16) -> u16 {
     bits ^ ((bits as i16 >> 15) as u16 & 0x7fff)
 }
 
-/// The greatest 16-bit float by unsigned integers: negative infinity is zero, and NaN of either sign
-/// lies beyond the positive one.
+/// The greatest 16-bit float, or the least, by unsigned integers: from negative infinity on, and with
+/// NaN of either sign beyond the positive one, or below the negative one.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct GreatestRank<const INFINITY: u16>;
+pub(crate) struct Ranks<const INFINITY: u16, const LEAST: bool>;
 
-impl<const INFINITY: u16> GreatestRank<INFINITY> {
-    const ZERO: u16 = !INFINITY;
+impl<const INFINITY: u16, const LEAST: bool> Ranks<INFINITY, LEAST> {
+    /// What ranks are counted from: negative infinity, or what follows the positive one.
+    const ZERO: u16 = if LEAST { INFINITY + 1 } else { !INFINITY };
 }
 
-impl<const INFINITY: u16> Fold for GreatestRank<INFINITY> {
+impl<const INFINITY: u16, const LEAST: bool> Fold for Ranks<INFINITY, LEAST> {
     type In = u16;
     type Acc = u16;
 
     #[inline(always)]
     fn identity(self) -> u16 {
-        0
+        if LEAST { u16::MAX } else { 0 }
     }
     #[inline(always)]
     fn lift(self, bits: u16) -> u16 {
@@ -160,48 +161,11 @@ impl<const INFINITY: u16> Fold for GreatestRank<INFINITY> {
     }
     #[inline(always)]
     fn combine(self, lhs: u16, rhs: u16) -> u16 {
-        lhs.max(rhs)
+        if LEAST { lhs.min(rhs) } else { lhs.max(rhs) }
     }
 }
 
-impl<const INFINITY: u16> Reduction for GreatestRank<INFINITY> {
-    type Out = u16;
-    const WIDE: bool = false;
-
-    #[inline(always)]
-    fn finish(rank: u16) -> u16 {
-        ordered(rank.wrapping_add(Self::ZERO))
-    }
-}
-
-/// The least 16-bit float by unsigned integers: positive infinity is the greatest, and NaN of either
-/// sign lies below the negative one.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct LeastRank<const INFINITY: u16>;
-
-impl<const INFINITY: u16> LeastRank<INFINITY> {
-    const ZERO: u16 = INFINITY + 1;
-}
-
-impl<const INFINITY: u16> Fold for LeastRank<INFINITY> {
-    type In = u16;
-    type Acc = u16;
-
-    #[inline(always)]
-    fn identity(self) -> u16 {
-        u16::MAX
-    }
-    #[inline(always)]
-    fn lift(self, bits: u16) -> u16 {
-        ordered(bits).wrapping_sub(Self::ZERO)
-    }
-    #[inline(always)]
-    fn combine(self, lhs: u16, rhs: u16) -> u16 {
-        lhs.min(rhs)
-    }
-}
-
-impl<const INFINITY: u16> Reduction for LeastRank<INFINITY> {
+impl<const INFINITY: u16, const LEAST: bool> Reduction for Ranks<INFINITY, LEAST> {
     type Out = u16;
     const WIDE: bool = false;
 

@@ -94,9 +94,9 @@ impl Loops {
 /// The longest run of terms that are columns first.
 const LONGEST_RUN: usize = 512;
 
-/// If each result is made of many runs, and neighbouring results of neighbouring runs, has the terms
-/// of a run kept apart, as columns that are joined in the end: memory is read in order, and a run is
-/// joined once. How many columns are to be joined.
+/// If each result is made of many runs, and neighbouring results of neighbouring runs, has the
+/// terms of a run kept apart, as columns that are joined in the end: memory is read in order, and
+/// a run is joined once. How many columns are to be joined.
 fn join_run(kept: &mut SmallVec<[Axis; 4]>, reduced: &mut SmallVec<[Axis; 4]>) -> usize {
     let ([.., columns], [.., around, run]) = (&mut kept[..], &reduced[..]) else {
         return 1;
