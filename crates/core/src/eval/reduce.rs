@@ -93,15 +93,20 @@ fn has_long_runs(shape: &Shape, axes: &[usize]) -> bool {
         .rev()
         .filter(|axis| shape[*axis] > 1)
         .peekable();
-    while let Some(axis) = places.next_if(|axis| !axes.contains(axis)) {
-        run *= shape[axis];
-    }
-    let results = run;
+    // runs of neighbouring results are columns that are joined in the end
     while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
         run *= shape[axis];
     }
-    let rows_follow = results == 1 && !places.clone().any(|axis| axes.contains(&axis));
-    run >= SHORTEST_RUN || rows_follow
+    if run > 1 && !places.clone().any(|axis| axes.contains(&axis)) {
+        return true; // rows follow one another
+    }
+    while let Some(axis) = places.next_if(|axis| !axes.contains(axis)) {
+        run *= shape[axis];
+    }
+    while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
+        run *= shape[axis];
+    }
+    run >= SHORTEST_RUN
 }
 
 fn entry(plan: &Plan, member: u32) -> Option<&Entry> {

@@ -91,7 +91,11 @@ reductions! {
 pub fn logsumexp(a: &Array, axes: Option<&[i64]>, keepdims: bool) -> Result<Array> {
     let real = unary::astype(a, a.dtype().at_least_float())?;
     let along = chosen("logsumexp", axes, a.ndim())?;
-    match real.dtype() == Dtype::Float32 && is_across(&real, &along) {
+    let single = matches!(
+        real.dtype(),
+        Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16
+    );
+    match single && is_across(&real, &along) {
         true => finish(&decompose::logsumexp(&real, &along)?, &along, keepdims),
         false => reduce(&real, ReduceKind::LogSumExp, axes, keepdims),
     }

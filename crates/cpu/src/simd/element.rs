@@ -45,6 +45,11 @@ pub trait Element: Copy + 'static {
     fn sum(total: Self::Total) -> Self::Sum;
     /// The accumulated value as an element of this type; integers wrap.
     fn wrap(total: Self::Total) -> Self;
+    /// The accumulated value as if it had become an element of this type.
+    #[inline(always)]
+    fn rounded(total: Self::Total) -> Self::Total {
+        Self::wrap(total).total()
+    }
     /// Whether it differs from zero; NaN does.
     fn is_nonzero(self) -> bool;
 }
@@ -330,6 +335,10 @@ impl<H: Half + 'static> Element for Packed<H> {
     #[inline(always)]
     fn wrap(total: f32) -> Self {
         Self::narrow(total)
+    }
+    #[inline(always)]
+    fn rounded(total: f32) -> f32 {
+        H::round(total)
     }
     #[inline(always)]
     fn is_nonzero(self) -> bool {

@@ -508,6 +508,68 @@ fn fold_long_rows<'a, F: Fold, const N: usize>(
     }
 }
 
+/// The longest rows that [`fold_brief_rows`] takes.
+pub const BRIEF: usize = 16;
+/// Elements of short rows that are taken together.
+const NEAR: usize = 1024;
+
+/// Calls `put(number, value)` for rows of `length` elements, one to [`BRIEF`], that follow one
+/// another, in order, of a fold to which the order of combining means nothing: windows as long as a
+/// row are joined from each element on, of all rows at once.
+#[inline(always)]
+pub fn fold_brief_rows<F: Fold>(
+    fold: F,
+    length: usize,
+    elements: &[F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) {
+    debug_assert!((1..=BRIEF).contains(&length));
+    let together = NEAR / length;
+    let mut rooms = [[fold.identity(); NEAR + BRIEF]; 3];
+    for (block, elements) in elements.chunks(together * length).enumerate() {
+        let [values, window, next] = &mut rooms;
+        for (value, element) in values.iter_mut().zip(elements) {
+            *value = fold.lift(*element);
+        }
+        join_windows(fold, (length, elements.len()), values, [window, next]);
+        for (number, row) in values[..elements.len()].chunks_exact(length).enumerate() {
+            put(block * together + number, row[0]);
+        }
+    }
+}
+
+/// Room for the values of short rows, and for the windows that reach beyond the last of them.
+type Near<T> = [T; NEAR + BRIEF];
+
+/// Joins each of the first `count` values with those that follow it, in all as many as `length`.
+#[inline(always)]
+fn join_windows<F: Fold>(
+    fold: F,
+    (length, count): (usize, usize),
+    values: &mut Near<F::Acc>,
+    [mut window, mut next]: [&mut Near<F::Acc>; 2],
+) {
+    window.copy_from_slice(values);
+    // of windows of powers of two, of which the length is the sum
+    let (mut size, mut done) = (1, length % 2);
+    while 2 * size <= length {
+        let end = count + BRIEF - 2 * size;
+        let pairs = window[..end].iter().zip(&window[size..]);
+        for (joined, (first, second)) in next.iter_mut().zip(pairs) {
+            *joined = fold.combine(*first, *second);
+        }
+        (window, next) = (next, window);
+        size *= 2;
+        let joins = &window[done..done + count];
+        match (length & size, done) {
+            (0, _) => continue,
+            (_, 0) => values[..count].copy_from_slice(joins),
+            _ => fold_columns(fold, &mut values[..count], joins),
+        }
+        done += size;
+    }
+}
+
 /// Folds one row into an accumulator for each column.
 #[inline(always)]
 pub fn fold_row<F: Fold>(fold: F, columns: &mut [F::Acc], row: &[F::In]) {

@@ -7,8 +7,10 @@ take integers to ``float32`` where the formula is not closed over them.
 from __future__ import annotations
 
 import math
+from typing import Tuple
 
 import mlx_oxide.core as mx
+from mlx_oxide.nn.functional.normalization import narrow, wide
 
 _SELU_SCALE = 1.0507009873554804934193349852946
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -162,9 +164,19 @@ def log_softmax(x: mx.array, axis: int = -1) -> mx.array:
         >>> nn.log_softmax(mx.array([1.0, 1.0]))
         array([-0.693147, -0.693147], dtype=float32)
     """
-    # The shift changes no value, but keeps the large ones from drowning the small.
-    shifted = x - mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))
-    return shifted - mx.logsumexp(shifted, axis=axis, keepdims=True)
+    greatest, normalizer = log_normalizer(x, axis)
+    return x - greatest - normalizer
+
+
+def log_normalizer(x: mx.array, axis: int) -> Tuple[mx.array, mx.array]:
+    r"""Return :math:`m = \max_j x_j` and :math:`\log \sum_j e^{x_j - m}`; ``axis`` stays.
+
+    Their sum would be the normalizer of a softmax, but in it large ones would drown the small. No
+    gradient goes through the greatest: the shift changes no value.
+    """
+    greatest = mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))
+    powers = mx.exp(wide(x - greatest))
+    return greatest, narrow(mx.log(mx.sum(powers, axis=axis, keepdims=True)), x)
 
 
 def softplus(x: mx.array) -> mx.array:

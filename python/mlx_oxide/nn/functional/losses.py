@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import mlx_oxide.core as mx
+from mlx_oxide.nn.functional.activations import log_normalizer
 
 
 def cross_entropy(
@@ -14,16 +15,16 @@ def cross_entropy(
     label_smoothing: float,
     targets_are_probabilities: bool,
 ) -> mx.array:
-    # The shift changes no value, but keeps large logits from drowning the differences.
-    logits = logits - mx.stop_gradient(mx.max(logits, axis=axis, keepdims=True))
+    greatest, normalizer = log_normalizer(logits, axis)
     if targets_are_probabilities:
-        score = mx.sum(logits * targets, axis=axis)
+        score = mx.sum((logits - greatest) * targets, axis=axis)
     else:
-        score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis).squeeze(axis)
-    normalizer = mx.logsumexp(logits, axis=axis)
+        score = mx.take_along_axis(logits, mx.expand_dims(targets, axis), axis) - greatest
+        score = score.squeeze(axis)
+    normalizer = normalizer.squeeze(axis)
     if label_smoothing == 0:
         return normalizer - score
-    mean = logits.mean(axis=axis)
+    mean = (logits - greatest).mean(axis=axis)
     return normalizer - (1 - label_smoothing) * score - label_smoothing * mean
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import mlx_oxide.core as mx
 
@@ -48,11 +48,8 @@ def group_norm(
 ) -> mx.array:
     """Normalize over positions and groups that take every ``groups``-th channel."""
 
-    def spread(of_channels: mx.array) -> mx.array:
-        y = mx.unflatten(of_channels, -1, (-1, groups))
-        return mx.broadcast_to(mx.mean(y, axis=-2, keepdims=True), y.shape)
-
-    return scale_and_shift(_normalize_groups(x, spread, eps), weight, bias)
+    channels = (x.shape[-1] // groups, groups)
+    return _normalize_groups(x, weight, bias, channels, 1, eps)
 
 
 def group_norm_contiguous(
@@ -63,31 +60,52 @@ def group_norm_contiguous(
     eps: float,
 ) -> mx.array:
     """Normalize over positions and groups of neighbouring channels."""
-
-    def spread(of_channels: mx.array) -> mx.array:
-        y = mx.unflatten(of_channels, -1, (groups, -1))
-        return mx.broadcast_to(mx.mean(y, axis=-1, keepdims=True), y.shape)
-
-    return scale_and_shift(_normalize_groups(x, spread, eps), weight, bias)
+    channels = (groups, x.shape[-1] // groups)
+    return _normalize_groups(x, weight, bias, channels, 2, eps)
 
 
 def _normalize_groups(
-    x: mx.array, spread: Callable[[mx.array], mx.array], eps: float
+    x: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+    channels: Tuple[int, int],
+    axis: int,
+    eps: float,
 ) -> mx.array:
-    """Normalize over positions and groups, given means of groups by those of their channels.
+    """Normalize over positions and groups: ``axis`` of the batch and two axes of ``channels``.
 
     Sums over positions, a channel each, read memory in order; only they are brought to groups.
     """
-    batch, *spatial, channels = x.shape
-    flat = wide(x.reshape(batch, math.prod(spatial), channels))
+    batch, *spatial, features = x.shape
+    flat = wide(x.reshape(batch, math.prod(spatial), features))
+    terms = max(1, flat.shape[1] * channels[axis - 1])
 
     def mean(y: mx.array) -> mx.array:
-        return mx.flatten(spread(mx.mean(y, axis=1, keepdims=True)), -2, -1)
+        sums = mx.sum(y, axis=1).reshape(batch, *channels)
+        return mx.sum(sums, axis=axis, keepdims=True) * (1 / terms)
 
-    means = mean(flat)
-    variances = mean(mx.square(flat - means))
-    y = (flat - means) * mx.rsqrt(variances + eps)
-    return narrow(y, x).reshape(x.shape)
+    def spread(of_groups: mx.array) -> mx.array:
+        return mx.broadcast_to(of_groups, (batch, *channels)).reshape(batch, 1, features)
+
+    means = spread(mean(flat))
+    scale = spread(mx.rsqrt(mean(mx.square(flat - means)) + eps))
+    # computed again, which takes less than reading what would be written
+    return _scale(x, flat - means, scale, weight, bias).reshape(x.shape)
+
+
+def _scale(
+    x: mx.array,
+    deviations: mx.array,
+    scale: mx.array,
+    weight: Optional[mx.array],
+    bias: Optional[mx.array],
+) -> mx.array:
+    """Return ``weight * scale * deviations + bias``, rounded once if all have the dtype of ``x``."""
+    if weight is None or bias is None:
+        return narrow(scale * deviations, x)
+    if weight.dtype == bias.dtype == x.dtype:
+        return narrow(wide(weight) * scale * deviations + wide(bias), x)
+    return scale_and_shift(narrow(scale * deviations, x), weight, bias)
 
 
 def wide(x: mx.array) -> mx.array:
@@ -134,5 +152,4 @@ def batch_norm_in_training(
     eps: float,
 ) -> mx.array:
     """Normalize each channel with the statistics of the batch, in the dtype of ``x``."""
-    y = batch_norm(wide(x), mean, variance, None, None, eps)
-    return scale_and_shift(narrow(y, x), weight, bias)
+    return _scale(x, wide(x) - mean, mx.rsqrt(variance + eps), weight, bias)

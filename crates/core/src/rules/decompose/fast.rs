@@ -30,7 +30,7 @@ pub(super) fn decompose(fast: &Fast, inputs: &[Array]) -> Result<Vec<Array>> {
 }
 
 /// 16-bit floats are computed in `float32`.
-fn widened(a: &Array) -> Result<Array> {
+pub(super) fn widened(a: &Array) -> Result<Array> {
     match a.dtype() {
         Dtype::Float16 | Dtype::Bfloat16 => ops::astype(a, Dtype::Float32),
         _ => Ok(a.clone()),
@@ -43,7 +43,9 @@ pub(crate) fn softmax(a: &Array, axes: &[i64], precise: bool) -> Result<Array> {
         return Ok(a.clone()); // rows of nothing have no greatest element
     }
     let x = if precise { widened(a)? } else { a.clone() };
-    let greatest = ops::stop_gradient(&ops::max(&x, Some(axes), true)?)?;
+    // found before anything is made wide
+    let greatest = ops::stop_gradient(&ops::max(a, Some(axes), true)?)?;
+    let greatest = ops::astype(&greatest, x.dtype())?;
     let powers = ops::exp(&ops::subtract(&x, &greatest)?)?;
     let sum = ops::sum(&powers, Some(axes), true)?;
     ops::astype(&ops::divide(&powers, &sum)?, a.dtype())

@@ -73,6 +73,8 @@ pub(crate) fn logsumexp(a: &Array, axes: &Axes) -> Result<Array> {
         &greatest,
         &ops::unary::scalar_like(&greatest, 0.0)?,
     )?;
-    let sum = keep(&ops::exp(&ops::subtract(a, &shift)?)?, ReduceKind::Sum)?;
-    ops::add(&ops::log(&sum)?, &shift)
+    let shift = fast::widened(&shift)?;
+    let powers = ops::exp(&ops::subtract(&fast::widened(a)?, &shift)?)?;
+    let sum = keep(&powers, ReduceKind::Sum)?;
+    ops::astype(&ops::add(&ops::log(&sum)?, &shift)?, a.dtype())
 }

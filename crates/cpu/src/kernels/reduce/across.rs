@@ -2,7 +2,8 @@
 //! each column.
 //!
 //! Where rows are short and follow each other, several make one *line* as long as a good vector
-//! loop; the columns of a result are joined at the end.
+//! loop; the columns of a result are joined at the end, as are those of a run
+//! ([`Loops::run`]).
 
 use super::Reducer;
 use super::kinds::Reduction;
@@ -21,7 +22,7 @@ use std::ops::Range;
 /// The most columns of a tile: accumulators that stay in the first cache.
 const TILE: usize = 4096;
 /// Columns of a line made of several rows.
-const LINE: usize = 1024;
+const LINE: usize = 512;
 /// Columns from which on a row is worth a loop of its own where rows do not follow each other.
 const ALONE: usize = 16;
 /// Lines that are folded one after the other; such parts are joined in pairs.
@@ -41,6 +42,10 @@ pub(super) struct Cut<'a> {
     /// Rows of a line.
     rows: usize,
     lines: usize,
+    /// The most columns of a tile, whole runs.
+    tile: usize,
+    /// Neighbouring columns that make one result.
+    run: usize,
     /// Accumulators of a tile.
     width: usize,
     /// The reduced loops, then one over columns, for lines that are brought together.
@@ -70,6 +75,7 @@ impl<'a> Cut<'a> {
             (LINE / columns.size).min(terms).max(1)
         };
         let lines = terms.div_ceil(rows);
+        let tile = TILE - TILE % loops.run;
         let (mut shape, mut strides) = (loops.reduced.clone(), loops.reduced_strides.clone());
         shape.push(columns.size);
         strides.push(columns.stride);
@@ -77,11 +83,13 @@ impl<'a> Cut<'a> {
             outer,
             columns,
             outers: outer.iter().map(|axis| axis.size).product(),
-            tiles: columns.size.div_ceil(TILE),
+            tiles: columns.size.div_ceil(tile),
             parts: lines.div_ceil(PART).max(1),
             rows,
             lines,
-            width: (rows * columns.size).min(TILE),
+            tile,
+            run: loops.run,
+            width: (rows * columns.size).min(tile),
             shape,
             strides,
             in_place: aligned && columns.stride == 1 && (rows == 1 || in_order),
@@ -90,9 +98,14 @@ impl<'a> Cut<'a> {
         }
     }
 
+    /// Where the result of a column lies, from that of the first one.
+    fn step(&self, column: usize) -> isize {
+        (column / self.run) as isize * self.columns.step
+    }
+
     /// The columns of a tile.
     fn tile(&self, tile: usize) -> Range<usize> {
-        tile * TILE..self.columns.size.min((tile + 1) * TILE)
+        tile * self.tile..self.columns.size.min((tile + 1) * self.tile)
     }
 }
 
@@ -149,7 +162,11 @@ impl<F: Reduction> Reducer<'_, F> {
             }
             step *= 2;
         }
-        let (to, columns) = (self.result.wrapping_offset(result), &columns[..breadth]);
+        let columns = match cut.run {
+            1 => &columns[..breadth],
+            run => joined(F::default(), &mut columns[..breadth], run),
+        };
+        let (to, breadth) = (self.result.wrapping_offset(result), columns.len());
         if cut.columns.step == 1 {
             // SAFETY: the results of a tile, which no other task has
             let to = unsafe { std::slice::from_raw_parts_mut(to.cast(), breadth) };
@@ -164,6 +181,24 @@ impl<F: Reduction> Reducer<'_, F> {
             unsafe { to.offset(place).write(F::finish(*value)) };
         }
     }
+}
+
+/// The values of runs of so many columns, in the first places.
+#[inline(always)]
+fn joined<F: Reduction>(fold: F, columns: &mut [F::Acc], run: usize) -> &[F::Acc] {
+    let count = columns.len() / run;
+    for number in 0..count {
+        let terms = &mut columns[number * run..][..run];
+        let mut width = run;
+        while width > 1 {
+            let half = width.div_ceil(2);
+            let (low, high) = terms[..width].split_at_mut(half);
+            fold_columns(fold, low, high);
+            width = half;
+        }
+        columns[number] = columns[number * run];
+    }
+    &columns[..count]
 }
 
 /// Parts of tiles to be folded.
@@ -216,7 +251,7 @@ impl<F: Reduction> Kernel for Parts<'_, F> {
             };
             lines.fold(&mut room);
             if self.partial.is_none() {
-                let result = walk.result + first * cut.columns.step;
+                let result = walk.result + cut.step(columns.start);
                 self.reducer.finish(cut, result, accumulators);
             }
             part += 1;
@@ -264,7 +299,7 @@ impl<F: Reduction> Kernel for Joined<'_, F> {
                 step *= 2;
             }
             let walk = Walk::new(cut.outer, number / cut.tiles, 0, start);
-            let result = walk.result + tile.start as isize * cut.columns.step;
+            let result = walk.result + cut.step(tile.start);
             self.reducer.finish(cut, result, part(0));
         }
     }

@@ -4,7 +4,7 @@ use super::Reducer;
 use super::kinds::Reduction;
 use super::loops::{Loops, Walk};
 use crate::kernels::shared::{Aligned, Shared};
-use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_rows};
+use crate::simd::fold::{BRIEF, Cascade, PIECE, RUN, fold_brief_rows, fold_parts, fold_rows};
 use crate::simd::{Isa, Kernel, vectorised};
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
@@ -59,7 +59,11 @@ impl<F: Reduction> Reducer<'_, F> {
             _ => false,
         };
         if runs && is_in_place(self.loops) && self.source.aligned && self.source.is_plain() {
-            vectorised(isa, InPlace(rows));
+            if self.are_rows_brief() {
+                vectorised(isa, Brief(rows));
+            } else {
+                vectorised(isa, InPlace(rows));
+            }
         } else if !self.source.is_plain()
             && self.are_rows_in_order()
             && 2 * inner <= made::<F::In>()
@@ -75,6 +79,14 @@ impl<F: Reduction> Reducer<'_, F> {
         let (loops, terms) = (self.loops, self.loops.terms() as isize);
         let [kept] = *loops.kept else { return false };
         kept.stride == terms && kept.step == 1 && loops.reduced_strides[..] == [1]
+    }
+
+    /// Whether rows follow one another without gaps, so short that all of them are folded at once.
+    fn are_rows_brief(&self) -> bool {
+        let (loops, terms) = (self.loops, self.loops.terms());
+        let innermost = loops.kept[loops.kept.len() - 1];
+        let in_order = loops.reduced_strides[..] == [1] && innermost.stride == terms as isize;
+        in_order && is_brief::<F>(terms)
     }
 
     /// Folds parts of each row in parallel, then the parts.
@@ -211,6 +223,16 @@ const fn made<T>() -> usize {
     if fitting < MADE { fitting } else { MADE }
 }
 
+/// Bytes of the accumulators of the longest row that is brief.
+const BRIEF_BYTES: usize = 16;
+
+/// Whether rows are so short that all of them are folded at once: where any order gives the same
+/// bits, and accumulators are small.
+const fn is_brief<F: Reduction>(terms: usize) -> bool {
+    let (size, small) = (size_of::<F::Acc>(), size_of::<F::Acc>() <= 2);
+    !F::WIDE && small && 1 < terms && terms <= BRIEF && terms * size <= BRIEF_BYTES
+}
+
 /// Short rows in order, which a program makes several at a time.
 struct Made<'a, F: Reduction>(Rows<'a, F>);
 
@@ -232,17 +254,47 @@ impl<F: Reduction> Kernel for Made<'_, F> {
             // SAFETY: the rows lie in the operand, and there is room for them
             let made = unsafe { reducer.neighbours(place, count * terms, room) };
             let row = |number: usize| &made[number * terms..][..terms];
-            fold_rows(
-                F::default(),
-                (terms, !F::WIDE),
-                count,
-                row,
-                |number, value| {
-                    self.0
-                        .write(loops.result_start + (start + number) as isize, value);
-                },
-            );
+            let first = loops.result_start + start as isize;
+            let put = |number: usize, value| self.0.write(first + number as isize, value);
+            if is_brief::<F>(terms) {
+                fold_brief_rows(F::default(), terms, made, put);
+            } else {
+                fold_rows(F::default(), (terms, !F::WIDE), count, row, put);
+            }
             start += count;
+        }
+    }
+}
+
+/// Very short rows that follow one another without gaps.
+struct Brief<'a, F: Reduction>(Rows<'a, F>);
+
+impl<F: Reduction> Kernel for Brief<'_, F> {
+    type Output = ();
+
+    const WIDE: bool = F::WIDE;
+
+    #[inline(always)]
+    fn run(self) {
+        let reducer = self.0.reducer;
+        let (loops, terms) = (reducer.loops, reducer.loops.terms());
+        let operand = reducer.source.pointer.cast::<F::In>();
+        let (outer, innermost) = loops.kept.split_at(loops.kept.len() - 1);
+        let Range { mut start, end } = self.0.rows;
+        let (size, step) = (innermost[0].size, innermost[0].step);
+        let mut walk = Walk::new(outer, start / size, loops.start, loops.result_start);
+        while start < end {
+            let column = start % size;
+            let count = (size - column).min(end - start);
+            let from = operand.wrapping_offset(walk.place + (column * terms) as isize);
+            // SAFETY: so many rows without gaps in the operand, aligned
+            let rows = unsafe { std::slice::from_raw_parts(from, count * terms) };
+            fold_brief_rows(F::default(), terms, rows, |number, value| {
+                let place = walk.result + (column + number) as isize * step;
+                self.0.write(place, value);
+            });
+            start += count;
+            walk.advance();
         }
     }
 }

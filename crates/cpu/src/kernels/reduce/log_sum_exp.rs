@@ -7,7 +7,7 @@ use crate::kernels::rows::{EachRow, Rows, SHORT, TOGETHER, fetching};
 use crate::kernels::shared::Shared;
 use crate::simd::Isa;
 use crate::simd::float::{Float, Wide};
-use crate::simd::fold::{Cascade, PIECE, RUN, fold_parts, fold_slice};
+use crate::simd::fold::{Cascade, Fold, PIECE, RUN, fold_parts, fold_rows, fold_slice};
 use crate::with_float;
 use mlx_oxide_ir::{Dtype, Reduce, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
@@ -116,12 +116,16 @@ fn short_rows<T: Float>(
     powers: &mut [MaybeUninit<T>],
     results: &mut [MaybeUninit<T>],
 ) {
+    let count = results.len();
     let mut greatest = [T::ZERO; TOGETHER];
-    let row = |number: usize| number * length..(number + 1) * length;
-    for (number, greatest) in greatest[..results.len()].iter_mut().enumerate() {
-        *greatest = fold_slice(Max::<T>::default(), &elements[row(number)]);
-        let differences = powers[row(number)].iter_mut();
-        for (difference, element) in differences.zip(&elements[row(number)]) {
+    let each = (length, count);
+    fold_each(Max::<T>::default(), each, elements, |number, value| {
+        greatest[number] = value;
+    });
+    for (number, greatest) in greatest[..count].iter().enumerate() {
+        let row = number * length..(number + 1) * length;
+        let differences = powers[row.clone()].iter_mut();
+        for (difference, element) in differences.zip(&elements[row]) {
             difference.write(*element - *greatest);
         }
     }
@@ -130,9 +134,9 @@ fn short_rows<T: Float>(
     for power in powers.iter_mut() {
         *power = power.exp_below();
     }
-    for (number, result) in results.iter_mut().enumerate() {
-        result.write(fold_slice(Sum::<T>::default(), &powers[row(number)]));
-    }
+    fold_each(Sum::<T>::default(), each, powers, |number, value| {
+        results[number].write(value);
+    });
     // SAFETY: just written
     let results = unsafe { results.assume_init_mut() };
     for (result, greatest) in results.iter_mut().zip(&greatest) {
@@ -142,6 +146,26 @@ fn short_rows<T: Float>(
         } else {
             *greatest
         };
+    }
+}
+
+/// Elements of a row from which on the last steps of several are worth taking together.
+const LONG: usize = 24;
+
+/// Calls `put(number, value)` for so many rows of so many elements, which follow one another.
+#[inline(always)]
+fn fold_each<F: Fold>(
+    fold: F,
+    (length, count): (usize, usize),
+    elements: &[F::In],
+    mut put: impl FnMut(usize, F::Acc),
+) {
+    let row = |number: usize| &elements[number * length..(number + 1) * length];
+    if length >= LONG {
+        return fold_rows(fold, (length, false), count, row, put);
+    }
+    for number in 0..count {
+        put(number, fold_slice(fold, row(number)));
     }
 }
 

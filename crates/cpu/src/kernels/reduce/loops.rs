@@ -20,6 +20,8 @@ pub(super) struct Loops {
     pub(super) kept: SmallVec<[Axis; 4]>,
     pub(super) reduced: SmallVec<[usize; 4]>,
     pub(super) reduced_strides: Strides,
+    /// How many neighbours of the innermost kept loop make one result; its step is that of results.
+    pub(super) run: usize,
     /// Place of the first element in the operand.
     pub(super) start: isize,
     /// Place of the first result.
@@ -59,11 +61,13 @@ impl Loops {
                 kept.push(loop_);
             }
         }
-        let reduced = in_order(reduced);
+        let (mut kept, mut reduced) = (in_order(kept), in_order(reduced));
+        let run = join_run(&mut kept, &mut reduced);
         Loops {
-            kept: in_order(kept),
+            kept,
             reduced: reduced.iter().map(|axis| axis.size).collect(),
             reduced_strides: reduced.iter().map(|axis| axis.stride).collect(),
+            run,
             start,
             result_start,
         }
@@ -76,7 +80,7 @@ impl Loops {
 
     /// How many results there are.
     pub(super) fn results(&self) -> usize {
-        self.kept.iter().map(|axis| axis.size).product()
+        self.kept.iter().map(|axis| axis.size).product::<usize>() / self.run
     }
 
     /// Whether neighbours in memory belong to neighbouring results.
@@ -85,6 +89,26 @@ impl Loops {
         let reduced = self.reduced_strides[self.reduced.len() - 1];
         kept != 0 && (reduced == 0 || kept < reduced)
     }
+}
+
+/// The longest run of terms that are columns first.
+const LONGEST_RUN: usize = 512;
+
+/// If each result is made of many runs, and neighbouring results of neighbouring runs, has the
+/// terms of a run kept apart, as columns that are joined in the end: memory is read in order, and
+/// a run is joined once. How many columns are to be joined.
+fn join_run(kept: &mut SmallVec<[Axis; 4]>, reduced: &mut SmallVec<[Axis; 4]>) -> usize {
+    let ([.., columns], [.., around, run]) = (&mut kept[..], &reduced[..]) else {
+        return 1;
+    };
+    let size = run.size;
+    let follow = run.stride == 1 && columns.stride == size as isize && columns.size > 1;
+    if !follow || size > LONGEST_RUN || around.stride < columns.stride * columns.size as isize {
+        return 1;
+    }
+    (columns.size, columns.stride) = (columns.size * size, 1);
+    reduced.pop();
+    size
 }
 
 /// Sorted by falling stride, those that stand still outermost; merged where they step evenly.
@@ -178,8 +202,24 @@ mod tests {
         let layout = Layout::contiguous([2, 3, 4]);
         assert!(Loops::new(&layout, &[0]).is_across());
         assert!(Loops::new(&layout, &[0, 1]).is_across());
-        assert!(!Loops::new(&layout, &[0, 2]).is_across());
+        assert!(!Loops::new(&layout, &[1, 2]).is_across());
         assert!(Loops::new(&layout, &[]).is_across());
+    }
+
+    #[test]
+    fn runs_of_neighbouring_results_are_columns() {
+        let layout = Layout::contiguous([2, 3, 4]);
+        let loops = Loops::new(&layout, &[0, 2]);
+        let columns = Axis {
+            size: 12,
+            stride: 1,
+            step: 1,
+        };
+        assert_eq!((loops.kept.as_slice(), loops.run), (&[columns][..], 4));
+        assert_eq!(loops.reduced.as_slice(), [2]);
+        assert_eq!((loops.results(), loops.is_across()), (3, true));
+        let turned = Loops::new(&layout.permute(&[1, 0, 2]), &[0, 2]);
+        assert_eq!((turned.reduced.as_slice(), turned.run), (&[12][..], 1));
     }
 
     #[test]

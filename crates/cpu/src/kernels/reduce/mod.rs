@@ -9,6 +9,7 @@
 
 mod across;
 mod along;
+mod direct;
 pub(crate) mod kinds;
 mod log_sum_exp;
 mod loops;
@@ -22,7 +23,7 @@ use crate::simd::Isa;
 use crate::simd::element::{Element, Packed};
 use crate::simd::half::NativeFloat16;
 use crate::with_element;
-use kinds::{All, Any, Max, Min, Prod, Reduction, Sum};
+use kinds::{All, Any, Extremes, Max, Min, Prod, Reduction, Sum};
 use loops::Loops;
 use mlx_oxide_ir::{ArrayType, Dtype, Error, Layout, Reduce, ReduceKind, ReducedProgram, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored};
@@ -85,6 +86,9 @@ pub(crate) fn run_program(op: &ReducedProgram, call: &Call<'_>) -> Result<Result
 
 /// Runs the call on an instruction set.
 fn run_program_with(op: &ReducedProgram, call: &Call<'_>, isa: Isa) -> Result<Results> {
+    if let Some(result) = direct::run(op, call, isa)? {
+        return Ok(smallvec![Stored::contiguous(result, &call.outputs[0])]);
+    }
     let prepared = Prepared::new(op, call, isa)?;
     let (dtype, output) = (
         op.program.dtype(op.value),
@@ -153,8 +157,17 @@ fn by_kind(
     with_element!(dtype, T => by_order::<T>(op, terms, output, isa))
 }
 
+/// Whether extremes of 16-bit floats are found sooner by their values than by their ranks: where
+/// the elements that are neighbours fill neither a half nor a whole register of ranks.
+fn are_ragged(loops: &Loops) -> bool {
+    match loops.is_across() {
+        true => windows::are_narrow(loops),
+        false => matches!(loops.terms(), 9..=15 | 17..=23),
+    }
+}
+
 /// The reduction by a kind that needs more than bits.
-fn by_order<T: Element>(
+fn by_order<T: Extremes>(
     op: &Reduce,
     terms: Terms<'_>,
     output: &ArrayType,
@@ -164,8 +177,10 @@ fn by_order<T: Element>(
     match op.kind {
         ReduceKind::Sum => reduce::<Sum<Modular<T>>>(name, terms, output, isa),
         ReduceKind::Prod => reduce::<Prod<Modular<T>>>(name, terms, output, isa),
-        ReduceKind::Max => reduce::<Max<T>>(name, terms, output, isa),
-        ReduceKind::Min => reduce::<Min<T>>(name, terms, output, isa),
+        ReduceKind::Max if are_ragged(terms.loops) => reduce::<Max<T>>(name, terms, output, isa),
+        ReduceKind::Min if are_ragged(terms.loops) => reduce::<Min<T>>(name, terms, output, isa),
+        ReduceKind::Max => reduce::<T::Greatest>(name, terms, output, isa),
+        ReduceKind::Min => reduce::<T::Least>(name, terms, output, isa),
         ReduceKind::All | ReduceKind::Any | ReduceKind::LogSumExp => Err(Error::Internal {
             op: name,
             detail: "the terms of a sum of powers are needed twice".to_owned(),

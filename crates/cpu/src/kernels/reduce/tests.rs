@@ -174,6 +174,12 @@ fn runs_of_every_length_fold_as_one_by_one() {
         (3, 4, 600),
         (2, 1, 70),
         (700, 2, 512),
+        (5, 100, 3),
+        (40, 7, 9),
+        (1000, 8, 8),
+        (3, 700, 10),
+        (130, 20, 511),
+        (6, 5, 513),
     ] {
         let values = values(outer * middle * inner, true);
         for kind in KINDS {
@@ -223,18 +229,182 @@ fn half_precision_has_the_bits_of_rounded_single_precision_on_every_instruction_
     }
 }
 
+#[test]
+fn extremes_of_halves_are_those_of_their_values_on_every_instruction_set() {
+    let special = [
+        0x7e00, 0xfe01, 0x7fff, 0xffff, 0x7c00, 0xfc00, 0, 0x8000, 1, 0x8001,
+    ];
+    for (length, count) in [
+        (1, 40),
+        (2, 99),
+        (3, 400),
+        (5, 700),
+        (8, 200),
+        (9, 50),
+        (70, 9),
+        (600, 3),
+    ] {
+        for numbers in [false, true] {
+            let bits = |i: usize| match i % 97 {
+                place if place < special.len() && i.is_multiple_of(3) => special[place],
+                _ => (i * 40_503 % 65_536) as u16,
+            };
+            let number = |bits: u16| match half::f16::from_bits(bits).is_nan() && numbers {
+                true => bits & 0x83ff,
+                false => bits,
+            };
+            let bits: Vec<u16> = (0..length * count).map(|i| number(bits(i))).collect();
+            for (shape, axis) in [([count, length], 1), ([length, count], 0)] {
+                for (kind, isa) in extremes_by_isa() {
+                    let operand = Operand {
+                        buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&bits)).unwrap(),
+                        layout: Layout::contiguous(Shape::from(&shape[..])),
+                        dtype: Dtype::Float16,
+                        donatable: false,
+                    };
+                    let found = reduced_operand(kind, operand, &[axis], isa);
+                    let found: Vec<u16> = bytemuck::pod_collect_to_vec(&found);
+                    for (number, found) in found.into_iter().enumerate() {
+                        let place = |term| match axis {
+                            1 => number * length + term,
+                            _ => term * count + number,
+                        };
+                        let value = |bits| half::f16::from_bits(bits).to_f32();
+                        let terms = (0..length).map(|term| value(bits[place(term)]));
+                        let expected = one_by_one(kind, terms);
+                        assert!(same(value(found), expected), "{kind:?} {shape:?} {isa:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_every_length_have_the_logarithm_of_the_sum_of_their_powers() {
+    for length in (1..=140).chain([600, 5000]) {
+        let value = |i: usize| match i / length {
+            3 => f32::NEG_INFINITY,
+            5 if i.is_multiple_of(7) => f32::NEG_INFINITY,
+            row => 90.0 * (i as f32 * 0.7).sin() + row as f32,
+        };
+        let values: Vec<f32> = (0..length * 41).map(value).collect();
+        for isa in Isa::ALL {
+            let shape = [41, length];
+            let found = reduced(ReduceKind::LogSumExp, &values, &shape, &[1], 0, isa);
+            for (row, found) in values.chunks(length).zip(found) {
+                let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let powers = row.iter().map(|x| f64::from(x - greatest).exp());
+                let expected = greatest + powers.sum::<f64>().ln() as f32;
+                let near = (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
+                let none = greatest == f32::NEG_INFINITY && found == greatest;
+                assert!(near || none, "{length} {isa:?}: {found} {expected}");
+            }
+        }
+    }
+}
+
+/// Both extremes on every instruction set.
+fn extremes_by_isa() -> impl Iterator<Item = (ReduceKind, Isa)> {
+    let kinds = [ReduceKind::Max, ReduceKind::Min];
+    kinds
+        .into_iter()
+        .flat_map(|kind| Isa::ALL.map(|isa| (kind, isa)))
+}
+
+#[test]
+fn very_short_rows_of_integers_fold_as_one_by_one_on_every_instruction_set() {
+    for length in 1..=20 {
+        let values: Vec<i8> = (0..length * 1501).map(|i| (i * 37 % 251) as i8).collect();
+        for (kind, isa) in extremes_by_isa() {
+            let operand = Operand {
+                buffer: Buffer::from_bytes("test", bytemuck::cast_slice(&values)).unwrap(),
+                layout: Layout::contiguous([1501, length]),
+                dtype: Dtype::Int8,
+                donatable: false,
+            };
+            let found = reduced_operand(kind, operand, &[1], isa);
+            let found: Vec<i8> = bytemuck::pod_collect_to_vec(&found);
+            let rows = values.chunks(length).map(|row| match kind {
+                ReduceKind::Max => *row.iter().max().unwrap(),
+                _ => *row.iter().min().unwrap(),
+            });
+            assert!(found.into_iter().eq(rows), "{kind:?} {length} {isa:?}");
+        }
+    }
+}
+
+#[test]
+fn squares_and_wide_halves_have_the_bits_of_terms_that_are_made_before() {
+    let shapes: [(&[usize], &[usize]); 5] = [
+        (&[60, 16], &[1]),
+        (&[9, 1000], &[1]),
+        (&[3, 20_000], &[1]),
+        (&[700, 40], &[0]),
+        (&[50, 8, 6], &[0, 2]),
+    ];
+    let square = (ScalarOp::Unary(Unary::Square), Dtype::Float32);
+    let widen = (ScalarOp::Cast, Dtype::Bfloat16);
+    for ((op, dtype), (shape, axes)) in [square, widen]
+        .into_iter()
+        .flat_map(|step| shapes.map(|case| (step, case)))
+    {
+        let size: usize = shape.iter().product();
+        let floats: Vec<f32> = (0..size).map(|i| (i as f32 * 0.7).sin()).collect();
+        let halves: Vec<half::bf16> = floats.iter().map(|x| half::bf16::from_f32(*x)).collect();
+        let (bytes, terms): (Vec<u8>, Vec<f32>) = match op {
+            ScalarOp::Cast => (
+                bytemuck::pod_collect_to_vec(&halves),
+                halves.iter().map(|x| x.to_f32()).collect(),
+            ),
+            _ => (
+                bytemuck::pod_collect_to_vec(&floats),
+                floats.iter().map(|x| x * x).collect(),
+            ),
+        };
+        let operand = Operand {
+            buffer: Buffer::from_bytes("test", &bytes).unwrap(),
+            layout: Layout::contiguous(Shape::from(shape)),
+            dtype,
+            donatable: false,
+        };
+        for isa in Isa::ALL {
+            let step = (op, Dtype::Float32);
+            let found = reduced_step(ReduceKind::Sum, step, &operand, axes, isa);
+            let expected = reduced(ReduceKind::Sum, &terms, shape, axes, 0, isa);
+            assert_eq!(
+                found,
+                bytemuck::cast_slice::<f32, u8>(&expected),
+                "{op:?} {shape:?}"
+            );
+        }
+    }
+}
+
 /// The bytes of a reduction of the operand's negative that is made as it is folded.
 fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Isa) -> Vec<u8> {
-    let (dtype, shape) = (operand.dtype, &operand.layout.shape);
-    let negative = Instruction {
-        op: ScalarOp::Unary(Unary::Negative),
+    let step = (ScalarOp::Unary(Unary::Negative), operand.dtype);
+    reduced_step(kind, step, operand, axes, isa)
+}
+
+/// The bytes of a reduction of what a step to a dtype makes of the operand as it is folded.
+fn reduced_step(
+    kind: ReduceKind,
+    (op, dtype): (ScalarOp, Dtype),
+    operand: &Operand,
+    axes: &[usize],
+    isa: Isa,
+) -> Vec<u8> {
+    let shape = &operand.layout.shape;
+    let step = Instruction {
+        op,
         operands: [0].into_iter().collect(),
         dtype,
     };
     let op = ReducedProgram {
         program: ScalarProgram {
-            inputs: vec![dtype],
-            instructions: vec![negative],
+            inputs: vec![operand.dtype],
+            instructions: vec![step],
             outputs: vec![],
         },
         value: 1,
@@ -247,7 +417,7 @@ fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Is
     for &axis in axes {
         result[axis] = 1;
     }
-    let input = ArrayType::new(shape.clone(), dtype);
+    let input = ArrayType::new(shape.clone(), operand.dtype);
     assert!(supports_program(&op, &[&input]), "{shape:?} {axes:?}");
     let call = Call {
         op: &Op::Reduce(op.reduce.clone()),
@@ -261,7 +431,7 @@ fn reduced_negative(kind: ReduceKind, operand: &Operand, axes: &[usize], isa: Is
 
 #[test]
 fn joined_reductions_have_the_bits_of_single_ones() {
-    let cases: [(&[usize], &[usize]); 18] = [
+    let cases: [(&[usize], &[usize]); 20] = [
         (&[1000, 7], &[1]),
         (&[70, 512], &[1]),
         (&[9, 513], &[1]),
@@ -280,6 +450,8 @@ fn joined_reductions_have_the_bits_of_single_ones() {
         (&[20, 3, 100], &[0, 2]),
         (&[600, 2, 512], &[0, 2]),
         (&[2, 5, 3, 700], &[1, 3]),
+        (&[3, 900, 8, 6], &[1, 3]),
+        (&[40, 700, 10], &[0, 2]),
     ];
     for (shape, axes) in cases {
         let count = shape.iter().product();

@@ -29,7 +29,12 @@ pub(super) fn are_in(loops: &Loops) -> bool {
     let columns = loops.kept[loops.kept.len() - 1];
     let (terms, breadth) = (loops.terms(), columns.size);
     let few = terms <= TERMS && breadth <= BREADTH && terms * breadth <= ELEMENTS;
-    few && columns.stride == 1
+    few && columns.stride == 1 && loops.run == 1
+}
+
+/// Whether windows have fewer columns than a loop over them would take at a time.
+pub(super) fn are_narrow(loops: &Loops) -> bool {
+    are_in(loops) && loops.kept[loops.kept.len() - 1].size < 8
 }
 
 impl<F: Reduction> Reducer<'_, F> {
@@ -89,7 +94,10 @@ impl<F: Reduction> Windows<'_, F> {
     fn window(&self, from: *const F::In, to: *mut F::Acc) {
         let column = match size_of::<F::Acc>() {
             1 => self.columns::<64>(0, from, to),
-            2 => self.columns::<32>(0, from, to),
+            2 => {
+                let column = self.columns::<32>(0, from, to);
+                self.columns::<16>(column, from, to)
+            }
             3..=4 => self.columns::<16>(0, from, to),
             _ => self.columns::<8>(0, from, to),
         };
