@@ -6,7 +6,7 @@ use mlx_oxide_runtime::{Buffer, Call, Device, Operand, Stream};
 fn operand(values: &[f32], shape: &[usize]) -> Operand {
     Operand {
         buffer: Buffer::from_bytes("test", bytemuck::cast_slice(values)).unwrap(),
-        layout: Layout::contiguous(shape.iter().copied()),
+        layout: Layout::contiguous(shape),
         dtype: Dtype::Float32,
         donatable: false,
     }
