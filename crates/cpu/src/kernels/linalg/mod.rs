@@ -85,6 +85,10 @@ fn factor_one<T: Element>(
     match op {
         Linalg::Cholesky { upper } => factor::cholesky(op, a, outputs, item, *upper),
         Linalg::Lu => factor::lu(a, outputs, item),
+        Linalg::LuFactors => {
+            factor::lu_factors(a, outputs, item);
+            Ok(())
+        }
         Linalg::Qr => factor::qr(a, outputs, item),
         Linalg::Svd { vectors } => singular::svd(op, a, outputs, item, *vectors),
         Linalg::PseudoInverse { cutoff } => {
