@@ -1,5 +1,6 @@
 //! Elements taken from, and put to, places along one axis.
 
+use super::PIECE;
 use super::combine::functions;
 use super::gather::scattered;
 use super::moves::Place;
@@ -22,7 +23,7 @@ const COPIED: usize = 64 << 10;
 const BLOCKS: usize = 4;
 /// The least parts of an array that are copied one by one.
 const PARTS: usize = 64;
-/// Elements that are worth a task.
+/// The most elements of a task.
 const ELEMENTS: usize = 16 << 10;
 /// The least columns of an array that are met together.
 const COLUMNS: usize = 128;
@@ -174,6 +175,11 @@ impl Iterator for Bases<'_> {
     }
 }
 
+/// Elements of a width that are worth a task.
+fn elements(width: usize) -> usize {
+    ELEMENTS.min(PIECE / 4 / width)
+}
+
 pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
     let (operand, indices) = (&call.inputs[0], &call.inputs[1]);
     let output = &call.outputs[0];
@@ -197,9 +203,9 @@ pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
     let (source, target) = (Place::of(operand)?, Place::new(&buffer, 0, width)?);
     let errors = FirstError::default();
     let (length, fetched) = (lines.length(), lines.fetched(width));
-    let most = FETCHED.checked_div(fetched).unwrap_or(BLOCK);
+    let most = FETCHED.checked_div(fetched).unwrap_or(BLOCK).max(1);
     let together = lines.together().min(most);
-    let grain = (ELEMENTS / length).max(1);
+    let grain = (elements(width) / length).max(1);
     parallel::for_each_range(output.size() / length, grain, |start, end| {
         lines.walk(start..end, together, &errors, |position, places| {
             let next = position / length + together;
@@ -244,7 +250,7 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     if target.donated {
         // a wrong index must not be met after updates have been put to what is there
         let errors = FirstError::default();
-        let grain = (ELEMENTS / lines.length().max(1)).max(1);
+        let grain = (elements(width) / lines.length().max(1)).max(1);
         parallel::for_each_range(count, grain, |start, end| {
             lines.walk(start..end, lines.together(), &errors, |_, _| {});
         });
@@ -252,19 +258,19 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     }
     let errors = FirstError::default();
     let source = Place::of(&update)?;
-    let (_, elements) = functions(combine, output.dtype);
+    let (_, meet_at) = functions(combine, output.dtype);
     // lines that differ in an axis before the indexed one meet different places
     let apart: usize = output.shape[..axis].iter().product();
     let together = count.checked_div(apart).unwrap_or(0);
     let meet = |position: usize, places: &[isize]| {
         let (to, from) = (target.place.element(0), source.element(position as isize));
         // SAFETY: places are checked and lie in the output; positions lie in the update
-        unsafe { elements(to, from, places, None) };
+        unsafe { meet_at(to, from, places, None) };
     };
     let part = (together * lines.length()).max(1);
     if apart < PARTS && axis + 1 < shape.len() && !empty {
         // so do columns
-        let width = (ELEMENTS / together.max(1)).max(COLUMNS);
+        let width = (elements(width) / together.max(1)).max(COLUMNS);
         let cuts = lines.length().div_ceil(width);
         parallel::for_each(apart * cuts, |task| {
             let (first, column) = (task / cuts * together, task % cuts * width);
@@ -273,7 +279,9 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
         });
     } else {
         let block = target.block();
-        let grain = (ELEMENTS / part).max(1).min(block.saturating_mul(BLOCKS));
+        let grain = (elements(width) / part)
+            .max(1)
+            .min(block.saturating_mul(BLOCKS));
         parallel::for_each_range(apart, grain, |start, end| {
             for start in (start..end).step_by(block) {
                 let end = end.min(start.saturating_add(block));
