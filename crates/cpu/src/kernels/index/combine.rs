@@ -337,19 +337,16 @@ impl Number for Truth {
     }
 
     #[inline(always)]
-
     fn times(self, other: Self) -> Self {
         Truth(self.0 & other.0)
     }
 
     #[inline(always)]
-
     fn greater(self, other: Self) -> Self {
         Truth(self.0 | other.0)
     }
 
     #[inline(always)]
-
     fn lesser(self, other: Self) -> Self {
         Truth(self.0 & other.0)
     }
@@ -366,7 +363,6 @@ impl Number for Complex32 {
     }
 
     #[inline(always)]
-
     fn times(self, other: Self) -> Self {
         let wide = |z: Complex32| Complex64::new(z.re.into(), z.im.into());
         let product = wide(self) * wide(other);
@@ -374,7 +370,6 @@ impl Number for Complex32 {
     }
 
     #[inline(always)]
-
     fn greater(self, other: Self) -> Self {
         if self.is_nan() || is_greater(self, other) {
             self
@@ -384,7 +379,6 @@ impl Number for Complex32 {
     }
 
     #[inline(always)]
-
     fn lesser(self, other: Self) -> Self {
         if self.is_nan() || is_greater(other, self) {
             self
