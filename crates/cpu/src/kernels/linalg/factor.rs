@@ -5,6 +5,7 @@ use super::element::Element;
 use super::elimination;
 use super::matrices::{Output, copied, copy_into};
 use super::orthogonal;
+use super::reflections;
 use super::small::{self, is_small};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -284,6 +285,10 @@ pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) 
     let mut r = outputs[1].matrix::<T>(item);
     let least = a.nrows().min(a.ncols());
     if least == 0 {
+        return Ok(());
+    }
+    if T::IS_REAL && is_small(a) {
+        reflections::factor(a, q, r);
         return Ok(());
     }
     reflect(a, q.as_mut(), r.as_mut());

@@ -12,6 +12,7 @@ mod hermitian;
 mod matrices;
 mod orthogonal;
 mod reduction;
+mod reflections;
 mod singular;
 mod small;
 mod solve;
