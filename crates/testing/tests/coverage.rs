@@ -120,6 +120,7 @@ names! { linalg ALGEBRA Linalg {
     Linalg::SolveTriangular { upper: true, .. } => "solve_upper",
     Linalg::Determinant => "determinant",
     Linalg::LogDeterminant => "log_determinant",
+    Linalg::LuFactors => "lu_factors",
 }}
 
 names! { random RANDOMS Random {

@@ -94,6 +94,14 @@ pub(super) fn linalg(linalg: &Linalg, inputs: &[&ArrayType]) -> Result<OutputTyp
                 matrices.with(&[matrices.rows], Dtype::Uint32),
             ]
         }
+        Linalg::LuFactors => {
+            let matrices = Matrices::of(name, operand)?;
+            smallvec![
+                matrices.with(&[matrices.rows], Dtype::Uint32),
+                matrices.with(&[matrices.rows, matrices.least()], dtype),
+                matrices.with(&[matrices.least(), matrices.columns], dtype),
+            ]
+        }
         Linalg::Qr => {
             let matrices = Matrices::of(name, operand)?;
             smallvec![

@@ -76,6 +76,9 @@ pub enum Linalg {
     /// The determinant's sign (of a complex one the number over its modulus; of zero, zero) and
     /// the logarithm of its modulus.
     LogDeterminant,
+    /// As `Lu`, the factors apart. Outputs: for each of `m` rows of the matrix the row (`uint32`) of
+    /// `L·U` that it is; `L` `(m, k)` with ones on the diagonal; `U` `(k, n)`.
+    LuFactors,
 }
 
 impl Linalg {
@@ -94,6 +97,7 @@ impl Linalg {
             Linalg::SolveTriangular { .. } => "linalg.solve_triangular",
             Linalg::Determinant => "linalg.det",
             Linalg::LogDeterminant => "linalg.slogdet",
+            Linalg::LuFactors => "linalg.lu",
         }
     }
 }

@@ -34,6 +34,40 @@ pub(super) struct Lu {
 }
 
 impl Lu {
+    /// The row of `L·U` that each row of the matrix is.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let mut places = vec![0; self.permutation.len()];
+        for (place, row) in self.permutation.iter().enumerate() {
+            places[*row] = place;
+        }
+        places
+    }
+
+    /// `L` `(m, k)` with its ones.
+    pub(super) fn lower(&self) -> Matrix {
+        let rows = self.factors.rows;
+        let mut lower = Matrix::zeros(rows, rows.min(self.factors.columns));
+        for column in 0..lower.columns {
+            lower.set(column, column, 1.0.into());
+            for row in column + 1..rows {
+                lower.set(row, column, self.factors.get(row, column));
+            }
+        }
+        lower
+    }
+
+    /// `U` `(k, n)`.
+    pub(super) fn upper(&self) -> Matrix {
+        let columns = self.factors.columns;
+        let mut upper = Matrix::zeros(self.factors.rows.min(columns), columns);
+        for row in 0..upper.rows {
+            for column in row..columns {
+                upper.set(row, column, self.factors.get(row, column));
+            }
+        }
+        upper
+    }
+
     /// The determinant of the exchange of rows.
     pub(super) fn parity(&self) -> f64 {
         let exchanges = self.pivots.iter().enumerate();

@@ -108,6 +108,10 @@ fn apply(op: &Linalg, inputs: &[Matrix], complex: bool) -> Result<Vec<Matrix>> {
             ])]
         }
         Linalg::LogDeterminant => log_determinant(a),
+        Linalg::LuFactors => {
+            let lu = factor::lu(a);
+            vec![indices(&lu.places()), lu.lower(), lu.upper()]
+        }
     })
 }
 
@@ -153,7 +157,8 @@ fn spectral(op: &Linalg, a: &Matrix) -> Result<Vec<Matrix>> {
         | Linalg::Solve
         | Linalg::SolveTriangular { .. }
         | Linalg::Determinant
-        | Linalg::LogDeterminant => Vec::new(), // found without iterations, by `apply`
+        | Linalg::LogDeterminant
+        | Linalg::LuFactors => Vec::new(), // found without iterations, by `apply`
     })
 }
 

@@ -110,12 +110,14 @@ fn rectangles(dtype: Dtype) -> Vec<Sample> {
         let size = rows.max(columns);
         let inputs = || vec![between([2, rows, columns], dtype, -1.0, 1.0)];
         let label = format!("of {rows} by {columns}");
+        let factored = |op: Linalg| match (rows, columns) {
+            // two candidates for a pivot are so near to each other that differences change it
+            (5, 4) => sample(&label, op, inputs(), size),
+            _ => sample(&label, op, inputs(), size).differentiable(),
+        };
         let mut samples = vec![
-            match (rows, columns) {
-                // two candidates for a pivot are so near to each other that differences change it
-                (5, 4) => sample(&label, Linalg::Lu, inputs(), size),
-                _ => sample(&label, Linalg::Lu, inputs(), size).differentiable(),
-            },
+            factored(Linalg::Lu),
+            factored(Linalg::LuFactors),
             conditioned(sample(&label, Linalg::Qr, inputs(), size), rows * columns),
         ];
         let cutoff = 1e-5.into();

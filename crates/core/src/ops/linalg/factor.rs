@@ -1,8 +1,8 @@
 //! Triangular and orthogonal factors.
 
-use super::{first, matrix_sizes, pair, square_size, triple};
+use super::{first, pair, square_size, triple};
 use crate::array::Array;
-use crate::ops::{self, unary, view};
+use crate::ops::{self, unary};
 use mlx_oxide_ir::{Linalg, Result};
 
 /// The lower triangular `L` with `A = L·Lᴴ` of positive definite matrices `(…, n, n)`, or the upper
@@ -38,14 +38,7 @@ pub fn cholesky_inv(factor: &Array, upper: bool) -> Result<Array> {
 /// # Errors
 /// Fewer than two axes.
 pub fn lu(a: &Array) -> Result<(Array, Array, Array)> {
-    let (rows, columns) = matrix_sizes("linalg.lu", a)?;
-    let (factors, _, permutation) = triple(Linalg::Lu, a)?;
-    let least = rows.min(columns);
-    let last = a.ndim() - 1;
-    let below = view::slice_axis(&ops::tril(&factors, -1)?, last, 0, least)?;
-    let lower = ops::add(&below, &ops::eye(rows, least, 0, a.dtype())?)?;
-    let upper = view::slice_axis(&ops::triu(&factors, 0)?, last - 1, 0, least)?;
-    Ok((ops::argsort(&permutation, Some(-1))?, lower, upper))
+    triple(Linalg::LuFactors, a)
 }
 
 /// Both factors in one matrix `(…, m, n)`, the ones on the diagonal of `L` left out, and for each

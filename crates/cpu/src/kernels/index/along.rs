@@ -10,7 +10,8 @@ use crate::simd::stream;
 use mlx_oxide_ir::layout::contiguous_strides;
 use mlx_oxide_ir::{Combine, Result};
 use mlx_oxide_runtime::{Buffer, Call, Results, Stored, parallel};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
 
 /// Bytes of a line of the cache.
 const LINE: usize = 64;
@@ -22,8 +23,10 @@ const COPIED: usize = 64 << 10;
 const BLOCKS: usize = 4;
 /// The least parts of an array that are copied one by one.
 const PARTS: usize = 64;
-/// Indices whose check is worth a task.
-const CHECKED: usize = 16 << 10;
+/// The most elements of a task.
+const ELEMENTS: usize = 16 << 10;
+/// The least columns of an array that are met together.
+const COLUMNS: usize = 128;
 
 /// The lines that an index array of some shape runs over: element `j` of a line belongs to the
 /// place `base + j·step + index·stride` of the indexed array.
@@ -49,16 +52,26 @@ impl Lines<'_> {
         }
     }
 
-    fn base(&self, line: usize) -> isize {
+    /// The places of lines from a number on.
+    fn bases(&self, line: usize) -> Bases<'_> {
+        let outer = self.shape.len().saturating_sub(1);
+        let mut bases = Bases {
+            shape: &self.shape[..outer],
+            strides: self.strides[..outer].into(),
+            coordinates: SmallVec::from_elem(0, outer),
+            place: 0,
+        };
+        if self.axis < outer {
+            bases.strides[self.axis] = 0;
+        }
         let mut rest = line;
-        let mut base = 0;
-        for axis in (0..self.shape.len().saturating_sub(1)).rev() {
-            if axis != self.axis {
-                base += (rest % self.shape[axis]) as isize * self.strides[axis];
-            }
+        for axis in (0..outer).rev() {
+            let along = rest % self.shape[axis];
+            bases.coordinates[axis] = along;
+            bases.place += along as isize * bases.strides[axis];
             rest /= self.shape[axis];
         }
-        base
+        bases
     }
 
     /// Bytes of the indexed array, of elements of that width, that are fetched for the next line
@@ -74,44 +87,97 @@ impl Lines<'_> {
         }
     }
 
-    /// Runs `each(position, places)` over the elements of lines, neighbours in one line at a time;
-    /// stops at a wrong index.
+    /// Lines that are read together: short ones, which fill a block.
+    fn together(&self) -> usize {
+        (BLOCK / self.length().max(1)).max(1)
+    }
+
+    /// Runs `each(position, places)` over the elements of lines, neighbours at a time, no more of
+    /// short lines than `together`; stops at a wrong index.
     fn walk(
         &self,
-        start: usize,
-        end: usize,
+        lines: Range<usize>,
+        together: usize,
         errors: &FirstError,
         mut each: impl FnMut(usize, &[isize]),
     ) {
         let length = self.length();
-        // indices of short lines are read together
-        let (lines, most) = ((BLOCK / length).max(1), BLOCK.min(length));
+        if together == 1 {
+            return self.walk_columns(lines, 0..length, errors, each);
+        }
         let (mut indices, mut places) = ([0; BLOCK], [0; BLOCK]);
-        for first in (start..end).step_by(lines) {
-            let bases = (first..end.min(first + lines)).map(|line| self.base(line));
-            for column in (0..length).step_by(BLOCK) {
-                let (count, position) = (most.min(length - column), first * length + column);
-                let indices = &mut indices[..count * bases.len()];
-                let indices = self.positions.read(position, indices);
-                for (line, base) in bases.clone().enumerate() {
-                    let position = position + line * length;
-                    let (indices, places) =
-                        (&indices[line * count..][..count], &mut places[..count]);
-                    if !self.locate(base + column as isize * self.step(), indices, places) {
-                        return errors.report_first(position, &self.bounds, indices);
-                    }
-                    each(position, places);
+        let mut bases = self.bases(lines.start);
+        for first in lines.clone().step_by(together) {
+            let count = together.min(lines.end - first) * length;
+            let (position, places) = (first * length, &mut places[..count]);
+            let indices = self.positions.read(position, &mut indices[..count]);
+            for (line, base) in places.chunks_exact_mut(length).zip(&mut bases) {
+                for (number, place) in line.iter_mut().enumerate() {
+                    *place = base + number as isize * self.step();
                 }
             }
+            let stride = self.strides[self.axis];
+            if !self.bounds.move_along(indices, stride, places) {
+                return errors.report_first(position, &self.bounds, indices);
+            }
+            each(position, places);
         }
     }
 
-    /// The places of neighbouring elements, the first of which index 0 puts to `first`; whether all
-    /// indices are right.
-    fn locate(&self, first: isize, indices: &[i64], places: &mut [isize]) -> bool {
+    /// As [`Self::walk`], over some columns of lines, one after the other.
+    fn walk_columns(
+        &self,
+        lines: Range<usize>,
+        columns: Range<usize>,
+        errors: &FirstError,
+        mut each: impl FnMut(usize, &[isize]),
+    ) {
         let steps = (self.step(), self.strides[self.axis]);
-        self.bounds.locate(indices, (first, steps), places)
+        let (mut indices, mut places) = ([0; BLOCK], [0; BLOCK]);
+        for (line, base) in lines.clone().zip(self.bases(lines.start)) {
+            for column in columns.clone().step_by(BLOCK) {
+                let count = BLOCK.min(columns.end - column);
+                let position = line * self.length() + column;
+                let indices = self.positions.read(position, &mut indices[..count]);
+                let (first, places) = (base + column as isize * steps.0, &mut places[..count]);
+                if !self.bounds.locate(indices, (first, steps), places) {
+                    return errors.report_first(position, &self.bounds, indices);
+                }
+                each(position, places);
+            }
+        }
     }
+}
+
+/// The places of lines, one after the other.
+struct Bases<'a> {
+    shape: &'a [usize],
+    strides: SmallVec<[isize; 4]>,
+    coordinates: SmallVec<[usize; 4]>,
+    place: isize,
+}
+
+impl Iterator for Bases<'_> {
+    type Item = isize;
+
+    fn next(&mut self) -> Option<isize> {
+        let place = self.place;
+        for axis in (0..self.shape.len()).rev() {
+            self.coordinates[axis] += 1;
+            self.place += self.strides[axis];
+            if self.coordinates[axis] < self.shape[axis] {
+                break;
+            }
+            self.coordinates[axis] = 0;
+            self.place -= self.shape[axis] as isize * self.strides[axis];
+        }
+        Some(place)
+    }
+}
+
+/// Elements of a width that are worth a task.
+fn elements(width: usize) -> usize {
+    ELEMENTS.min(PIECE / 4 / width)
 }
 
 pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
@@ -137,12 +203,16 @@ pub(super) fn take(axis: usize, call: &Call<'_>) -> Result<Results> {
     let (source, target) = (Place::of(operand)?, Place::new(&buffer, 0, width)?);
     let errors = FirstError::default();
     let (length, fetched) = (lines.length(), lines.fetched(width));
-    let grain = (PIECE / 4 / (length * width)).max(1);
+    let most = FETCHED.checked_div(fetched).unwrap_or(BLOCK).max(1);
+    let together = lines.together().min(most);
+    let grain = (elements(width) / length).max(1);
     parallel::for_each_range(output.size() / length, grain, |start, end| {
-        lines.walk(start, end, &errors, |position, places| {
-            let next = position / length + 1;
+        lines.walk(start..end, together, &errors, |position, places| {
+            let next = position / length + together;
             if fetched > 0 && position % length == 0 && next < end {
-                stream::fetch(source.element(lines.base(next)), fetched);
+                for base in lines.bases(next).take(together.min(end - next)) {
+                    stream::fetch(source.element(base), fetched);
+                }
             }
             let (to, from) = (target.element(position as isize), source.element(0));
             // SAFETY: places are checked and lie in the operand; positions lie in the output
@@ -180,38 +250,50 @@ pub(super) fn scatter(axis: usize, combine: Combine, call: &Call<'_>) -> Result<
     if target.donated {
         // a wrong index must not be met after updates have been put to what is there
         let errors = FirstError::default();
-        let grain = (CHECKED / lines.length().max(1)).max(1);
+        let grain = (elements(width) / lines.length().max(1)).max(1);
         parallel::for_each_range(count, grain, |start, end| {
-            lines.walk(start, end, &errors, |_, _| {});
+            lines.walk(start..end, lines.together(), &errors, |_, _| {});
         });
         errors.into_result()?;
     }
     let errors = FirstError::default();
     let source = Place::of(&update)?;
-    let (_, elements) = functions(combine, output.dtype);
+    let (_, meet_at) = functions(combine, output.dtype);
     // lines that differ in an axis before the indexed one meet different places
     let apart: usize = output.shape[..axis].iter().product();
     let together = count.checked_div(apart).unwrap_or(0);
-    let put = |start: usize, end: usize| {
-        target.copy(start, end);
-        if empty {
-            return;
-        }
-        let (start, end) = (start * together, end * together);
-        lines.walk(start, end, &errors, |position, places| {
-            let (to, from) = (target.place.element(0), source.element(position as isize));
-            // SAFETY: places are checked and lie in the output; positions lie in the update
-            unsafe { elements(to, from, places, None) };
-        });
+    let meet = |position: usize, places: &[isize]| {
+        let (to, from) = (target.place.element(0), source.element(position as isize));
+        // SAFETY: places are checked and lie in the output; positions lie in the update
+        unsafe { meet_at(to, from, places, None) };
     };
-    let grain = (PIECE / 4 / (together * lines.length() * width).max(1)).max(1);
-    let block = target.block();
-    let grain = grain.min(block.saturating_mul(BLOCKS));
-    parallel::for_each_range(apart, grain, |start, end| {
-        for start in (start..end).step_by(block) {
-            put(start, end.min(start.saturating_add(block)));
-        }
-    });
+    let part = (together * lines.length()).max(1);
+    if apart < PARTS && axis + 1 < shape.len() && !empty {
+        // so do columns
+        let width = (elements(width) / together.max(1)).max(COLUMNS);
+        let cuts = lines.length().div_ceil(width);
+        parallel::for_each(apart * cuts, |task| {
+            let (first, column) = (task / cuts * together, task % cuts * width);
+            let columns = column..lines.length().min(column + width);
+            lines.walk_columns(first..first + together, columns, &errors, meet);
+        });
+    } else {
+        let block = target.block();
+        let grain = (elements(width) / part)
+            .max(1)
+            .min(block.saturating_mul(BLOCKS));
+        parallel::for_each_range(apart, grain, |start, end| {
+            for start in (start..end).step_by(block) {
+                let end = end.min(start.saturating_add(block));
+                target.copy(start, end);
+                if empty {
+                    continue;
+                }
+                let all = start * together..end * together;
+                lines.walk(all, lines.together(), &errors, meet);
+            }
+        });
+    }
     errors.into_result()?;
     Ok(smallvec![Stored::contiguous(target.buffer, output)])
 }

@@ -1,13 +1,21 @@
 //! How a row of updates meets what is already there.
 
+use crate::simd::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::simd::{Isa, Kernel, vectorised};
 use half::{bf16, f16};
 use mlx_oxide_ir::{Combine, Dtype};
 use num_complex::{Complex32, Complex64};
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Updates of which those in a range are chosen at a time.
 const BLOCK: usize = 512;
+/// Elements of a row that is worth a choice of instructions.
+const LONG: usize = 256;
+/// Elements that meet their updates together.
+const WIDE_BLOCK: usize = 32;
+/// The same at the end of a row.
+const NARROW_BLOCK: usize = 8;
 /// Bits of a word.
 const BITS: usize = u64::BITS as usize;
 
@@ -159,17 +167,16 @@ unsafe fn each<T: Copy, M: Meeting<T>>(
 ) {
     let (destination, source) = (destination.cast::<T>(), source.cast::<T>());
     if (destination_stride, source_stride) == (1, 1) {
-        for index in 0..count {
-            // SAFETY: the caller's promise
-            unsafe {
-                let place = destination.add(index);
-                place.write_unaligned(M::meet(
-                    place.read_unaligned(),
-                    source.add(index).read_unaligned(),
-                ));
-            }
-        }
-        return;
+        let side_by_side = SideBySide::<T, M> {
+            destination,
+            source,
+            count,
+            meeting: PhantomData,
+        };
+        return match count < LONG {
+            true => side_by_side.run(),
+            false => vectorised(Isa::best(), side_by_side),
+        };
     }
     for index in 0..count as isize {
         // SAFETY: the caller's promise
@@ -178,6 +185,47 @@ unsafe fn each<T: Copy, M: Meeting<T>>(
             let update = source.offset(index * source_stride).read_unaligned();
             place.write_unaligned(M::meet(place.read_unaligned(), update));
         }
+    }
+}
+
+/// Rows without gaps, which are valid and do not overlap.
+struct SideBySide<T, M> {
+    destination: *mut T,
+    source: *const T,
+    count: usize,
+    meeting: PhantomData<M>,
+}
+
+impl<T: Copy, M: Meeting<T>> Kernel for SideBySide<T, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let wide = self.blocks::<WIDE_BLOCK>(0);
+        let narrow = self.blocks::<NARROW_BLOCK>(wide);
+        self.blocks::<1>(narrow);
+    }
+}
+
+impl<T: Copy, M: Meeting<T>> SideBySide<T, M> {
+    /// Lets whole blocks of `N` elements from `first` on meet; returns where they end.
+    #[inline(always)]
+    fn blocks<const N: usize>(&self, first: usize) -> usize {
+        let mut start = first;
+        while start + N <= self.count {
+            // SAFETY: the rows are valid
+            unsafe {
+                let place = self.destination.add(start).cast::<[T; N]>();
+                let updates = self.source.add(start).cast::<[T; N]>().read_unaligned();
+                let mut elements = place.read_unaligned();
+                for (element, update) in elements.iter_mut().zip(updates) {
+                    *element = M::meet(*element, update);
+                }
+                place.write_unaligned(elements);
+            }
+            start += N;
+        }
+        start
     }
 }
 
@@ -192,30 +240,35 @@ struct Raising;
 struct Lowering;
 
 impl<T> Meeting<T> for Replacing {
+    #[inline(always)]
     fn meet(_old: T, update: T) -> T {
         update
     }
 }
 
 impl<T: Number> Meeting<T> for Adding {
+    #[inline(always)]
     fn meet(old: T, update: T) -> T {
         old.plus(update)
     }
 }
 
 impl<T: Number> Meeting<T> for Multiplying {
+    #[inline(always)]
     fn meet(old: T, update: T) -> T {
         old.times(update)
     }
 }
 
 impl<T: Number> Meeting<T> for Raising {
+    #[inline(always)]
     fn meet(old: T, update: T) -> T {
         old.greater(update)
     }
 }
 
 impl<T: Number> Meeting<T> for Lowering {
+    #[inline(always)]
     fn meet(old: T, update: T) -> T {
         old.lesser(update)
     }
@@ -232,9 +285,13 @@ trait Number: Copy {
 macro_rules! integers {
     ($($kind:ty),*) => {$(
         impl Number for $kind {
+            #[inline(always)]
             fn plus(self, other: Self) -> Self { self.wrapping_add(other) }
+            #[inline(always)]
             fn times(self, other: Self) -> Self { self.wrapping_mul(other) }
+            #[inline(always)]
             fn greater(self, other: Self) -> Self { self.max(other) }
+            #[inline(always)]
             fn lesser(self, other: Self) -> Self { self.min(other) }
         }
     )*};
@@ -242,15 +299,19 @@ macro_rules! integers {
 integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 
 macro_rules! floats {
-    ($($kind:ty, $wide:ty, $narrow:expr);*) => {$(
+    ($($kind:ty, $widen:expr, $narrow:expr);*) => {$(
         impl Number for $kind {
-            fn plus(self, other: Self) -> Self { $narrow(<$wide>::from(self) + <$wide>::from(other)) }
-            fn times(self, other: Self) -> Self { $narrow(<$wide>::from(self) * <$wide>::from(other)) }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self { $narrow($widen(self) + $widen(other)) }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self { $narrow($widen(self) * $widen(other)) }
+            #[inline(always)]
             fn greater(self, other: Self) -> Self {
                 // two choices of values: one of two conditions is a branch
                 let greater = if self > other { self } else { other };
                 if self.is_nan() { self } else { greater }
             }
+            #[inline(always)]
             fn lesser(self, other: Self) -> Self {
                 let lesser = if self < other { self } else { other };
                 if self.is_nan() { self } else { lesser }
@@ -258,25 +319,34 @@ macro_rules! floats {
         }
     )*};
 }
-floats!(f32, f32, f32::from; f64, f64, f64::from; f16, f32, f16::from_f32; bf16, f32, bf16::from_f32);
+floats!(
+    f32, f32::from, f32::from;
+    f64, f64::from, f64::from;
+    f16, |x: f16| f16_to_f32(x.to_bits()), |x| f16::from_bits(f32_to_f16(x));
+    bf16, |x: bf16| bf16_to_f32(x.to_bits()), |x| bf16::from_bits(f32_to_bf16(x))
+);
 
 /// A `bool` as it lies in memory.
 #[derive(Clone, Copy)]
 struct Truth(u8);
 
 impl Number for Truth {
+    #[inline(always)]
     fn plus(self, other: Self) -> Self {
         Truth(self.0 | other.0)
     }
 
+    #[inline(always)]
     fn times(self, other: Self) -> Self {
         Truth(self.0 & other.0)
     }
 
+    #[inline(always)]
     fn greater(self, other: Self) -> Self {
         Truth(self.0 | other.0)
     }
 
+    #[inline(always)]
     fn lesser(self, other: Self) -> Self {
         Truth(self.0 & other.0)
     }
@@ -287,16 +357,19 @@ fn is_greater(a: Complex32, b: Complex32) -> bool {
 }
 
 impl Number for Complex32 {
+    #[inline(always)]
     fn plus(self, other: Self) -> Self {
         self + other
     }
 
+    #[inline(always)]
     fn times(self, other: Self) -> Self {
         let wide = |z: Complex32| Complex64::new(z.re.into(), z.im.into());
         let product = wide(self) * wide(other);
         Complex32::new(product.re as f32, product.im as f32)
     }
 
+    #[inline(always)]
     fn greater(self, other: Self) -> Self {
         if self.is_nan() || is_greater(self, other) {
             self
@@ -305,6 +378,7 @@ impl Number for Complex32 {
         }
     }
 
+    #[inline(always)]
     fn lesser(self, other: Self) -> Self {
         if self.is_nan() || is_greater(other, self) {
             self

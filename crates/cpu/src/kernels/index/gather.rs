@@ -29,6 +29,10 @@ struct Gather {
     streamed: bool,
 }
 
+/// Bytes of a slice that take no longer to copy than to find.
+const CLOSE: usize = 128;
+/// Short slices between the one that is copied and the one that is fetched.
+const AHEAD: usize = 8;
 /// Slices shorter than this, in bytes, are not worth passing by the caches.
 const LONG: usize = 256;
 /// Bytes of a slice that are fetched while the one before it is copied.
@@ -107,7 +111,8 @@ fn placed(leading: usize, slice: &[usize], shape: &Shape) -> Layout {
 impl Gather {
     /// Slices of a piece of work.
     fn grain(&self) -> usize {
-        (PIECE / (self.size * self.width).max(16)).max(1)
+        let least = if self.size == 1 { 16 } else { CLOSE };
+        (PIECE / (self.size * self.width).max(least)).max(1)
     }
 
     /// Reads indices and copies their slices, block by block.
@@ -194,6 +199,14 @@ impl Gather {
     /// Slices without gaps.
     fn runs(&self, first: usize, offsets: &[isize], source: Place) {
         let bytes = self.size * self.width;
+        match bytes {
+            8 => return self.short_runs::<8>(first, offsets, source),
+            16 => return self.short_runs::<16>(first, offsets, source),
+            32 => return self.short_runs::<32>(first, offsets, source),
+            64 => return self.short_runs::<64>(first, offsets, source),
+            128 => return self.short_runs::<128>(first, offsets, source),
+            _ => {}
+        }
         for (number, &offset) in offsets.iter().enumerate() {
             if let Some(&next) = offsets.get(number + 1) {
                 stream::fetch(source.element(next), bytes.min(FETCHED));
@@ -209,6 +222,20 @@ impl Gather {
                 // SAFETY: as above
                 unsafe { target.copy_from_nonoverlapping(source, bytes) };
             }
+        }
+    }
+
+    /// Slices without gaps of so many bytes, which registers hold.
+    fn short_runs<const BYTES: usize>(&self, first: usize, offsets: &[isize], source: Place) {
+        let targets = self.destination.element((first * self.size) as isize);
+        let targets = targets.cast::<[u8; BYTES]>();
+        for (number, &offset) in offsets.iter().enumerate() {
+            if let Some(&next) = offsets.get(number + AHEAD) {
+                stream::fetch(source.element(next), BYTES);
+            }
+            let slice = source.element(offset).cast::<[u8; BYTES]>();
+            // SAFETY: the slice's corner is checked; its place is this task's
+            unsafe { targets.add(number).write(slice.read()) };
         }
     }
 }

@@ -150,14 +150,14 @@ impl Bounds {
         (place >= 0 && place <= last).then_some(place as isize)
     }
 
-    /// What `place(number, along)` makes of the places that indices name; whether all name one.
-    /// Without branches, so that nothing waits for one index.
+    /// What `place(number, along, old)` makes of the places that indices name and of what was there;
+    /// whether all name one. Without branches, so that nothing waits for one index.
     #[inline(always)]
     pub(super) fn places(
         &self,
         indices: &[i64],
         places: &mut [isize],
-        place: impl Fn(isize, isize) -> isize,
+        place: impl Fn(isize, isize, isize) -> isize,
     ) -> bool {
         let size = self.size as i64;
         let last = size - self.extent as i64;
@@ -166,7 +166,7 @@ impl Bounds {
             let along = index + if index < 0 { size } else { 0 };
             // negative where either is
             wrong |= along | last.wrapping_sub(along);
-            *result = place(number as isize, along as isize);
+            *result = place(number as isize, along as isize, *result);
         }
         wrong >= 0
     }
@@ -188,6 +188,17 @@ impl Bounds {
             places,
         };
         vectorised(Isa::best(), locate)
+    }
+
+    /// Adds `index·stride` to each place; whether all indices name one.
+    pub(super) fn move_along(&self, indices: &[i64], stride: isize, places: &mut [isize]) -> bool {
+        let kernel = MoveAlong {
+            bounds: self,
+            stride,
+            indices,
+            places,
+        };
+        vectorised(Isa::best(), kernel)
     }
 
     /// The error of an index that names none.
@@ -222,11 +233,32 @@ impl Kernel for Locate<'_> {
         let at = |number: isize, along: isize| (first + number * step).wrapping_add(along);
         match stride {
             // vectors have no products of this width
-            1 if step == 0 => bounds.places(self.indices, self.places, |_, along| at(0, along)),
-            _ => bounds.places(self.indices, self.places, |number, along| {
+            1 if step == 0 => bounds.places(self.indices, self.places, |_, along, _| at(0, along)),
+            _ => bounds.places(self.indices, self.places, |number, along, _| {
                 at(number, along.wrapping_mul(stride))
             }),
         }
+    }
+}
+
+/// Places moved along an axis, as [`Bounds::move_along`] does.
+struct MoveAlong<'a> {
+    bounds: &'a Bounds,
+    stride: isize,
+    indices: &'a [i64],
+    places: &'a mut [isize],
+}
+
+impl Kernel for MoveAlong<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let stride = self.stride;
+        self.bounds
+            .places(self.indices, self.places, |_, along, place| {
+                place.wrapping_add(along.wrapping_mul(stride))
+            })
     }
 }
 

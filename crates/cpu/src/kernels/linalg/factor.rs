@@ -5,6 +5,7 @@ use super::element::Element;
 use super::elimination;
 use super::matrices::{Output, copied, copy_into};
 use super::orthogonal;
+use super::reflections;
 use super::small::{self, is_small};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
@@ -15,7 +16,7 @@ use faer::linalg::householder::{
 use faer::linalg::qr::no_pivoting::factor::{
     qr_in_place, qr_in_place_scratch, recommended_block_size,
 };
-use faer::{Conj, Mat, MatMut, MatRef, Par};
+use faer::{ColMut, Conj, Mat, MatMut, MatRef, Par};
 use mlx_oxide_ir::{Error, Linalg, Result};
 use num_complex::Complex64;
 
@@ -216,11 +217,78 @@ pub(super) fn lu<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) 
     Ok(())
 }
 
+/// The factors apart: made where the greater of them goes, from where the other's part is moved.
+pub(super) fn lu_factors<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) {
+    let mut lower = outputs[1].matrix::<T>(item);
+    let mut upper = outputs[2].matrix::<T>(item);
+    let (rows, columns) = (a.nrows(), a.ncols());
+    let is_tall = rows >= columns;
+    let mut factors = match is_tall {
+        true => lower.as_mut(),
+        false => upper.as_mut(),
+    };
+    let mut places = vec![0u32; rows];
+    let mut place_rows = |order: &[usize]| {
+        for (place, row) in order[..rows].iter().enumerate() {
+            places[*row] = place as u32;
+        }
+    };
+    if rows == columns && is_small(a) {
+        let lu = small::Lu::new(a);
+        lu.copy_into(factors);
+        place_rows(&lu.order());
+    } else {
+        copy_into(a, factors.as_mut());
+        place_rows(&factor_in_place(a, factors));
+    }
+    outputs[0].write(item, &places);
+    match is_tall {
+        true => take_upper(lower, upper),
+        false => take_lower(lower, upper),
+    }
+}
+
+/// Moves `U` out of `L`'s matrix.
+fn take_upper<T: Element>(lower: MatMut<'_, T>, upper: MatMut<'_, T>) {
+    let one = T::narrow(1.0.into());
+    for (place, (left, right)) in lower.col_iter_mut().zip(upper.col_iter_mut()).enumerate() {
+        let (left, right) = (elements(left), elements(right));
+        right[..=place].copy_from_slice(&left[..=place]);
+        right[place + 1..].fill(T::default());
+        left[..place].fill(T::default());
+        left[place] = one;
+    }
+}
+
+/// Moves `L` out of `U`'s matrix.
+fn take_lower<T: Element>(lower: MatMut<'_, T>, upper: MatMut<'_, T>) {
+    let one = T::narrow(1.0.into());
+    for (place, (left, right)) in lower.col_iter_mut().zip(upper.col_iter_mut()).enumerate() {
+        let (left, right) = (elements(left), elements(right));
+        left[..place].fill(T::default());
+        left[place] = one;
+        left[place + 1..].copy_from_slice(&right[place + 1..]);
+        right[place + 1..].fill(T::default());
+    }
+}
+
+/// A column of an output.
+fn elements<T: Element>(column: ColMut<'_, T>) -> &mut [T] {
+    let column = column.try_as_col_major_mut();
+    column
+        .expect("outputs are in column-major order")
+        .as_slice_mut()
+}
+
 pub(super) fn qr<T: Element>(a: MatRef<'_, T>, outputs: &[Output], item: usize) -> Result<()> {
     let mut q = outputs[0].matrix::<T>(item);
     let mut r = outputs[1].matrix::<T>(item);
     let least = a.nrows().min(a.ncols());
     if least == 0 {
+        return Ok(());
+    }
+    if T::IS_REAL && is_small(a) {
+        reflections::factor(a, q, r);
         return Ok(());
     }
     reflect(a, q.as_mut(), r.as_mut());

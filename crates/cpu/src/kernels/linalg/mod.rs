@@ -12,6 +12,7 @@ mod hermitian;
 mod matrices;
 mod orthogonal;
 mod reduction;
+mod reflections;
 mod singular;
 mod small;
 mod solve;
@@ -85,6 +86,10 @@ fn factor_one<T: Element>(
     match op {
         Linalg::Cholesky { upper } => factor::cholesky(op, a, outputs, item, *upper),
         Linalg::Lu => factor::lu(a, outputs, item),
+        Linalg::LuFactors => {
+            factor::lu_factors(a, outputs, item);
+            Ok(())
+        }
         Linalg::Qr => factor::qr(a, outputs, item),
         Linalg::Svd { vectors } => singular::svd(op, a, outputs, item, *vectors),
         Linalg::PseudoInverse { cutoff } => {

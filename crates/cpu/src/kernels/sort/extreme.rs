@@ -15,6 +15,10 @@ const TIMES: usize = 8;
 const LEAST: usize = 512;
 /// Elements that are compared at a time.
 const BLOCK: usize = 64;
+/// Elements of which one is sampled.
+const SAMPLED: usize = 32;
+/// The most elements of a sample, unless more are wanted.
+const SAMPLE: usize = 4096;
 /// The most wanted elements that are kept in order as they come.
 const ORDERED: usize = 16;
 /// Elements of a piece of work that only moves.
@@ -89,20 +93,18 @@ impl End {
         }
     }
 
-    /// Runs `write(to, from)` for every place of the row whose best elements are at such positions.
+    /// Runs `write(to, from)` for the places of the row whose best elements are at such positions,
+    /// after `keep(start, end)`, which leaves elements where they are, for all.
     pub(super) fn part(
         self,
         length: usize,
         best: &[usize],
         pieces: usize,
+        keep: impl Fn(usize, usize) + Sync,
         write: impl Fn(usize, usize) + Sync,
     ) {
         let share = if pieces == 1 { length } else { PIECE };
-        parallel::for_each_range(length, share, |start, end| {
-            for place in start..end {
-                write(place, place);
-            }
-        });
+        parallel::for_each_range(length, share, keep);
         let first = if self.greatest {
             length - self.count
         } else {
@@ -137,7 +139,7 @@ impl<E: Copy, K: Key, F: Fn(E) -> K + Copy> Search<'_, E, F> {
     /// The best, and some others, of the elements that come at turns `start..end`, which are more
     /// than are wanted.
     fn run(&self, start: usize, end: usize) -> Vec<K::Numbered> {
-        let mut best = Best::new(self.end.count);
+        let mut best = Best::new(self.end.count, self.sampled_bar(start, end));
         let mut turn = start;
         for _ in 0..self.end.count {
             best.push(self.key(turn), turn, |turn| self.key(turn));
@@ -178,6 +180,20 @@ impl<E: Copy, K: Key, F: Fn(E) -> K + Copy> Search<'_, E, F> {
         best.found
     }
 
+    /// A key that the best are less than: as many elements of a sample are. Without it, all elements
+    /// of a row in the wrong order would pass.
+    fn sampled_bar(&self, start: usize, end: usize) -> K {
+        let share = (end - start) / SAMPLED;
+        if share < 2 * self.end.count {
+            return K::GREATEST;
+        }
+        let step = (end - start) / share.min(SAMPLE.max(2 * self.end.count));
+        let turns = (start..end).step_by(step);
+        let mut sample: Vec<K> = turns.map(|turn| self.key(turn)).collect();
+        let (_, bar, _) = sample.select_nth_unstable(self.end.count - 1);
+        bar.next()
+    }
+
     #[inline(always)]
     fn key(&self, turn: usize) -> K {
         let element = self.row[self.end.place(turn, self.row.len())];
@@ -190,12 +206,12 @@ struct Best<K: Key> {
     count: usize,
     /// In order if few are wanted, else with others that were good enough when they came.
     found: Vec<K::Numbered>,
-    /// What is not less is none of the best.
+    /// What is not less is none of the best, once there are enough.
     bar: K,
 }
 
 impl<K: Key> Best<K> {
-    fn new(count: usize) -> Self {
+    fn new(count: usize, bar: K) -> Self {
         let most = if count <= ORDERED {
             count
         } else {
@@ -204,7 +220,7 @@ impl<K: Key> Best<K> {
         Best {
             count,
             found: Vec::with_capacity(most),
-            bar: K::GREATEST,
+            bar,
         }
     }
 
@@ -234,7 +250,8 @@ impl<K: Key> Best<K> {
         self.found
             .insert(place.map_or(0, |place| place + 1), numbered);
         if self.found.len() == self.count {
-            self.bar = key(K::number(self.found[self.count - 1]) as usize);
+            let worst = key(K::number(self.found[self.count - 1]) as usize);
+            self.bar = self.bar.min(worst);
         }
     }
 
@@ -242,7 +259,7 @@ impl<K: Key> Best<K> {
     #[cold]
     fn raise(&mut self, key: impl Fn(usize) -> K) {
         let (_, worst, _) = self.found.select_nth_unstable(self.count - 1);
-        self.bar = key(K::number(*worst) as usize);
+        self.bar = self.bar.min(key(K::number(*worst) as usize));
         self.found.truncate(self.count);
     }
 }
@@ -286,5 +303,46 @@ impl<E: Copy, K: Key, F: Fn(E) -> K> Kernel for Compare<'_, E, F, K> {
             turn += BLOCK;
         }
         (turn, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The wanted positions, found by ordering all.
+    fn expected(row: &[u32], end: End) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        order.sort_by_key(|place| (row[*place], *place));
+        match end.greatest {
+            true => order.split_off(row.len() - end.count),
+            false => order[..end.count].to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_best_are_found_whatever_order_the_row_has() {
+        let length = 40_000;
+        let numbers = |number: fn(u32) -> u32| (0..length).map(number).collect::<Vec<u32>>();
+        let rows = [
+            numbers(|place| place),
+            numbers(|place| u32::MAX - place),
+            numbers(|place| place.wrapping_mul(2_654_435_761)),
+            numbers(|place| place * place % 7),
+            numbers(|_| u32::MAX),
+            numbers(|_| 0),
+        ];
+        for row in &rows {
+            for (count, greatest) in [1, 5, 16, 17, 300, 2000]
+                .map(|n| [(n, false), (n, true)])
+                .concat()
+            {
+                let end = End { count, greatest };
+                for pieces in [1, 3] {
+                    let found = end.best(row, |key| key, pieces);
+                    assert_eq!(found, expected(row, end), "{count} of {pieces} pieces");
+                }
+            }
+        }
     }
 }

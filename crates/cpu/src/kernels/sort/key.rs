@@ -21,6 +21,9 @@ pub(super) trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     /// The key, or the one that is in its place if the order is turned round.
     fn toward(self, greatest: bool) -> Self;
 
+    /// The next greater key, if there is one.
+    fn next(self) -> Self;
+
     /// The key with a number behind it.
     fn numbered(self, number: u32) -> Self::Numbered;
 
@@ -64,6 +67,11 @@ macro_rules! keys {
             #[inline(always)]
             fn toward(self, greatest: bool) -> Self {
                 self ^ <$key>::from(greatest).wrapping_neg()
+            }
+
+            #[inline(always)]
+            fn next(self) -> Self {
+                self.saturating_add(1)
             }
 
             #[inline(always)]

@@ -13,13 +13,15 @@ use mlx_oxide_ir::Result;
 /// Elements beyond which a part is left as it comes.
 pub(super) const SORTED: usize = 4096;
 
-/// Runs `write(row, to, from)` for every place of a row: the element at `from` belongs at `to`. The
-/// order depends on the elements alone; of equal ones the first comes first.
+/// Runs `write(row, to, from)` for places of a row: the element at `from` belongs at `to`. Where most
+/// stay, `keep(row, start, end)` leaves those of all places there first. The order depends on the
+/// elements alone; of equal ones the first comes first.
 fn parted<E: Copy + Send + Sync, K: Key>(
     rows: Rows,
     kth: usize,
     source: *mut u8,
     key: impl Fn(E) -> K + Copy + Sync,
+    keep: impl Fn(usize, usize, usize) + Sync,
     write: impl Fn(usize, usize, usize) + Sync,
 ) -> Result<()> {
     let source = Shared(source);
@@ -31,7 +33,13 @@ fn parted<E: Copy + Send + Sync, K: Key>(
     if let Some(end) = End::of(kth, length) {
         return rows.each(0, |row, _scratch, pieces| {
             let best = end.best(row_of(row), key, pieces);
-            end.part(length, &best, pieces, |to, from| write(row, to, from));
+            end.part(
+                length,
+                &best,
+                pieces,
+                |start, end| keep(row, start, end),
+                |to, from| write(row, to, from),
+            );
         });
     }
     rows.each(
@@ -65,7 +73,16 @@ pub(super) fn positions<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Copy + Sync,
 ) -> Result<()> {
-    parted(rows, kth, source, key, position_writer(rows, target))
+    let positions = Shared(target);
+    let keep = |row: usize, start: usize, end: usize| {
+        let first = positions.element::<u32>(row * rows.length + start);
+        // SAFETY: the output has a position for each element, these being this task's own
+        let own = unsafe { std::slice::from_raw_parts_mut(first, end - start) };
+        for (position, place) in own.iter_mut().zip(start as u32..) {
+            *position = place;
+        }
+    };
+    parted(rows, kth, source, key, keep, position_writer(rows, target))
 }
 
 /// Writes the elements of each row in the order of [`positions`].
@@ -76,11 +93,13 @@ pub(super) fn values<E: Copy + Send + Sync, K: Key>(
     target: *mut u8,
     key: impl Fn(E) -> K + Copy + Sync,
 ) -> Result<()> {
-    parted(
-        rows,
-        kth,
-        source,
-        key,
-        element_writer::<E>(rows, source, target),
-    )
+    let write = element_writer::<E>(rows, source, target);
+    let (elements, places) = (Shared(source), Shared(target));
+    let keep = |row: usize, start: usize, end: usize| {
+        let first = row * rows.length + start;
+        let (to, from) = (places.element::<E>(first), elements.element::<E>(first));
+        // SAFETY: both have the row, and results are no operands
+        unsafe { to.copy_from_nonoverlapping(from, end - start) };
+    };
+    parted(rows, kth, source, key, keep, write)
 }

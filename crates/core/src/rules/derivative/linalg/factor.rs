@@ -68,7 +68,22 @@ fn squared(a: &Array, size: usize) -> Result<Array> {
 }
 
 /// With `M = L⁻¹·P·dA·U⁻¹`: `dL = L·tril(M, -1)` and `dU = triu(M)·U`; of rectangular matrices
-/// the factors are first made square.
+/// the factors are first made square. `order` holds the row of `A` that each row of `L·U` is.
+fn lu_changes(lower: &Array, upper: &Array, order: &Array, change: &Array) -> Result<[Array; 2]> {
+    let last = change.ndim() - 1;
+    let lower = squared(lower, change.shape()[last - 1])?;
+    let upper = squared(upper, change.shape()[last])?;
+    let order = ops::expand_dims(order, &[-1])?;
+    let order = ops::broadcast_to(&order, change.shape().clone())?;
+    let exchanged = ops::take_along_axis(change, &order, -2)?;
+    let middle = solve_right(&solve_left(&lower, &exchanged, false, true)?, &upper, true)?;
+    Ok([
+        ops::matmul(&lower, &ops::tril(&middle, -1)?)?,
+        ops::matmul(&ops::triu(&middle, 0)?, &upper)?,
+    ])
+}
+
+/// Both changes in one matrix.
 pub(super) fn lu(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
     let (factors, permutation) = (&site.outputs[0], &site.outputs[2]);
     let last = factors.ndim() - 1;
@@ -76,17 +91,22 @@ pub(super) fn lu(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional
     let least = rows.min(columns);
     let left = view::slice_axis(&ops::tril(factors, -1)?, last, 0, least)?;
     let identity = ops::eye(rows, least, 0, factors.dtype())?;
-    let lower = squared(&ops::add(&left, &identity)?, rows)?;
-    let right = view::slice_axis(&ops::triu(factors, 0)?, last - 1, 0, least)?;
-    let upper = squared(&right, columns)?;
-    let order = ops::expand_dims(permutation, &[-1])?;
-    let change = tangent(site, tangents)?;
-    let order = ops::broadcast_to(&order, change.shape().clone())?;
-    let exchanged = ops::take_along_axis(change, &order, -2)?;
-    let middle = solve_right(&solve_left(&lower, &exchanged, false, true)?, &upper, true)?;
-    let below = ops::matmul(&lower, &ops::tril(&middle, -1)?)?;
-    let above = ops::matmul(&ops::triu(&middle, 0)?, &upper)?;
+    let lower = ops::add(&left, &identity)?;
+    let upper = view::slice_axis(&ops::triu(factors, 0)?, last - 1, 0, least)?;
+    let [below, above] = lu_changes(&lower, &upper, permutation, tangent(site, tangents)?)?;
     Ok(vec![Some(ops::add(&below, &above)?), None, None])
+}
+
+/// The changes apart.
+pub(super) fn lu_factors(site: &Site<'_>, tangents: &[Option<Array>]) -> Result<Optional> {
+    let (places, lower, upper) = (&site.outputs[0], &site.outputs[1], &site.outputs[2]);
+    let order = ops::argsort(places, Some(-1))?;
+    let [below, above] = lu_changes(lower, upper, &order, tangent(site, tangents)?)?;
+    let last = below.ndim() - 1;
+    let least = lower.shape()[last];
+    let below = view::slice_axis(&below, last, 0, least)?;
+    let above = view::slice_axis(&above, last - 1, 0, least)?;
+    Ok(vec![None, Some(below), Some(above)])
 }
 
 /// With `W = dA·R⁻¹` and `M = Qᴴ·W`: `dQ = Q·(Ω - M) + W` and `dR = (M - Ω)·R`, where `Ω` is

@@ -28,6 +28,7 @@ pub(super) fn derivative(linalg: &Linalg) -> Derivative {
         },
         Linalg::Determinant => Derivative::Tangents(solve::determinant),
         Linalg::LogDeterminant => Derivative::Tangents(solve::log_determinant),
+        Linalg::LuFactors => Derivative::Tangents(factor::lu_factors),
     }
 }
 

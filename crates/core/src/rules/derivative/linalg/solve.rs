@@ -51,7 +51,8 @@ fn read_part(linalg: Linalg, a: &Array) -> Result<Array> {
         | Linalg::Inverse
         | Linalg::Solve
         | Linalg::Determinant
-        | Linalg::LogDeterminant => Ok(a.clone()),
+        | Linalg::LogDeterminant
+        | Linalg::LuFactors => Ok(a.clone()),
     }
 }
 
@@ -75,7 +76,8 @@ fn adjoint_operation(linalg: Linalg) -> Linalg {
         | Linalg::Inverse
         | Linalg::Solve
         | Linalg::Determinant
-        | Linalg::LogDeterminant => linalg,
+        | Linalg::LogDeterminant
+        | Linalg::LuFactors => linalg,
     }
 }
 
