@@ -1,6 +1,7 @@
 //! Convolutions of every way and instruction set against the sums of their definition.
 
 mod brain;
+mod gaps;
 mod products;
 
 use super::kernel::Number;
