@@ -71,17 +71,16 @@ impl Order {
         Order { blocks, lines }
     }
 
-    /// The block that all of some places in order are in, if its places meet the same taps.
-    pub(super) fn block(&self, rows: &Range<usize>) -> Option<usize> {
-        let after = |block: &Block| block.first <= rows.start;
-        let index = self.blocks.partition_point(after).checked_sub(1)?;
-        let block = &self.blocks[index];
-        (block.are_alike && rows.end <= block.end()).then_some(index)
+    /// The block that a place in order is in, and where that ends.
+    pub(super) fn block(&self, row: usize) -> (usize, usize) {
+        let after = |block: &Block| block.end() <= row;
+        let index = self.blocks.partition_point(after);
+        (index, self.blocks[index].end())
     }
 
-    /// The image and the first place of a block.
-    pub(super) fn first(&self, block: usize) -> [usize; 4] {
-        self.blocks[block].sizes.each_ref().map(|range| range.start)
+    /// Whether the places of a block meet the same taps.
+    pub(super) fn are_alike(&self, block: usize) -> bool {
+        self.blocks[block].are_alike
     }
 
     /// Some places in order.
@@ -231,10 +230,9 @@ mod tests {
         let axes = [axis(1, 1, 0, 1), axis(1, 1, 0, 1), axis(40, 31, 15, 40)];
         let order = Order::new(1, &axes, false);
         assert_eq!(order.runs(0..40).count(), 3);
-        assert_eq!(order.block(&(15..25)), Some(1));
-        assert_eq!(order.first(1), [0, 0, 0, 15]);
-        for rows in [0..8, 14..16, 24..26, 30..40] {
-            assert_eq!(order.block(&rows), None);
+        for (row, expected) in [(0, (0, 15)), (15, (1, 25)), (24, (1, 25)), (25, (2, 40))] {
+            assert_eq!(order.block(row), expected);
+            assert_eq!(order.are_alike(expected.0), expected.0 == 1);
         }
     }
 }

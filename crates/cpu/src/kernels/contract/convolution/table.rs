@@ -64,25 +64,24 @@ impl<T: Number> Table<T> {
         tile: usize,
     ) -> Self {
         let mut table = Table::empty(problem, segments, rows.len(), tile);
-        let mut known = None;
-        for now in pieces(rows, tile) {
-            match order.block(&now) {
-                Some(block) if known == Some(block) => {
-                    let met = table.tiles.last().map_or(0..0, |tile| tile.met.clone());
-                    table.add_together(problem, segments, channel, (order, now), met);
-                }
-                Some(block) => {
-                    let met = table.meet(problem, segments, order.first(block));
-                    table.add_together(problem, segments, channel, (order, now), met);
-                    known = Some(block);
-                }
-                None => {
-                    // SAFETY: by the caller's promise
-                    let meets =
-                        unsafe { table.add_apart(problem, segments, channel, (order, now)) };
-                    table.pack(segments, &meets);
-                    known = None;
-                }
+        let mut first = rows.start;
+        while first < rows.end {
+            let (block, end) = order.block(first);
+            // the last tile may have rows that do not exist
+            let tiles = match end < rows.end {
+                true => (end - first) / tile,
+                false => (rows.end - first).div_ceil(tile),
+            };
+            let now = first..rows.end.min(first + tiles.max(1) * tile);
+            first = now.end;
+            if tiles > 0 && order.are_alike(block) {
+                table.add_together(problem, segments, channel, (order, now));
+                continue;
+            }
+            for now in pieces(now, tile) {
+                // SAFETY: by the caller's promise
+                let meets = unsafe { table.add_apart(problem, segments, channel, (order, now)) };
+                table.pack(segments, &meets);
             }
         }
         table
@@ -131,34 +130,44 @@ impl<T: Number> Table<T> {
         first..self.met.len()
     }
 
-    /// Adds a tile of rows that meet the same taps: a pointer for each serves all segments.
+    /// Adds tiles of rows of a block that meet the same taps: a pointer for each serves all
+    /// segments.
     fn add_together(
         &mut self,
         problem: &Problem<T>,
         segments: &Segments,
         channel: usize,
         (order, rows): (&Order, Range<usize>),
-        met: Range<usize>,
     ) {
-        self.tiles.push(Tile {
-            first: self.pointers.len(),
-            step: 0,
-            met,
-        });
+        let (start, count) = (self.pointers.len(), rows.len());
+        let mut met = None;
         for run in order.runs(rows) {
+            met.get_or_insert_with(|| self.meet(problem, segments, run.first));
             self.add_places(problem, &segments.axes, &run);
             let step = segments.axes[run.axis].stride as isize * problem.input.steps[run.axis + 1];
             let from = window(problem, &segments.axes, run.first, [0; 3], channel);
             let rows = (0..run.length as isize).map(|row| from.wrapping_offset(row * step));
             self.pointers.extend(rows);
         }
-        let rows = self.places.len().next_multiple_of(self.tile);
-        self.places.resize(rows, None);
+        self.fill_up();
         // rows that do not exist read what the last one does
         let last = self.pointers.last().copied();
-        let end = self.tiles.last().map_or(0, |tile| tile.first) + self.tile;
+        let end = start + count.next_multiple_of(self.tile);
         self.pointers
             .resize(end, last.unwrap_or(self.zeros.as_ptr()));
+        let met = met.unwrap_or(0..0);
+        let tiles = (start..end).step_by(self.tile).map(|first| Tile {
+            first,
+            step: 0,
+            met: met.clone(),
+        });
+        self.tiles.extend(tiles);
+    }
+
+    /// Adds places that do not exist to the last tile.
+    fn fill_up(&mut self) {
+        let rows = self.places.len().next_multiple_of(self.tile);
+        self.places.resize(rows, None);
     }
 
     /// Adds a tile of rows with pointers of their own to each segment; whether any row has it
@@ -187,8 +196,7 @@ impl<T: Number> Table<T> {
             // SAFETY: by the caller's promise
             unsafe { self.add(problem, segments, (first, &mut meets), channel, &run) };
         }
-        let rows = self.places.len().next_multiple_of(self.tile);
-        self.places.resize(rows, None);
+        self.fill_up();
         meets
     }
 
