@@ -360,8 +360,9 @@ where
 unsafe fn splat_half<V: Vector>(from: *const bf16) -> V {
     // SAFETY: by the caller's promise
     unsafe {
-        let pair = [from.read(), bf16::ZERO];
-        V::splat(pair.as_ptr().cast::<V::Element>().read_unaligned())
+        // no element is longer
+        let pair = u64::from(from.read().to_bits());
+        V::splat((&raw const pair).cast::<V::Element>().read())
     }
 }
 
