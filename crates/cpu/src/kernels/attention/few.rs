@@ -5,14 +5,14 @@ use super::block::Attention;
 use super::mask::{self, UNSEEN};
 use super::softmax::{self, Running};
 use crate::gemm::compiled::compiled;
-use crate::gemm::dots::{self, COLUMNS};
+use crate::gemm::dots;
 use crate::gemm::{Element, Matrix};
 use crate::simd::stream;
 use mlx_oxide_runtime::parallel;
 
 /// Queries, those of all heads that share keys, up to which keys are not worth packing.
 const QUERIES: usize = 16;
-/// Queries for each of which values are widened again.
+/// Queries for each of which keys and values are widened again.
 const FEW: usize = 2;
 /// Keys of one task.
 pub(super) const SPAN: usize = 512;
@@ -92,10 +92,11 @@ impl<T: Element<Sum = f32>> Attention<T> {
     unsafe fn span(&self, span: &Span) -> Found {
         let (group, count) = (self.heads / self.key_heads, self.shared_queries());
         let widest = self.features.max(self.value_features);
+        let copied = if T::WIDE || count <= FEW { 0 } else { BLOCK };
         let mut work = Workspace {
             queries: Vec::with_capacity(count * self.features),
             scores: vec![0.0; count * BLOCK],
-            rows: vec![0.0; if T::WIDE { 0 } else { COLUMNS * widest }],
+            rows: vec![0.0; copied * widest],
         };
         let mut running = Vec::with_capacity(count);
         for head in span.key_head * group..(span.key_head + 1) * group {
@@ -200,33 +201,27 @@ impl<T: Element<Sum = f32>> Attention<T> {
     }
 }
 
-/// Rows of keys or values in single precision, at most [`COLUMNS`]; those past the last are that
-/// one again.
+/// Rows of keys or values in single precision: copies.
 ///
 /// # Safety
-/// The rows have so many features; this machine has the instruction set.
+/// The rows have so many features side by side; this machine has the instruction set.
 #[inline(always)]
-unsafe fn rows<T: Element<Sum = f32>>(
+unsafe fn widened<T: Element<Sum = f32>>(
     attention: &Attention<T>,
-    matrix: Matrix<T>,
-    (first, count): (usize, usize),
-    features: usize,
-    converted: &mut [f32],
-) -> [*const f32; COLUMNS] {
-    let mut rows = [std::ptr::null(); COLUMNS];
-    for (index, row) in rows.iter_mut().enumerate() {
-        let place = matrix.place(first + index.min(count - 1), 0);
-        *row = match T::WIDE {
-            true => place.cast(),
-            false => {
-                let to = converted[index * features..][..features].as_mut_ptr();
-                // SAFETY: by the caller's promise; there is room for all rows
-                unsafe { T::widen_row(attention.isa, place, to, features) };
-                to.cast_const()
-            }
-        };
+    rows: Matrix<T>,
+    (count, features): (usize, usize),
+    copies: &mut [f32],
+) -> Matrix<f32> {
+    for (row, copy) in copies.chunks_mut(features.max(1)).take(count).enumerate() {
+        let to = copy.as_mut_ptr();
+        // SAFETY: by the caller's promise; the copy has room for all features
+        unsafe { T::widen_row(attention.isa, rows.place(row, 0), to, features) };
     }
-    rows
+    Matrix {
+        start: copies.as_ptr(),
+        row_stride: features as isize,
+        column_stride: 1,
+    }
 }
 
 compiled! {
@@ -282,31 +277,20 @@ unsafe fn score_loop<T: Float>(
     let values = attention.values.matrix(span.batch, span.key_head);
     let count = attention.shared_queries();
     fetch(values.at(key, 0), size, attention.value_features);
-    if T::WIDE || count <= FEW {
-        for (row, scores) in work.scores.chunks_mut(BLOCK).enumerate() {
-            let query = &work.queries[row * features..][..features];
-            // SAFETY: by the caller's promise
-            unsafe { dots::dots_of_rows(query, keys, &mut scores[..size]) };
-        }
-        return;
-    }
-    for first in (0..size).step_by(COLUMNS) {
-        let block = (first, COLUMNS.min(size - first));
+    let sizes = (size, features);
+    let wide = match T::WIDE || count <= FEW {
+        true => None,
         // SAFETY: by the caller's promise
-        let columns = unsafe { rows(attention, keys, block, features, &mut work.rows) };
-        for row in (0..count).step_by(dots::ROWS) {
-            let queries = Matrix {
-                start: work.queries[row * features..].as_ptr(),
-                row_stride: features as isize,
-                column_stride: 1,
-            };
-            let rows = dots::ROWS.min(count - row);
-            let mut sums = [[0.0; COLUMNS]; dots::ROWS];
-            // SAFETY: by the caller's promise
-            unsafe { dots::add_dots::<f32>((rows, features), queries, columns, &mut sums) };
-            for (index, sums) in sums.iter().enumerate().take(rows) {
-                let to = &mut work.scores[(row + index) * BLOCK + first..][..block.1];
-                to.copy_from_slice(&sums[..block.1]);
+        false => Some(unsafe { widened(attention, keys, sizes, &mut work.rows) }),
+    };
+    for (row, scores) in work.scores.chunks_mut(BLOCK).enumerate() {
+        let query = &work.queries[row * features..][..features];
+        let scores = &mut scores[..size];
+        // SAFETY: by the caller's promise
+        unsafe {
+            match wide {
+                None => dots::dots_of_rows(query, keys, scores),
+                Some(keys) => dots::dots_of_rows(query, keys, scores),
             }
         }
     }
@@ -330,28 +314,20 @@ unsafe fn sum_loop<T: Float>(
     let keys = attention.keys.matrix(span.batch, span.key_head);
     let following = (span.first + span.size - key - size).min(size);
     fetch(keys.at(key + size, 0), following, attention.features);
-    if T::WIDE || attention.shared_queries() <= FEW {
-        let weights = work.scores.chunks(BLOCK);
-        for (weights, sums) in weights.zip(sums.chunks_mut(features)) {
-            // SAFETY: by the caller's promise
-            unsafe { dots::add_all_multiples(sums, &weights[..size], values) };
-        }
-        return;
-    }
-    for first in (0..size).step_by(COLUMNS) {
-        let block = (first, COLUMNS.min(size - first));
+    let sizes = (size, features);
+    let wide = match T::WIDE || attention.shared_queries() <= FEW {
+        true => None,
         // SAFETY: by the caller's promise
-        let rows = unsafe { rows(attention, values, block, features, &mut work.rows) };
-        for (row, sums) in sums.chunks_mut(features).enumerate() {
-            let weights = &work.scores[row * BLOCK + first..][..block.1];
-            if let [a, b, c, d] = *weights {
-                // SAFETY: by the caller's promise
-                unsafe { dots::add_multiples::<f32, COLUMNS>(sums, [a, b, c, d], rows) };
-                continue;
-            }
-            for (weight, row) in weights.iter().zip(rows) {
-                // SAFETY: by the caller's promise
-                unsafe { dots::add_multiples::<f32, 1>(sums, [*weight], [row]) };
+        false => Some(unsafe { widened(attention, values, sizes, &mut work.rows) }),
+    };
+    let weights = work.scores.chunks(BLOCK);
+    for (weights, sums) in weights.zip(sums.chunks_mut(features)) {
+        let weights = &weights[..size];
+        // SAFETY: by the caller's promise
+        unsafe {
+            match wide {
+                None => dots::add_all_multiples(sums, weights, values),
+                Some(values) => dots::add_all_multiples(sums, weights, values),
             }
         }
     }

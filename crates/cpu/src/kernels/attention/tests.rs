@@ -2,6 +2,7 @@
 
 use super::{KEYS, QUERIES, few};
 use crate::Cpu;
+use half::bf16;
 use mlx_oxide_ir::{ArrayType, Dtype, Fast, Layout, Op};
 use mlx_oxide_runtime::{Backend, Buffer, Call, Device, Operand, Stream};
 
@@ -220,6 +221,59 @@ fn few_queries_meet_keys_and_values_of_several_registers() {
                 ..Case::new(queries, 100, true)
             };
             case.check("several registers");
+        }
+    }
+}
+
+/// The result for eight heads of queries and two of keys, whose elements are the given ones.
+fn attend<T: bytemuck::Pod>(dtype: Dtype, shapes: [[usize; 4]; 3], elements: &[Vec<T>]) -> Vec<T> {
+    let operands = shapes
+        .iter()
+        .zip(elements)
+        .map(|(shape, elements)| Operand {
+            buffer: Buffer::from_bytes("test", bytemuck::cast_slice(elements)).unwrap(),
+            layout: Layout::contiguous(&shape[..]),
+            dtype,
+            donatable: false,
+        });
+    let op = Op::Fast(Fast::Attention {
+        scale: 0.5.into(),
+        causal: true,
+        masked: false,
+        sinks: false,
+    });
+    let [_, heads, queries, _] = shapes[0];
+    let outputs = [ArrayType::new([1, heads, queries, shapes[2][3]], dtype)];
+    let results = Cpu.run(Call {
+        op: &op,
+        inputs: &operands.collect::<Vec<_>>(),
+        outputs: &outputs,
+        stream: Stream::default_of(Device::CPU),
+    });
+    bytemuck::pod_collect_to_vec(results.unwrap()[0].buffer.host_bytes().unwrap())
+}
+
+#[test]
+fn few_queries_of_brain_floats_agree_with_single_precision() {
+    for (queries, keys) in [(1, 70), (1, 600), (3, 64), (4, 131)] {
+        let shapes = [[1, 8, queries, 33], [1, 2, keys, 33], [1, 2, keys, 20]];
+        let round = |index: usize| -> Vec<bf16> {
+            let count = shapes[index].iter().product();
+            let values = values(count, index).into_iter();
+            values.map(bf16::from_f32).collect()
+        };
+        let narrow: Vec<Vec<bf16>> = (0..3).map(round).collect();
+        let widen = |elements: &Vec<bf16>| elements.iter().map(|value| value.to_f32()).collect();
+        let wide: Vec<Vec<f32>> = narrow.iter().map(widen).collect();
+        let found = attend(Dtype::Bfloat16, shapes, &narrow);
+        let expected = attend(Dtype::Float32, shapes, &wide);
+        for index in 0..8 * queries * 20 {
+            let (found, expected) = (found[index].to_f32(), expected[index]);
+            let close = (found - expected).abs() <= expected.abs() / 256.0 + 1e-5;
+            assert!(
+                close,
+                "{queries} × {keys}: {found} for {expected} at {index}"
+            );
         }
     }
 }

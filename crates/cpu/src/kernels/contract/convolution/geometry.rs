@@ -133,8 +133,36 @@ pub(super) struct Geometry {
     pub(super) features: usize,
     pub(super) kernel: [usize; 3],
     pub(super) output: [usize; 3],
+    /// For each spatial axis how its elements and taps lie.
+    pub(super) gaps: [Gap; 3],
     /// For each spatial axis its parts without gaps.
     axes: [Vec<Axis>; 3],
+}
+
+/// How elements and taps of an axis lie in the input with its gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// Elements.
+    pub(super) size: usize,
+    /// From one element to the next.
+    pub(super) step: usize,
+    /// From one place to the next.
+    pub(super) stride: usize,
+    /// From one tap to the next.
+    pub(super) dilation: usize,
+    /// Padding before the first element.
+    pub(super) low: isize,
+}
+
+impl Gap {
+    /// The one element of an axis that is missing.
+    const NONE: Gap = Gap {
+        size: 1,
+        step: 1,
+        stride: 1,
+        dilation: 1,
+        low: 0,
+    };
 }
 
 /// Values of the spatial axes, with those that are missing before them.
@@ -151,9 +179,17 @@ impl Geometry {
         let output = &call.outputs[0].shape;
         let spatial = input.ndim() - 2;
         let mut axes = [vec![Axis::NONE], vec![Axis::NONE], vec![Axis::NONE]];
+        let mut gaps = [Gap::NONE; 3];
         for axis in 0..spatial {
             let sizes = (input[axis + 1], weight[axis + 1], output[axis + 1]);
             axes[3 - spatial + axis] = Axis::parts(convolution, axis, sizes).collect();
+            gaps[3 - spatial + axis] = Gap {
+                size: sizes.0,
+                step: convolution.input_dilation[axis],
+                stride: convolution.stride[axis],
+                dilation: convolution.kernel_dilation[axis],
+                low: convolution.padding_low[axis],
+            };
         }
         Geometry {
             batch: input[0],
@@ -162,6 +198,7 @@ impl Geometry {
             features: weight[0] / convolution.groups,
             kernel: three(&weight[1..=spatial], 1),
             output: three(&output[1..=spatial], 1),
+            gaps,
             axes,
         }
     }

@@ -8,7 +8,7 @@ use half::bf16;
 use std::ops::Add;
 
 /// Products of windows where they lie in the input: each row has a pointer of its own to every
-/// segment, a run of terms side by side.
+/// segment, a run of terms side by side, or one from which all segments are as far as from others.
 #[derive(Clone, Copy)]
 pub(super) struct Windows<T> {
     /// How many segments are summed.
@@ -19,8 +19,12 @@ pub(super) struct Windows<T> {
     pub(super) length: usize,
     /// Terms of each segment to leave out before, and the channels of groups before this one.
     pub(super) first: usize,
-    /// For each segment a pointer for each row.
+    /// For each of them elements from the rows' pointers to it.
+    pub(super) offsets: *const isize,
+    /// For the first segment a pointer for each row.
     pub(super) table: *const *const T,
+    /// Pointers from one segment's to the next one's; 0 if they are the same.
+    pub(super) step: usize,
     /// Packed columns, term after term, from the first segment's first term to sum on.
     pub(super) rhs: *const T,
     /// Channels of a group and elements of its packed columns, if each vector has a group of its
@@ -36,18 +40,21 @@ pub(super) struct Windows<T> {
     pub(super) accumulate: bool,
 }
 
-/// Products of windows at equal distances: neighbouring places of a line.
+/// Products of windows at equal distances: neighbouring places of a line. Elements that are pairs
+/// may begin with any of their halves.
 #[derive(Clone, Copy)]
 pub(super) struct Steps<T> {
     /// Segments of a window.
     pub(super) segments: usize,
     /// Terms of a segment.
     pub(super) length: usize,
+    /// Whether half a pair follows them.
+    pub(super) has_half: bool,
     /// For each segment a pointer.
     pub(super) table: *const *const T,
-    /// Elements to the first row's segment from there.
+    /// Bytes to the first row's segment from there.
     pub(super) first: usize,
-    /// Elements from one row's segment to the next row's.
+    /// Bytes from one row's segment to the next row's.
     pub(super) row_step: usize,
     /// Packed columns, term after term.
     pub(super) rhs: *const T,
@@ -96,12 +103,18 @@ pub(super) struct Outer<T> {
 /// Dot products of windows with few columns.
 #[derive(Clone, Copy)]
 pub(super) struct Dots<T> {
-    /// Segments of a window.
+    /// How many segments are summed.
     pub(super) segments: usize,
+    /// For each of them the number of its first term.
+    pub(super) terms: *const usize,
     /// Terms of a segment.
     pub(super) length: usize,
-    /// For each segment [`DOT_ROWS`] pointers.
+    /// For each of them elements from the rows' pointers to it.
+    pub(super) offsets: *const isize,
+    /// For the first segment [`DOT_ROWS`] pointers.
     pub(super) table: *const *const T,
+    /// Pointers from one segment's to the next one's; 0 if they are the same.
+    pub(super) step: usize,
     /// The first column, whose terms lie side by side.
     pub(super) rhs: *const T,
     /// Elements to the next column.
@@ -148,6 +161,8 @@ pub(super) struct Loops<T: 'static> {
 pub(super) struct Alone<T: 'static> {
     /// Channels whose sums are in registers together.
     pub(super) width: usize,
+    /// Most features of a group.
+    pub(super) features: usize,
     /// Of any number of places.
     pub(super) channels: Loop<Channels<T>>,
     /// The same for groups of several channels and as many features, if there is one.
@@ -155,22 +170,11 @@ pub(super) struct Alone<T: 'static> {
 }
 
 /// An element type with such a loop.
-pub(super) trait Term: Copy + Default + Send + Sync + Add<Output = Self> + 'static {
-    /// Whether sums are elements as they are, so that several loops can add to them.
-    const WIDE: bool;
-}
+pub(super) trait Term: Copy + Default + Send + Sync + Add<Output = Self> + 'static {}
 
-impl Term for f32 {
-    const WIDE: bool = true;
-}
-
-impl Term for f64 {
-    const WIDE: bool = true;
-}
-
-impl Term for bf16 {
-    const WIDE: bool = false;
-}
+impl Term for f32 {}
+impl Term for f64 {}
+impl Term for bf16 {}
 
 /// An element type with loops.
 pub(super) trait Number: Scalar + Term {
@@ -258,9 +262,10 @@ unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize, const GROU
         for segment in 0..operand.segments {
             let first = operand.terms.wrapping_add(segment).read();
             let mut rhs = operand.rhs.wrapping_add(first * width);
+            let offset = operand.offsets.wrapping_add(segment).read() + operand.first as isize;
             let mut lhs = [operand.rhs; ROWS];
             for (row, lhs) in lhs.iter_mut().enumerate() {
-                *lhs = table.wrapping_add(row).read().wrapping_add(operand.first);
+                *lhs = table.wrapping_add(row).read().wrapping_offset(offset);
             }
             for term in 0..operand.length {
                 let mut right = sums[0];
@@ -279,7 +284,7 @@ unsafe fn windows<V: Vector, const ROWS: usize, const VECTORS: usize, const GROU
                     }
                 }
             }
-            table = table.wrapping_add(ROWS);
+            table = table.wrapping_add(operand.step);
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
         for (row, sums) in sums.iter().enumerate() {
@@ -307,9 +312,9 @@ where
         let mut rhs = operand.rhs;
         for segment in 0..operand.segments {
             let first = operand.table.wrapping_add(segment).read();
-            let mut lhs = [first.wrapping_add(operand.first); ROWS];
+            let mut lhs = [first.wrapping_byte_add(operand.first); ROWS];
             for (row, lhs) in lhs.iter_mut().enumerate() {
-                *lhs = lhs.wrapping_add(row * operand.row_step);
+                *lhs = lhs.wrapping_byte_add(row * operand.row_step);
             }
             for term in 0..operand.length {
                 let mut right = sums[0];
@@ -318,11 +323,21 @@ where
                 }
                 rhs = rhs.wrapping_add(VECTORS * V::LANES);
                 for (lhs, sums) in lhs.iter().zip(&mut sums) {
-                    let left = V::splat(lhs.wrapping_add(term).read());
+                    let left = V::splat(lhs.wrapping_add(term).read_unaligned());
                     for (sum, right) in sums.iter_mut().zip(&right) {
                         *sum = left.multiply_add(*right, *sum);
                     }
                 }
+            }
+            if V::ROUNDS && operand.has_half {
+                for (lhs, sums) in lhs.iter().zip(&mut sums) {
+                    let left = splat_half::<V>(lhs.wrapping_add(operand.length).cast());
+                    for (index, sum) in sums.iter_mut().enumerate() {
+                        let right = V::load(rhs.wrapping_add(index * V::LANES));
+                        *sum = left.multiply_add(right, *sum);
+                    }
+                }
+                rhs = rhs.wrapping_add(VECTORS * V::LANES);
             }
         }
         let mask = V::mask(operand.columns - (VECTORS - 1) * V::LANES);
@@ -334,6 +349,20 @@ where
                 false => store(sums, to, mask, false),
             }
         }
+    }
+}
+
+/// One `bf16` in every lane as a pair with zero.
+///
+/// # Safety
+/// As for [`Vector`]; elements are pairs.
+#[inline(always)]
+unsafe fn splat_half<V: Vector>(from: *const bf16) -> V {
+    // SAFETY: by the caller's promise
+    unsafe {
+        // no element is longer
+        let pair = u64::from(from.read().to_bits());
+        V::splat((&raw const pair).cast::<V::Element>().read())
     }
 }
 
@@ -387,11 +416,14 @@ where
         let (whole, rest) = (operand.length / V::LANES, operand.length % V::LANES);
         let mask = V::mask(rest);
         for segment in 0..operand.segments {
+            let offset = operand.offsets.wrapping_add(segment).read();
+            let table = operand.table.wrapping_add(segment * operand.step);
             let mut lhs = [operand.rhs; DOT_ROWS];
             for (row, lhs) in lhs.iter_mut().enumerate() {
-                *lhs = operand.table.wrapping_add(segment * DOT_ROWS + row).read();
+                *lhs = table.wrapping_add(row).read().wrapping_offset(offset);
             }
-            let rhs = operand.rhs.wrapping_add(segment * operand.length);
+            let first = operand.terms.wrapping_add(segment).read();
+            let rhs = operand.rhs.wrapping_add(first);
             for step in 0..whole {
                 let mut right = sums[0];
                 for (column, right) in right.iter_mut().enumerate() {
@@ -499,6 +531,7 @@ macro_rules! loops {
                 dots: [dots::<1>, dots::<2>, dots::<3>, dots::<4>],
                 alone: Alone {
                     width: 2 * <$vector as Vector>::LANES,
+                    features: <$vector as Vector>::LANES / 2,
                     channels,
                     groups: $groups,
                 },
@@ -589,6 +622,7 @@ mod x86 {
 
     pub(super) static BRAIN: Alone<bf16> = Alone {
         width: Brain::LANES,
+        features: Brain::LANES / 2,
         channels: brain_channels,
         groups: Some(brain_groups),
     };

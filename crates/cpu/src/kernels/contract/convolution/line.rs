@@ -1,7 +1,7 @@
 //! Convolutions of one channel with few features: vectors of places.
 
 use super::geometry::Axis;
-use super::kernel::Number;
+use super::kernel::{Loops, Number};
 use super::problem::{Problem, Target, split};
 use crate::gemm::kernel::Tile;
 use mlx_oxide_ir::Result;
@@ -15,7 +15,7 @@ const SPAN: usize = 4096;
 const TASK_WORK: usize = 1 << 18;
 
 /// Whether vectors of places are the way: neighbouring places read neighbouring elements.
-pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
+pub(super) fn suits<S, T>(problem: &Problem<S, Loops<T>>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     geometry.groups == 1
         && geometry.channels == 1

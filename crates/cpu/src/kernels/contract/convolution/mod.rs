@@ -10,12 +10,14 @@
 //! | 3×3 taps of the last axes, many channels | features; 36 products a tile of 16 places | [`winograd`] |
 //! | each channel alone, or groups with few features | features | [`depthwise`] |
 //! | one channel, few features | places | [`line`] |
+//! | gaps in the input, few features | taps and features, spread over the output | [`spread`] |
 //! | single taps and patches side by side | a matrix product of the windows | [`patches`] |
 //! | the batch side by side, as in gradients of weights | features; rows are the batch | [`outer`] |
 //!
 //! Where the processor multiplies pairs of `bf16`, windows, strips and dots of such elements are
-//! computed on pairs of channels ([`pairs`]), gradients of weights on pairs of taps
-//! ([`neighbours`]), and channels that are convolved alone are widened and rounded in registers.
+//! computed on pairs of channels ([`pairs`]), or where their number is odd on pairs of a line's
+//! neighbours ([`strips`]), gradients of weights on pairs of taps ([`neighbours`]), and channels
+//! that are convolved alone are widened and rounded in registers.
 //!
 //! Sizes and strides alone decide, so results do not depend on the number of threads.
 
@@ -31,6 +33,7 @@ mod outer;
 mod pairs;
 mod patches;
 mod problem;
+mod spread;
 mod strips;
 mod table;
 #[cfg(test)]
@@ -50,7 +53,9 @@ use smallvec::smallvec;
 
 pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results> {
     let isa = Isa::best();
-    if let Some(results) = patches::run(convolution, call)? {
+    if !pairs::are_few(isa, call)
+        && let Some(results) = patches::run(convolution, call)?
+    {
         return Ok(results);
     }
     match call.inputs[0].dtype {
@@ -67,7 +72,7 @@ pub(super) fn run(convolution: &Convolution, call: &Call<'_>) -> Result<Results>
 
 /// The convolution of `bf16` elements as they are, if this machine computes it on those.
 fn brain(isa: Isa, convolution: &Convolution, call: &Call<'_>) -> Result<Option<Results>> {
-    for run in [pairs::run, depthwise::brain, neighbours::run] {
+    for run in [strips::brain, pairs::run, depthwise::brain, neighbours::run] {
         if let Some(results) = run(isa, convolution, call)? {
             return Ok(Some(results));
         }
@@ -106,15 +111,18 @@ unsafe fn convolve<T: Number>(
     mut problem: Problem<T>,
     copy: impl FnOnce() -> Result<(Buffer, Tensor<T>)>,
 ) -> Result<()> {
-    if let Some(axes) = problem.geometry.whole() {
-        if outer::suits(&problem, &axes) {
+    if outer::suit_all(&problem) {
+        for axes in problem.geometry.parts() {
             // SAFETY: by the caller's promise
-            return unsafe { outer::run(&problem, axes) };
+            unsafe { outer::run(&problem, axes) }?;
         }
-        if line::suits(&problem, &axes) {
-            // SAFETY: by the caller's promise
-            return unsafe { line::run(&problem, axes) };
-        }
+        return Ok(());
+    }
+    if let Some(axes) = problem.geometry.whole()
+        && line::suits(&problem, &axes)
+    {
+        // SAFETY: by the caller's promise
+        return unsafe { line::run(&problem, axes) };
     }
     let channels = problem.geometry.channels * problem.geometry.groups;
     let mut copied = None;
@@ -122,6 +130,10 @@ unsafe fn convolve<T: Number>(
         let (memory, tensor) = copy()?;
         problem.input = tensor;
         copied = Some(memory);
+    }
+    if spread::suits(&problem) {
+        // SAFETY: by the caller's promise; channels lie side by side
+        return unsafe { spread::run(&problem) };
     }
     for axes in problem.geometry.parts() {
         // SAFETY: by the caller's promise; channels lie side by side
@@ -138,10 +150,8 @@ unsafe fn convolve<T: Number>(
 unsafe fn part<T: Number>(problem: &Problem<T>, axes: [Axis; 3]) -> Result<()> {
     // SAFETY: by the caller's promise
     unsafe {
-        if depthwise::suits(&problem.geometry, &problem.loops.alone)
-            && depthwise::run(&problem.alone(), axes)?
-        {
-            return Ok(());
+        if depthwise::suits(&problem.geometry, &problem.loops.alone) {
+            return depthwise::run(&problem.alone(), axes);
         }
         if winograd::suits(problem, &axes) && winograd::run(problem, axes)? {
             return Ok(());

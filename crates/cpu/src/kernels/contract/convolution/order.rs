@@ -15,12 +15,14 @@ pub(super) struct Order {
     lines: bool,
 }
 
-/// Places of all images that meet the same taps.
+/// Places of all images.
 struct Block {
     /// The first place of the block in the order.
     first: usize,
     /// Images, and the places of each axis.
     sizes: [Range<usize>; 4],
+    /// Whether all of them meet the same taps.
+    are_alike: bool,
 }
 
 /// Places that follow one another along an axis.
@@ -47,22 +49,38 @@ impl Order {
     pub(super) fn new(batch: usize, axes: &[Axis; 3], lines: bool) -> Self {
         let [z, y, x] = axes;
         let across = match lines {
-            true => iter::once(0..x.places).collect(),
+            true => iter::once((0..x.places, false)).collect(),
             false => ranges(x),
         };
         let mut blocks = Vec::new();
         let mut first = 0;
-        for z in ranges(z) {
-            for y in ranges(y) {
-                for x in &across {
+        for (z, z_alike) in ranges(z) {
+            for (y, y_alike) in ranges(y) {
+                for (x, x_alike) in &across {
                     let sizes = [0..batch, z.clone(), y.clone(), x.clone()];
                     let size: usize = sizes.iter().map(Range::len).product();
-                    blocks.push(Block { first, sizes });
+                    blocks.push(Block {
+                        first,
+                        sizes,
+                        are_alike: z_alike && y_alike && *x_alike,
+                    });
                     first += size;
                 }
             }
         }
         Order { blocks, lines }
+    }
+
+    /// The block that a place in order is in, and where that ends.
+    pub(super) fn block(&self, row: usize) -> (usize, usize) {
+        let after = |block: &Block| block.end() <= row;
+        let index = self.blocks.partition_point(after);
+        (index, self.blocks[index].end())
+    }
+
+    /// Whether the places of a block meet the same taps.
+    pub(super) fn are_alike(&self, block: usize) -> bool {
+        self.blocks[block].are_alike
     }
 
     /// Some places in order.
@@ -115,19 +133,30 @@ impl Block {
     }
 }
 
-/// The places of an axis in ranges that meet the same taps, or all of them if those are too many.
-fn ranges(axis: &Axis) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
+/// The places of an axis in ranges, and whether those of a range meet the same taps: if these were
+/// too many, at least those that meet all taps are kept apart.
+fn ranges(axis: &Axis) -> Vec<(Range<usize>, bool)> {
+    let mut found: Vec<(Range<usize>, bool)> = Vec::new();
     for place in 0..axis.places {
         match found.last_mut() {
-            Some(range) if axis.valid(range.start) == axis.valid(place) => range.end = place + 1,
-            _ => found.push(place..place + 1),
+            Some((range, _)) if axis.valid(range.start) == axis.valid(place) => {
+                range.end = place + 1;
+            }
+            _ => found.push((place..place + 1, true)),
         }
     }
-    match found.len() {
-        0..=MOST_RANGES => found,
-        _ => iter::once(0..axis.places).collect(),
+    if found.len() <= MOST_RANGES {
+        return found;
     }
+    let inner = axis.inner();
+    [
+        (0..inner.start, false),
+        (inner.clone(), true),
+        (inner.end..axis.places, false),
+    ]
+    .into_iter()
+    .filter(|(range, _)| !range.is_empty())
+    .collect()
 }
 
 #[cfg(test)]
@@ -197,9 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn longer_kernels_leave_lines_whole() {
+    fn places_that_meet_all_taps_of_longer_kernels_are_together() {
         let axes = [axis(1, 1, 0, 1), axis(1, 1, 0, 1), axis(40, 31, 15, 40)];
         let order = Order::new(1, &axes, false);
-        assert_eq!(order.runs(0..40).count(), 1);
+        assert_eq!(order.runs(0..40).count(), 3);
+        for (row, expected) in [(0, (0, 15)), (15, (1, 25)), (24, (1, 25)), (25, (2, 40))] {
+            assert_eq!(order.block(row), expected);
+            assert_eq!(order.are_alike(expected.0), expected.0 == 1);
+        }
     }
 }

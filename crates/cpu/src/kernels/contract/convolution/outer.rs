@@ -7,7 +7,7 @@
 
 use super::geometry::Axis;
 use super::kernel::{Number, Outer, Run};
-use super::problem::{Problem, Target, Tensor};
+use super::problem::{Problem, Target, Tensor, split};
 use crate::gemm::pack::{self, Piece};
 use crate::gemm::vector::round_rows;
 use crate::gemm::{Matrix, Panels};
@@ -42,6 +42,12 @@ pub(super) fn suits<T, L>(problem: &Problem<T, L>, axes: &[Axis; 3]) -> bool {
         return false;
     }
     (batch_together && (channels_apart || geometry.channels == 1) || alone) && taps > places
+}
+
+/// Whether they are the way for all of the output.
+pub(super) fn suit_all<T, L>(problem: &Problem<T, L>) -> bool {
+    let mut parts = problem.geometry.parts();
+    parts.all(|axes| suits(problem, &axes))
 }
 
 /// A sum of outer products and how it is cut.
@@ -190,13 +196,14 @@ impl<T: Number> Sums<'_, T> {
             // SAFETY: by the caller's promise; each task has sums of its own
             unsafe { self.share(group, spans, units, to) };
         });
-        let places = height / geometry.batch;
         parallel::for_each_range(groups * height, (GRAIN / features).max(1), |first, end| {
             let mut sums = vec![T::default(); features];
             for row in first..end {
                 let (group, rest) = (row / height, row % height);
                 let (place, item) = (rest / geometry.batch, rest % geometry.batch);
-                let to = (item * places + place) * geometry.row() + group * features;
+                let [_, z, y, x] = split(place, &self.axes);
+                let to = self.problem.output_place(&self.axes, [item, z, y, x]);
+                let to = to + group * features;
                 let from = partial.at(row * features);
                 // SAFETY: all parts and the output have the row
                 unsafe {

@@ -1,6 +1,7 @@
 //! Convolutions of every way and instruction set against the sums of their definition.
 
 mod brain;
+mod gaps;
 mod products;
 
 use super::kernel::Number;
@@ -451,7 +452,12 @@ fn tiles() -> [Case; 5] {
 
 #[test]
 fn winograd_tiles_are_nearly_exact() {
-    for case in tiles() {
+    let apart = |dilation: isize| {
+        Case::new(&[1, 37, 35, 32], &[33, 3, 3, 32])
+            .dilated(dilation as usize, 1)
+            .padded(dilation, dilation)
+    };
+    for case in tiles().into_iter().chain([apart(2), apart(3)]) {
         for isa in available() {
             let wrong = difference::<f32>(isa, &case, (Order::Rows, Order::Rows));
             assert!(wrong > 0.0, "{case:?} took no tiles");
@@ -469,6 +475,9 @@ fn what_is_not_finite_stays_in_its_windows() {
     for case in [
         Case::new(&[1, 33, 33, 32], &[32, 3, 3, 32]).padded(1, 1),
         Case::new(&[1, 4, 16, 16, 16], &[32, 3, 3, 3, 16]).padded(1, 1),
+        Case::new(&[1, 33, 33, 32], &[32, 3, 3, 32])
+            .dilated(2, 1)
+            .padded(2, 2),
     ] {
         stays_in_its_windows(&case);
     }

@@ -2,8 +2,8 @@
 //!
 //! A row of the product is a window. Its terms are a few segments that lie side by side in the
 //! input: the channels under one tap, or under all taps of a line where channels are few. A table
-//! points each row to its segments; what is in the padding points to zeros. So nothing is copied
-//! but the lines that the border cuts.
+//! points each row to its segments; what is in the padding points to zeros. Rows that meet the same
+//! taps need but one pointer each. So nothing is copied but the lines that the border cuts.
 
 use super::geometry::Axis;
 use super::kernel::{DOT_COLUMNS, DOT_ROWS, Dots, Number, Windows};
@@ -77,6 +77,16 @@ impl Segments {
         self.count * self.length
     }
 
+    /// In how many pieces of how many terms the weight has a segment.
+    fn pieces<T>(&self, problem: &Problem<T>) -> (usize, usize) {
+        let (x, channels) = (&self.axes[2], problem.geometry.channels);
+        let [_, _, _, tap, channel] = problem.weight.steps;
+        match self.lines {
+            true if tap * x.tap_step as isize != channels as isize * channel => (x.taps, channels),
+            _ => (1, self.length),
+        }
+    }
+
     /// The first tap of a segment.
     pub(super) fn tap(&self, segment: usize) -> [usize; 3] {
         let [_, y, x] = self.axes;
@@ -99,11 +109,14 @@ fn places(axis: &Axis, tap: usize) -> Range<usize> {
 
 /// Whether dot products are faster than columns in vectors, most of whose lanes would be empty.
 pub(super) fn has_few_features<T: Number>(problem: &Problem<T>, segments: &Segments) -> bool {
-    let lanes = problem.loops.lanes;
     let each = if problem.rounded.is_some() { 2 } else { 1 };
-    problem.geometry.features <= DOT_COLUMNS.min(lanes / 2)
-        && segments.length * each >= 2 * lanes
-        && segments.count > 0
+    let length = segments.length * each;
+    segments.count > 0 && are_few(problem.geometry.features, length, problem.loops.lanes)
+}
+
+/// The same for segments of so many elements and vectors of so many.
+pub(super) fn are_few(features: usize, length: usize, lanes: usize) -> bool {
+    features <= DOT_COLUMNS.min(lanes / 2) && length >= 2 * lanes
 }
 
 /// Convolves one part without gaps.
@@ -150,7 +163,7 @@ fn block(rows: usize, groups: usize, tile: usize) -> usize {
 
 /// The weight in the order in which loops read it.
 pub(super) struct Weight<T> {
-    memory: Buffer,
+    pub(super) memory: Buffer,
     pub(super) start: Target<T>,
     pub(super) segments: Segments,
     pub(super) panels: Panels,
@@ -206,11 +219,7 @@ impl<T: Number> Weight<T> {
             let to = weight.start.at(start + segment * segments.length * width);
             let feature = group * geometry.features + panel.first;
             let [z, y, first] = segments.tap(segment);
-            let taps = if segments.lines {
-                segments.axes[2].taps
-            } else {
-                1
-            };
+            let (taps, terms) = segments.pieces(problem);
             for tap in 0..taps {
                 let piece = Piece {
                     source: Matrix {
@@ -218,11 +227,11 @@ impl<T: Number> Weight<T> {
                         row_stride: problem.weight.steps[4],
                         column_stride: problem.weight.steps[0],
                     },
-                    terms: geometry.channels,
+                    terms,
                     size: panel.size,
                     padded: width,
                 };
-                let to = to.wrapping_add(tap * geometry.channels * width);
+                let to = to.wrapping_add(tap * terms * width);
                 // SAFETY: the weight has the taps; each task fills a segment of its own
                 unsafe { pack::pack(problem.isa, &piece, to) };
             }
@@ -287,7 +296,6 @@ unsafe fn windows<T: Number>(
     let spare = table.spare.as_mut_ptr();
     let chunks = chunks(segments);
     let mut sums = Sums::new(problem, tiles * tile, &chunks, &panels);
-    table.pack(segments);
     for (chunk, (number, panel)) in chunks
         .iter()
         .flat_map(|chunk| std::iter::repeat(chunk).zip(panels.clone().enumerate()))
@@ -314,16 +322,18 @@ unsafe fn windows<T: Number>(
                 .filter(|_| chunk.is_last)
                 .map(|output| table.outputs(output, first, feature, spare.cast()));
             let among = chunk.first_segment..chunk.first_segment + chunk.segments;
-            let (pointers, met) = table.segments(segments, index, among);
+            let met = table.segments(segments, index, among);
             // SAFETY: windows and their copies have the terms, the packed weight and the
             // output or the sums the panel's columns
             unsafe {
                 kernel(&Windows {
-                    segments: met.len(),
-                    terms: met.as_ptr(),
+                    segments: met.terms.len(),
+                    terms: met.terms.as_ptr(),
+                    offsets: met.offsets.as_ptr(),
                     length: chunk.terms.len(),
                     first: group * problem.geometry.channels + chunk.terms.start,
-                    table: pointers,
+                    table: met.pointers,
+                    step: met.step,
                     rhs,
                     group: (problem.geometry.channels, weight.group),
                     output: outputs.as_ptr(),
@@ -432,12 +442,16 @@ unsafe fn dots<T: Number>(
             None => table.outputs(problem.output, first, feature, spare),
             Some(_) => sums.each_mut().map(|row| row.as_mut_ptr()),
         };
+        let met = table.segments(segments, index, 0..segments.count);
         // SAFETY: windows and their copies have the terms, the weight all features
         unsafe {
             problem.loops.dots[problem.geometry.features - 1](&Dots {
-                segments: segments.count,
+                segments: met.terms.len(),
+                terms: met.terms.as_ptr(),
+                offsets: met.offsets.as_ptr(),
                 length: segments.length,
-                table: table.all(segments, index),
+                table: met.pointers,
+                step: met.step,
                 rhs: weight.start.at(group * weight.group),
                 rhs_column: segments.terms(),
                 output: outputs.as_ptr(),

@@ -2,6 +2,9 @@
 //! takes 36 products a channel and feature instead of 144 (Lavin and Gray, "Fast algorithms for
 //! convolutional neural networks", 2016).
 //!
+//! Taps that lie apart meet places that lie apart: each so many-th place is convolved with its likes
+//! as if they were neighbours.
+//!
 //! In three dimensions the first axis is summed plainly: the tiles of neighbouring slices of the
 //! input follow one another, so that those under the taps of a place are one row of terms.
 //!
@@ -17,6 +20,7 @@ use super::problem::{Problem, Target};
 use crate::gemm::Panels;
 use crate::gemm::compiled::compiled;
 use crate::gemm::kernel::Tile;
+use crate::kernels::fused::scratch::with_scratch;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use std::array::from_fn;
@@ -38,12 +42,11 @@ const TILES: usize = 64;
 /// Most places of the first axis whose tiles are transformed together.
 const DEPTH: usize = 32;
 
-/// Whether tiles pay: `float32`, 3×3 taps side by side, one group, many channels, features and
-/// tiles.
+/// Whether tiles pay: `float32`, 3×3 taps, one group, many channels, features and tiles.
 pub(super) fn suits<T: Number>(problem: &Problem<T>, axes: &[Axis; 3]) -> bool {
     let geometry = &problem.geometry;
     let [z, y, x] = axes;
-    let plain = |axis: &Axis| axis.taps == 3 && axis.stride == 1 && axis.dilation == 1;
+    let plain = |axis: &Axis| axis.taps == 3 && axis.stride == 1;
     let tiles = Grid::new(geometry.batch, axes).tiles();
     let places = z.places * y.places * x.places;
     size_of::<T>() == 4
@@ -70,8 +73,41 @@ struct Grid {
     depth: usize,
     /// Slices of the input that they read.
     slices: usize,
-    down: usize,
-    across: usize,
+    down: Side,
+    across: Side,
+}
+
+/// The tiles along an axis.
+#[derive(Clone, Copy)]
+struct Side {
+    /// Tiles of places that belong together.
+    tiles: usize,
+    /// From one of these places to the next, as from one tap to the next.
+    apart: usize,
+}
+
+impl Side {
+    fn new(axis: &Axis) -> Self {
+        Side {
+            tiles: axis.places.div_ceil(axis.dilation).div_ceil(SIDE),
+            apart: axis.dilation,
+        }
+    }
+
+    fn count(self) -> usize {
+        self.tiles * self.apart
+    }
+
+    /// The first place of a tile.
+    fn first(self, tile: usize) -> usize {
+        let (index, which) = (tile % self.tiles, tile / self.tiles);
+        index * SIDE * self.apart + which
+    }
+
+    /// How many places of a tile exist if the axis has so many.
+    fn places(self, first: usize, all: usize) -> usize {
+        all.saturating_sub(first).div_ceil(self.apart).min(SIDE)
+    }
 }
 
 impl Grid {
@@ -87,14 +123,14 @@ impl Grid {
             columns,
             depth,
             slices: depth + taps - 1,
-            down: axes[1].places.div_ceil(SIDE),
-            across: axes[2].places.div_ceil(SIDE),
+            down: Side::new(&axes[1]),
+            across: Side::new(&axes[2]),
         }
     }
 
     /// How many columns there are.
     fn count(&self) -> usize {
-        self.batch * self.columns * self.down * self.across
+        self.batch * self.columns * self.down.count() * self.across.count()
     }
 
     fn tiles(&self) -> usize {
@@ -103,10 +139,16 @@ impl Grid {
 
     /// Image and first place of a column.
     fn get(&self, column: usize) -> [usize; 4] {
-        let (x, rest) = (column % self.across, column / self.across);
-        let (y, rest) = (rest % self.down, rest / self.down);
+        let (down, across) = (self.down.count(), self.across.count());
+        let (x, rest) = (column % across, column / across);
+        let (y, rest) = (rest % down, rest / down);
         let (z, item) = (rest % self.columns, rest / self.columns);
-        [item, z * self.depth, y * SIDE, x * SIDE]
+        [
+            item,
+            z * self.depth,
+            self.down.first(y),
+            self.across.first(x),
+        ]
     }
 }
 
@@ -170,27 +212,61 @@ impl<T: Number> Tiles<'_, T> {
     /// # Safety
     /// As for [`run`].
     unsafe fn convolve(&self, columns: Range<usize>) -> bool {
-        let (channels, isa) = (self.problem.geometry.channels, self.problem.isa);
-        let Grid { depth, slices, .. } = self.grid;
+        let kernels = T::kernels(self.problem.isa);
+        let inputs = PRODUCTS * columns.len() * self.grid.slices * self.problem.geometry.channels;
+        let width = (kernels.lanes * kernels.vectors).next_multiple_of(LANES);
+        let sums = PRODUCTS * columns.len() * self.grid.depth * width;
+        with_scratch((inputs + sums) * size_of::<T>(), |scratch| {
+            let inputs_to = scratch.cast::<T>();
+            let sums_to = inputs_to.wrapping_add(inputs);
+            // SAFETY: the scratch has room for both; otherwise by the caller's promise
+            unsafe {
+                if kernels.lanes < LANES {
+                    // columns beyond the last panel are read, too
+                    sums_to.write_bytes(0, sums);
+                }
+                self.spread(columns.clone(), inputs_to);
+                self.results(columns, inputs_to, sums_to, width)
+            }
+        })
+    }
+
+    /// Transforms what some columns of tiles read.
+    ///
+    /// # Safety
+    /// As for [`run`]; there is room for all slices of the columns for each product.
+    unsafe fn spread(&self, columns: Range<usize>, to: *mut T) {
+        let (channels, slices) = (self.problem.geometry.channels, self.grid.slices);
         let rows = columns.len() * slices;
         let zeros = vec![T::default(); channels];
-        let mut inputs = vec![T::default(); PRODUCTS * rows * channels];
         for row in 0..rows {
             let (column, slice) = (columns.start + row / slices, row % slices);
             let pointers = self.elements(column, slice, zeros.as_ptr());
-            let to = inputs.as_mut_ptr().wrapping_add(row * channels);
+            let to = to.wrapping_add(row * channels);
+            let isa = self.problem.isa;
             // SAFETY: all pointers reach the channels, and the tile has its part of each product
             unsafe { transform_input(isa, &pointers, channels, to, rows * channels) };
         }
-        let kernels = T::kernels(isa);
-        let width = (kernels.lanes * kernels.vectors).next_multiple_of(LANES);
+    }
+
+    /// Results of some columns of tiles from their transformed inputs; whether all are finite.
+    ///
+    /// # Safety
+    /// As for [`run`]; there is room for `width` sums of each tile for each product.
+    unsafe fn results(
+        &self,
+        columns: Range<usize>,
+        inputs: *const T,
+        sums: *mut T,
+        width: usize,
+    ) -> bool {
+        let depth = self.grid.depth;
         let count = columns.len() * depth;
-        let mut sums = vec![T::default(); PRODUCTS * count * width];
+        let row = self.problem.geometry.row();
         let mut finite = true;
         for panel in 0..self.panels.count() {
-            let (inputs, to) = (inputs.as_ptr(), sums.as_mut_ptr());
             // SAFETY: by the caller's promise
-            unsafe { self.multiply(panel, columns.len(), inputs, to, width) };
+            unsafe { self.multiply(panel, columns.len(), inputs, sums, width) };
             let panel = self.panels.get(panel);
             for index in 0..count {
                 let [item, z, y, x] = self.grid.get(columns.start + index / depth);
@@ -199,24 +275,26 @@ impl<T: Number> Tiles<'_, T> {
                     continue; // the last column is as deep as the others
                 }
                 let place = self.problem.output_place(&self.axes, [item, z, y, x]);
-                let row = self.problem.geometry.row();
+                let [_, y_axis, x_axis] = &self.axes;
+                let (down, across) = (self.grid.down, self.grid.across);
+                let line = self.problem.geometry.output[2] * row;
                 let result = Results {
-                    sums: sums.as_ptr().wrapping_add(index * width),
+                    sums: sums.wrapping_add(index * width),
                     step: count * width,
                     features: panel.size,
                     to: self.problem.output.at(place + panel.first),
                     places: [
-                        SIDE.min(self.axes[1].places - y),
-                        SIDE.min(self.axes[2].places - x),
+                        down.places(y, y_axis.places),
+                        across.places(x, x_axis.places),
                     ],
                     steps: [
-                        self.problem.geometry.output[2] * self.axes[1].place_step * row,
-                        self.axes[2].place_step * row,
+                        down.apart * y_axis.place_step * line,
+                        across.apart * x_axis.place_step * row,
                     ],
                     finite: &mut finite,
                 };
                 // SAFETY: the output has these places
-                unsafe { transform_sums(isa, result) };
+                unsafe { transform_sums(self.problem.isa, result) };
             }
         }
         finite
@@ -228,15 +306,26 @@ impl<T: Number> Tiles<'_, T> {
         let [z_axis, y_axis, x_axis] = &self.axes;
         // taps are as far apart as places where there are several
         let z = z_axis.position(z + slice, 0);
+        let inside = |axis: &Axis, place: usize| {
+            from_fn::<_, REACH, _>(|tap| axis.inside(place, tap).is_some())
+        };
+        let (down, across) = (inside(y_axis, y), inside(x_axis, x));
+        let has_slice = (0..z_axis.size as isize).contains(&z);
+        let first = [
+            item as isize,
+            z,
+            y_axis.position(y, 0),
+            x_axis.position(x, 0),
+            0,
+        ];
+        let first = self.problem.input.place(first);
+        let steps = self.problem.input.steps;
+        let step_y = y_axis.dilation as isize * steps[2];
+        let step_x = x_axis.dilation as isize * steps[3];
         from_fn(|element| {
-            let y = y_axis.position(y + element / REACH, 0);
-            let x = x_axis.position(x + element % REACH, 0);
-            // negative positions are large as unsigned ones
-            let inside = (z as usize) < z_axis.size
-                && (y as usize) < y_axis.size
-                && (x as usize) < x_axis.size;
-            match inside {
-                true => self.problem.input.place([item as isize, z, y, x, 0]),
+            let (y, x) = (element / REACH, element % REACH);
+            match has_slice && down[y] && across[x] {
+                true => first.wrapping_offset(y as isize * step_y + x as isize * step_x),
                 false => zeros,
             }
         })

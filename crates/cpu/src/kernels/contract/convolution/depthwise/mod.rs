@@ -46,7 +46,7 @@ const PARTIAL_BYTES: usize = 4 << 20;
 
 /// Whether groups have so few features that vectors should hold those of several groups.
 pub(super) fn suits<T>(geometry: &Geometry, loops: &Alone<T>) -> bool {
-    let few = geometry.features == 1 || 4 * geometry.features <= loops.width;
+    let few = geometry.features == 1 || geometry.features <= loops.features;
     geometry.groups > 1 && geometry.channels > 0 && few
 }
 
@@ -61,8 +61,11 @@ pub(super) fn brain(
         return Ok(None);
     };
     let mut problem = Problem::<bf16, _>::new(isa, loops, convolution, call)?;
-    let is_outer = |axes| outer::suits(&problem, &axes);
-    if !suits(&problem.geometry, loops) || problem.geometry.whole().is_some_and(is_outer) {
+    let hold = |axes| elements_hold_sums(&problem, &axes);
+    if !suits(&problem.geometry, loops)
+        || outer::suit_all(&problem)
+        || !problem.geometry.parts().all(hold)
+    {
         return Ok(None);
     }
     let buffer = Buffer::allocate(call.op.name(), output_type.bytes())?;
@@ -75,41 +78,51 @@ pub(super) fn brain(
     for axes in problem.geometry.parts() {
         // SAFETY: layouts were checked to fit their buffers, the output is new, and channels lie
         // side by side
-        if !unsafe { run(&problem, axes) }? {
-            return Ok(None);
-        }
+        unsafe { run(&problem, axes) }?;
     }
     Ok(Some(smallvec![Stored::contiguous(buffer, output_type)]))
 }
 
-/// Convolves one part without gaps, unless elements cannot hold the sums that it takes; then the
-/// output has anything.
-///
-/// # Safety
-/// The problem's promises hold; channels lie side by side in the input, and [`suits`] holds.
-pub(super) unsafe fn run<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<bool> {
+/// Whether elements hold the sums that a part takes: each is computed in one go.
+fn elements_hold_sums<T: Term>(problem: &Problem<T, Alone<T>>, axes: &[Axis; 3]) -> bool {
+    let together = images_together(problem, axes);
+    let rest = problem.geometry.batch % together;
+    [together, rest].into_iter().all(|batch| {
+        let sizes = Sizes::new(problem, axes, batch);
+        batch == 0 || sizes.sums_at_once() && sizes.parts(Cut::new(&sizes).tasks()) == 1
+    })
+}
+
+/// How many images are convolved together: copies of a few at a time stay in the cache.
+fn images_together<T: Term>(problem: &Problem<T, Alone<T>>, axes: &[Axis; 3]) -> usize {
     let geometry = &problem.geometry;
     if loop_in_place(problem).is_some() {
-        // SAFETY: by the caller's promise
-        return unsafe { images(problem, axes) };
+        return geometry.batch.max(1);
     }
-    // copies of a few images at a time stay in the cache
     let places: usize = axes.iter().map(|axis| axis.size).product();
     let copy = places * geometry.channels * geometry.row() * size_of::<T>();
-    let together = (COPY_BYTES / copy.max(1)).max(1);
-    for first in (0..geometry.batch).step_by(together) {
-        let items = first..geometry.batch.min(first + together);
+    (COPY_BYTES / copy.max(1)).clamp(1, geometry.batch.max(1))
+}
+
+/// Convolves one part without gaps.
+///
+/// # Safety
+/// The problem's promises hold; channels lie side by side in the input, [`suits`] holds, and
+/// elements are sums or hold them.
+pub(super) unsafe fn run<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<()> {
+    let batch = problem.geometry.batch;
+    let together = images_together(problem, &axes);
+    for first in (0..batch).step_by(together) {
+        let items = first..batch.min(first + together);
         // SAFETY: by the caller's promise
-        if !unsafe { images(&problem.images(items), axes) }? {
-            return Ok(false);
-        }
+        unsafe { images(&problem.images(items), axes) }?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// # Safety
 /// As for [`run`].
-unsafe fn images<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<bool> {
+unsafe fn images<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Result<()> {
     let in_place = loop_in_place(problem);
     let (_copy, input) = match in_place {
         Some(_) => (None, problem.input),
@@ -125,25 +138,22 @@ unsafe fn images<T: Term>(problem: &Problem<T, Alone<T>>, axes: [Axis; 3]) -> Re
     let images = Images {
         problem,
         axes,
+        sizes: Sizes::new(problem, &axes, problem.geometry.batch),
         input,
         weight,
         together,
         kernel: in_place.unwrap_or(problem.loops.channels),
         is_shared: in_place.is_some(),
     };
-    let cut = Cut::new(&images);
-    let parts = images.parts(cut.blocks * cut.pieces);
-    if !T::WIDE && (parts > 1 || !images.sums_at_once()) {
-        return Ok(false);
-    }
+    let cut = Cut::new(&images.sizes);
     // SAFETY: by the caller's promise
     unsafe {
-        match parts {
+        match images.sizes.parts(cut.tasks()) {
             1 => images.whole(&cut),
-            _ => images.partial(parts)?,
+            parts => images.partial(parts)?,
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The loop that reads the input where it is, if there is one: for single channels, or as many in
@@ -177,6 +187,7 @@ fn together<T: Term>(problem: &Problem<T, Alone<T>>, input: &Tensor<T>, axis: &A
 struct Images<'a, T: 'static> {
     problem: &'a Problem<T, Alone<T>>,
     axes: [Axis; 3],
+    sizes: Sizes,
     input: Tensor<T>,
     weight: Tensor<T>,
     /// Places that the weight is repeated for.
@@ -194,9 +205,9 @@ struct Cut {
 }
 
 impl Cut {
-    fn new<T: Term>(images: &Images<'_, T>) -> Self {
-        let (lines, places) = (images.lines(), images.axes[2].places);
-        let line = images.line_work();
+    fn new(sizes: &Sizes) -> Self {
+        let (lines, places) = (sizes.lines(), sizes.axes[2].places);
+        let line = sizes.line_work();
         let block = (TASK_WORK / line).min(lines / TASKS);
         let block = block.max(LEAST_WORK / line).clamp(1, lines);
         let blocks = lines.div_ceil(block);
@@ -210,32 +221,53 @@ impl Cut {
             pieces: wanted.clamp(1, places.div_ceil(4 * PLACES)),
         }
     }
+
+    fn tasks(&self) -> usize {
+        self.blocks * self.pieces
+    }
 }
 
-impl<T: Term> Images<'_, T> {
+/// How much some images take.
+struct Sizes {
+    axes: [Axis; 3],
+    batch: usize,
+    /// Input channels of one group.
+    channels: usize,
     /// Channels of the output.
-    fn groups(&self) -> usize {
-        self.problem.geometry.row()
+    groups: usize,
+    /// Bytes of an element.
+    element: usize,
+}
+
+impl Sizes {
+    fn new<T: Term>(problem: &Problem<T, Alone<T>>, axes: &[Axis; 3], batch: usize) -> Self {
+        Sizes {
+            axes: *axes,
+            batch,
+            channels: problem.geometry.channels,
+            groups: problem.geometry.row(),
+            element: size_of::<T>(),
+        }
     }
 
     fn lines(&self) -> usize {
-        self.problem.geometry.batch * self.axes[0].places * self.axes[1].places
+        self.batch * self.axes[0].places * self.axes[1].places
     }
 
     /// Rows of taps.
     fn taps(&self) -> usize {
-        self.problem.geometry.channels * self.axes[0].taps * self.axes[1].taps
+        self.channels * self.axes[0].taps * self.axes[1].taps
     }
 
     /// Multiplications of a line of places.
     fn line_work(&self) -> usize {
         let taps = self.taps() * self.axes[2].taps;
-        (self.axes[2].places * self.groups() * taps).max(1)
+        (self.axes[2].places * self.groups * taps).max(1)
     }
 
     /// Elements of all results.
-    fn size(&self) -> usize {
-        self.lines() * self.axes[2].places * self.groups()
+    fn results(&self) -> usize {
+        self.lines() * self.axes[2].places * self.groups
     }
 
     /// Into how many parts the taps are cut, so that few places have enough tasks.
@@ -244,13 +276,13 @@ impl<T: Term> Images<'_, T> {
         if tasks >= TASKS || work < TASKS * PART_WORK {
             return 1;
         }
-        let bytes = (self.size() * size_of::<T>()).max(1);
+        let bytes = (self.results() * self.element).max(1);
         TASKS.min(self.taps()).min(PARTIAL_BYTES / bytes).max(1)
     }
 
     /// Whether one pass sums all taps.
     fn in_one_pass(&self) -> bool {
-        self.taps() * self.axes[2].taps * self.groups() <= PASS
+        self.taps() * self.axes[2].taps * self.groups <= PASS
     }
 
     /// Whether each sum is computed in one go.
@@ -258,13 +290,15 @@ impl<T: Term> Images<'_, T> {
         let segments = segments(&self.axes[2], 0..self.axes[2].places);
         self.in_one_pass() && segments.iter().all(|segment| segment.uniform)
     }
+}
 
+impl<T: Term> Images<'_, T> {
     /// How sums reach the output if all taps are summed in one pass, and how many places' at a time.
     fn way(&self, segments: &[Segment]) -> Option<usize> {
-        let (place, axes) = (self.groups() * size_of::<T>(), &self.axes);
-        let bytes = self.size() * size_of::<T>();
+        let (place, axes) = (self.sizes.groups * size_of::<T>(), &self.axes);
+        let bytes = self.sizes.results() * size_of::<T>();
         let read = bytes * axes[1].stride * axes[2].stride;
-        if !self.in_one_pass() || axes[2].place_step != 1 || !stream::pays(bytes, read) {
+        if !self.sizes.in_one_pass() || axes[2].place_step != 1 || !stream::pays(bytes, read) {
             return None;
         }
         let uniform = segments.iter().all(|segment| segment.uniform);
@@ -283,12 +317,12 @@ impl<T: Term> Images<'_, T> {
     /// As for [`run`].
     unsafe fn whole(&self, cut: &Cut) {
         let (places, axes) = (self.axes[2].places, &self.axes);
-        let step = axes[2].place_step * self.groups();
+        let step = axes[2].place_step * self.sizes.groups;
         let way = self.way(&segments(&axes[2], 0..places));
-        let tile = way.unwrap_or(0) * self.groups() * size_of::<T>();
+        let tile = way.unwrap_or(0) * self.sizes.groups * size_of::<T>();
         parallel::for_each(cut.blocks * cut.pieces, |task| {
             let (block, piece) = (task / cut.pieces, task % cut.pieces);
-            let lines = block * cut.block..self.lines().min((block + 1) * cut.block);
+            let lines = block * cut.block..self.sizes.lines().min((block + 1) * cut.block);
             let piece = piece * places / cut.pieces..(piece + 1) * places / cut.pieces;
             let to = |place: [usize; 4]| {
                 let place = self.problem.output_place(axes, place);
@@ -303,7 +337,7 @@ impl<T: Term> Images<'_, T> {
                 let results = Results { step, way };
                 let segments = segments(&axes[2], piece);
                 // SAFETY: by the caller's promise
-                unsafe { self.convolve(&segments, lines, 0..self.taps(), results, to) };
+                unsafe { self.convolve(&segments, lines, 0..self.sizes.taps(), results, to) };
             });
             if way.is_some() {
                 stream::settle();
@@ -316,8 +350,8 @@ impl<T: Term> Images<'_, T> {
     /// # Safety
     /// As for [`run`].
     unsafe fn partial(&self, parts: usize) -> Result<()> {
-        let (axes, groups, taps) = (&self.axes, self.groups(), self.taps());
-        let size = self.size();
+        let (axes, groups, taps) = (&self.axes, self.sizes.groups, self.sizes.taps());
+        let size = self.sizes.results();
         let memory = Buffer::allocate(self.problem.op, parts * size * size_of::<T>())?;
         let partial = Target(memory.host_ptr()?.as_ptr().cast::<T>());
         let segments = segments(&axes[2], 0..axes[2].places);
@@ -332,7 +366,7 @@ impl<T: Term> Images<'_, T> {
                 way: Way::Cached,
             };
             // SAFETY: by the caller's promise; each part has sums of its own
-            unsafe { self.convolve(&segments, 0..self.lines(), taps, results, to) };
+            unsafe { self.convolve(&segments, 0..self.sizes.lines(), taps, results, to) };
         });
         parallel::for_each_range(size / groups, (PASS / groups).max(1), |first, end| {
             for place in first..end {
@@ -366,7 +400,7 @@ impl<T: Term> Images<'_, T> {
         to: impl Fn([usize; 4]) -> *mut T,
     ) {
         let [z_axis, y_axis, x_axis] = &self.axes;
-        let row = (x_axis.taps * self.groups()).max(1);
+        let row = (x_axis.taps * self.sizes.groups).max(1);
         let pass = (PASS / row).max(1);
         let mut table = Vec::new();
         for first in (taps.start..taps.end.max(taps.start + 1)).step_by(pass) {

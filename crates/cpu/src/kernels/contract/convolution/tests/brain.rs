@@ -1,6 +1,6 @@
 //! Convolutions of `bf16` elements as they are.
 
-use super::super::{depthwise, kernel, neighbours, pairs as by_pairs};
+use super::super::{depthwise, kernel, neighbours, pairs as by_pairs, strips};
 use super::{Case, Order, check, integer, operand, pairs, run};
 use crate::simd::Isa;
 use half::bf16;
@@ -137,6 +137,87 @@ fn pairs_of_neighbouring_taps_in_gradients_of_weights() {
         (Order::BatchLast, Order::Spread),
     ];
     check_brain(&cases, &orders, neighbours::run);
+}
+
+#[test]
+fn pairs_of_taps_of_transposed_convolutions() {
+    let cases = [
+        Case::new(&[9, 7, 8, 2], &[7, 13, 16, 2])
+            .dilated(1, 2)
+            .padded(1, 1),
+        Case::new(&[17, 9, 3], &[35, 32, 3])
+            .dilated(1, 4)
+            .padded(2, 5),
+    ];
+    check_brain(
+        &cases,
+        &[(Order::BatchLast, Order::BatchLast)],
+        neighbours::run,
+    );
+}
+
+#[test]
+fn infinite_cotangents_do_not_meet_padding() {
+    let case = Case::new(&[9, 8, 10, 2], &[18, 8, 10, 2]).padded(1, 1);
+    let value = |index: usize| match index {
+        7 => bf16::INFINITY,
+        _ => bf16::ONE,
+    };
+    let (input, elements) = operand(&case.input, Order::BatchLast, Dtype::Bfloat16, |_| {
+        bf16::ONE
+    });
+    let (weight, factors) = operand(&case.weight, Order::BatchLast, Dtype::Bfloat16, value);
+    let (shape, bytes) = run(&case, &[input, weight], |call| {
+        super::super::run(&case.parameters, call)
+    });
+    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(&bytes);
+    for (index, found) in found.into_iter().enumerate() {
+        let products = pairs(&case, &shape, index).into_iter();
+        let expected: f32 = products
+            .map(|(from, by)| elements[from].to_f32() * factors[by].to_f32())
+            .sum();
+        assert_eq!(found, bf16::from_f32(expected));
+    }
+}
+
+#[test]
+fn pairs_of_neighbours_in_lines_of_odd_channels() {
+    let cases = [
+        Case::new(&[2, 9, 29, 1], &[9, 3, 3, 1]).padded(1, 1),
+        Case::new(&[1, 70, 1], &[17, 10, 1]).strided(5),
+        Case::new(&[1, 90, 1], &[70, 7, 1]).padded(3, 3),
+        Case::new(&[1, 15, 41, 3], &[18, 5, 7, 3])
+            .padded(2, 3)
+            .strided(2),
+        Case::new(&[1, 3, 9, 20, 5], &[6, 2, 3, 2, 5]).padded(1, 1),
+        Case::new(&[1, 8, 30, 31], &[9, 2, 1, 31]).padded(-1, 2),
+    ];
+    let orders = [
+        (Order::Rows, Order::Rows),
+        (Order::Rows, Order::BatchLast),
+        (Order::Rows, Order::Spread),
+    ];
+    check_brain(&cases, &orders, strips::brain);
+}
+
+#[test]
+fn what_is_not_finite_stays_in_its_line_of_odd_channels() {
+    let case = Case::new(&[1, 6, 31, 3], &[20, 3, 3, 3]);
+    let value = |index: usize| match index {
+        200 => bf16::INFINITY,
+        _ => bf16::ONE,
+    };
+    let (input, elements) = operand(&case.input, Order::Rows, Dtype::Bfloat16, value);
+    let (weight, _) = operand(&case.weight, Order::Rows, Dtype::Bfloat16, |_| bf16::ONE);
+    let (shape, bytes) = run(&case, &[input, weight], |call| {
+        super::super::run(&case.parameters, call)
+    });
+    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(&bytes);
+    for (index, found) in found.into_iter().enumerate() {
+        let products = pairs(&case, &shape, index).into_iter();
+        let expected: f32 = products.map(|(from, _)| elements[from].to_f32()).sum();
+        assert_eq!(found, bf16::from_f32(expected));
+    }
 }
 
 #[test]
