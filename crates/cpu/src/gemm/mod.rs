@@ -21,8 +21,10 @@ pub(crate) mod pack;
 mod paired;
 mod panels;
 pub(crate) mod product;
+mod shallow;
 mod sliced;
 mod small;
+mod stack;
 #[cfg(test)]
 mod tests;
 mod thin;

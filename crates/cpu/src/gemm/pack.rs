@@ -162,7 +162,7 @@ pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
         column_stride,
     } = piece.source;
     let are_pairs = row_stride == 1 && column_stride % 2 == 0 && start.cast::<f32>().is_aligned();
-    if !are_pairs {
+    if !are_pairs && !(row_stride == 1 && piece.terms / 2 >= EDGE && has_squares(isa, piece)) {
         // SAFETY: the caller's promise is the same
         return unsafe { pack_each_pair(isa, piece, to) };
     }
@@ -184,7 +184,10 @@ pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
     };
     // SAFETY: the caller's promise is the same; bits are copied as they are
     unsafe {
-        pack(isa, &whole, to.cast::<f32>());
+        match are_pairs {
+            true => pack(isa, &whole, to.cast::<f32>()),
+            false => turn_pairs(isa, piece, to.cast::<f32>()),
+        }
         pack_each_pair(isa, &rest, to.add(whole.terms * piece.padded));
     }
 }
@@ -201,6 +204,60 @@ compiled! {
 /// As for [`pack_pairs`].
 #[inline(always)]
 unsafe fn pairs(piece: &Piece<u16>, to: *mut u32) {
+    let whole = match piece.source.column_stride {
+        // SAFETY: the caller's promise is the same
+        1 => unsafe { join_whole(piece, to) },
+        _ => 0,
+    };
+    let rest = Piece {
+        source: piece.source.at(whole, 0),
+        terms: piece.terms - whole,
+        ..*piece
+    };
+    // SAFETY: the caller's promise is the same
+    unsafe { join_each(&rest, to.add(whole / 2 * piece.padded)) };
+}
+
+/// Packs pairs of rows as wide as one to three registers or half of one; returns how many terms.
+///
+/// # Safety
+/// As for [`pack_pairs`]; the elements of a term lie side by side.
+#[inline(always)]
+unsafe fn join_whole(piece: &Piece<u16>, to: *mut u32) -> usize {
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        match piece.padded == piece.size {
+            true if piece.size == 8 => join_lines::<8>(piece, to),
+            true if piece.size == 16 => join_lines::<16>(piece, to),
+            true if piece.size == 32 => join_lines::<32>(piece, to),
+            true if piece.size == 48 => join_lines::<48>(piece, to),
+            _ => 0,
+        }
+    }
+}
+
+/// # Safety
+/// As for [`join_whole`], of a piece of such a size.
+#[inline(always)]
+unsafe fn join_lines<const SIZE: usize>(piece: &Piece<u16>, to: *mut u32) -> usize {
+    let step = piece.source.row_stride;
+    let mut low = piece.source.start;
+    for pair in 0..piece.terms / 2 {
+        prefetch(low.wrapping_offset(step).cast::<u8>().wrapping_add(AHEAD));
+        // SAFETY: by the caller's promise
+        unsafe {
+            let rows = (low, low.wrapping_offset(step));
+            join_part::<SIZE>(rows, u32::MAX, to.add(pair * SIZE));
+        }
+        low = low.wrapping_offset(2 * step);
+    }
+    piece.terms / 2 * 2
+}
+
+/// # Safety
+/// As for [`pack_pairs`].
+#[inline(always)]
+unsafe fn join_each(piece: &Piece<u16>, to: *mut u32) {
     let whole = match piece.source.row_stride {
         1 => piece.terms / TURN * TURN,
         _ => 0,
@@ -230,13 +287,8 @@ unsafe fn pairs(piece: &Piece<u16>, to: *mut u32) {
         };
         let keep = if is_single { 0 } else { u32::MAX };
         if step == 1 {
-            for index in 0..piece.size {
-                // SAFETY: by the promise of `pack_pairs`
-                unsafe {
-                    let (low, high) = (low.add(index).read(), high.add(index).read());
-                    row.add(index).write(pair(low, high, keep));
-                }
-            }
+            // SAFETY: by the promise of `pack_pairs`
+            unsafe { join_rows((low, high), keep, row, piece.size) };
         } else {
             for index in 0..piece.size {
                 let place = index as isize * step;
@@ -253,6 +305,53 @@ unsafe fn pairs(piece: &Piece<u16>, to: *mut u32) {
             // SAFETY: by the promise of `pack_pairs`
             unsafe { to.add(term * piece.padded + index).write(0) };
         }
+    }
+}
+
+/// Pairs of the elements of two rows.
+///
+/// # Safety
+/// There are so many on both sides.
+#[inline(always)]
+unsafe fn join_rows((low, high): (*const u16, *const u16), keep: u32, to: *mut u32, count: usize) {
+    let whole = count / 16 * 16;
+    let mut index = whole;
+    // SAFETY: by the caller's promise; the parts add up to the count
+    unsafe {
+        for index in (0..whole).step_by(16) {
+            join_part::<16>((low.add(index), high.add(index)), keep, to.add(index));
+        }
+        if count & 8 != 0 {
+            join_part::<8>((low.add(index), high.add(index)), keep, to.add(index));
+            index += 8;
+        }
+        if count & 4 != 0 {
+            join_part::<4>((low.add(index), high.add(index)), keep, to.add(index));
+            index += 4;
+        }
+        for index in index..count {
+            join_part::<1>((low.add(index), high.add(index)), keep, to.add(index));
+        }
+    }
+}
+
+/// # Safety
+/// There are so many elements on both sides.
+#[inline(always)]
+unsafe fn join_part<const COUNT: usize>(
+    (low, high): (*const u16, *const u16),
+    keep: u32,
+    to: *mut u32,
+) {
+    let mut pairs = [0; COUNT];
+    // SAFETY: by the caller's promise
+    unsafe {
+        let low = low.cast::<[u16; COUNT]>().read();
+        let high = high.cast::<[u16; COUNT]>().read();
+        for (index, joined) in pairs.iter_mut().enumerate() {
+            *joined = pair(low[index], high[index], keep);
+        }
+        to.cast::<[u32; COUNT]>().write(pairs);
     }
 }
 
@@ -372,7 +471,7 @@ unsafe fn convert_rows<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) 
     }
 }
 
-/// Lines that are converted before they are turned.
+/// Lines that are read before they are turned.
 const LINES: usize = 16;
 /// Terms of them.
 const TERMS: usize = 64;
@@ -380,34 +479,73 @@ const TERMS: usize = 64;
 /// # Safety
 /// As for [`pack`]; the terms of an element lie side by side.
 unsafe fn turn_converted<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
-    let mut lines = [[T::Sum::default(); TERMS]; LINES];
-    for first in (0..piece.size).step_by(LINES) {
-        for term in (0..piece.terms).step_by(TERMS) {
+    let convert = |lines: &mut [[T::Sum; TERMS]; LINES], place: (usize, usize), block: Block| {
+        let from = piece.source.at(place.0, place.1);
+        // SAFETY: by the promise of `turn_by_lines`
+        unsafe { convert_lines(isa, isa, from, (block.columns, block.rows), lines) };
+    };
+    // SAFETY: the caller's promise is the same
+    unsafe { turn_by_lines(isa, (piece.terms, piece.size, piece.padded), to, convert) };
+}
+
+/// Packs whole pairs that lie side by side, at places that need not be aligned.
+///
+/// # Safety
+/// As for [`pack_pairs`].
+unsafe fn turn_pairs(isa: Isa, piece: &Piece<u16>, to: *mut f32) {
+    let copy = |lines: &mut [[f32; TERMS]; LINES], (pair, first): (usize, usize), block: Block| {
+        for (index, line) in lines.iter_mut().enumerate().take(block.columns) {
+            let from = piece.source.place(2 * pair, first + index);
+            // SAFETY: by the promise of `turn_by_lines`; bits are copied as they are
+            unsafe {
+                let line = line.as_mut_ptr().cast::<u16>();
+                line.copy_from_nonoverlapping(from, 2 * block.rows);
+            }
+        }
+    };
+    // SAFETY: the caller's promise is the same
+    unsafe { turn_by_lines(isa, (piece.terms / 2, piece.size, piece.padded), to, copy) };
+}
+
+/// Packs so many terms of a piece's size and padded size in blocks, each from lines that are read
+/// first, from a term and an element on.
+///
+/// # Safety
+/// There is room for the terms; this machine has the instruction set. Only places of the piece are
+/// asked for.
+unsafe fn turn_by_lines<S: Scalar>(
+    isa: Isa,
+    (terms, size, padded): (usize, usize, usize),
+    to: *mut S,
+    read: impl Fn(&mut [[S; TERMS]; LINES], (usize, usize), Block),
+) {
+    let mut lines = [[S::default(); TERMS]; LINES];
+    for first in (0..size).step_by(LINES) {
+        for term in (0..terms).step_by(TERMS) {
             let block = Block {
-                rows: TERMS.min(piece.terms - term),
-                columns: LINES.min(piece.size - first),
+                rows: TERMS.min(terms - term),
+                columns: LINES.min(size - first),
                 row_stride: 1,
                 column_stride: TERMS as isize,
             };
             let target = Target {
-                start: to.wrapping_add(term * piece.padded + first).cast(),
-                pitch: piece.padded,
+                start: to.wrapping_add(term * padded + first).cast(),
+                pitch: padded,
             };
-            let from = piece.source.at(term, first);
-            // SAFETY: by the promise of `pack`; a block is no larger than the lines
-            unsafe {
-                convert_lines(isa, isa, from, (block.columns, block.rows), &mut lines);
-                turn_lines(isa, &lines, block, piece.padded, target);
-            }
+            read(&mut lines, (term, first), block);
+            // SAFETY: by the caller's promise; a block is no larger than the lines
+            unsafe { turn_lines(isa, &lines, block, padded, target) };
         }
     }
-    for term in 0..piece.terms {
-        // SAFETY: by the promise of `pack`
-        unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
+    for term in 0..terms {
+        for index in size..padded {
+            // SAFETY: by the caller's promise
+            unsafe { to.add(term * padded + index).write(S::default()) };
+        }
     }
 }
 
-/// Writes a block of lines that were converted.
+/// Writes a block of lines.
 ///
 /// # Safety
 /// As for [`transpose`], of a block that is no larger than the lines.

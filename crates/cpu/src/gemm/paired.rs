@@ -83,11 +83,15 @@ unsafe fn compiled<const R: usize, const C: usize>(
                 *sum = left.multiply_add(*right, *sum);
             }
         }
-        for ((row, sums), found) in rows.iter().zip(&sums).zip(&mut found) {
-            for ((column, sum), found) in columns.iter().zip(sums).zip(found) {
-                *found = sum.total();
-                if terms % 2 == 1 {
-                    let last = |terms_of: &*const bf16| terms_of.add(terms - 1).read().to_f32();
+        for (sums, found) in sums.iter().zip(&mut found) {
+            let mut all = [Pairs::splat(0.0); COLUMNS];
+            all[..C].copy_from_slice(sums);
+            *found = Pairs::totals(all);
+        }
+        if terms % 2 == 1 {
+            let last = |terms_of: *const bf16| terms_of.add(terms - 1).read().to_f32();
+            for (row, found) in rows.into_iter().zip(&mut found) {
+                for (column, found) in columns.into_iter().zip(found) {
                     *found = last(row).mul_add(last(column), *found);
                 }
             }

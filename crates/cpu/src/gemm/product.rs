@@ -9,21 +9,22 @@ use super::long::Long;
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::{Groups, Panel, Panels};
+use super::shallow::Shallow;
 use super::sliced;
+use super::stack::{Stack, Target};
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
 use super::tile::Tiled;
-use super::vector::{prefetch_bytes, round_rows};
+use super::vector::prefetch_bytes;
 use crate::simd::Isa;
-use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-/// Terms of a block where one does not hold all and registers have 512 bits: with them a panel of
-/// columns and one of rows stay in the first cache.
-const WIDE_BLOCK: usize = 192;
+/// Terms of a block at most where one does not hold all and registers have 512 bits: with them a
+/// panel of columns and one of rows stay in the first cache.
+const WIDE_BLOCK: usize = 196;
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
@@ -121,6 +122,10 @@ pub(super) unsafe fn multiply_with<T: Element>(
     {
         // SAFETY: by the caller's promise
         return unsafe { tiled.run(op, shared) };
+    }
+    if let Some(shallow) = Shallow::new(isa, sizes, lhs, rhs, output, finish) {
+        // SAFETY: by the caller's promise
+        return unsafe { shallow.run(op, shared) };
     }
     let product = Product::new(isa, sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
@@ -225,7 +230,7 @@ impl<T: Element> Product<T> {
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
         let depth = inner.div_ceil(each);
         let block = match isa == Isa::Avx512 && depth > INNER {
-            true => WIDE_BLOCK,
+            true => depth.div_ceil(depth.div_ceil(WIDE_BLOCK)),
             false => INNER,
         };
         let most = depth.next_multiple_of(block).max(block);
@@ -626,6 +631,34 @@ impl<T: Element> Product<T> {
             true => 0,
             false => self.lhs_as_read.row_stride,
         };
+        if terms.end == self.depth()
+            && self.rounds_tiles()
+            && let Some((stacks, _)) = T::packed_stacks(self.isa)
+        {
+            let before = match terms.start {
+                0 => std::ptr::null(),
+                _ => sums.start,
+            };
+            let to = self.output.place(strip.first, panel.first).cast_mut();
+            // SAFETY: by the caller's promise; elements are `bf16`, whose panels are packed
+            return unsafe {
+                stacks.choose(panel.vectors, self.pack_lhs)(&Stack {
+                    rows: strip.size,
+                    inner: terms.len(),
+                    lhs,
+                    lhs_step: match self.pack_lhs {
+                        true => strip.size as isize,
+                        false => lhs_row,
+                    },
+                    rhs,
+                    before,
+                    before_row: sums.row_stride,
+                    output: Target::Rounded(to.cast()),
+                    output_row: self.output.row_stride,
+                    columns: panel.size,
+                })
+            };
+        }
         // SAFETY: by the caller's promise
         unsafe {
             (strip.kernels[panel.vectors - 1])(&Tile {
@@ -639,15 +672,6 @@ impl<T: Element> Product<T> {
                 columns: panel.size,
                 accumulate: terms.start > 0,
             });
-        }
-        if terms.end == self.depth() && self.rounds_tiles() {
-            let place = |row: usize| self.output.place(strip.first + row, panel.first);
-            let rows: SmallVec<[*mut bf16; 8]> = (0..strip.size)
-                .map(|row| place(row).cast_mut().cast())
-                .collect();
-            let (from, step) = (sums.start.cast(), sums.row_stride as usize);
-            // SAFETY: by the caller's promise; elements are `bf16`, whose sums are `f32`
-            unsafe { round_rows(from, step, panel.size, &rows) };
         }
     }
 

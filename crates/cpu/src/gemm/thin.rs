@@ -198,10 +198,11 @@ impl<T: Element> Thin<T> {
                     // SAFETY: by the caller's promise; each task writes columns of its own
                     unsafe {
                         let sums = paired::dots(count, inner, lhs, rhs, found);
-                        for index in 0..count * found {
-                            let (row, column) = (index / found, index % found);
-                            let sum = T::Sum::of(sums[row][column].into());
-                            self.write(first_row + row, first + column, sum);
+                        for (row, sums) in sums[..count].iter().enumerate() {
+                            for (column, sum) in sums[..found].iter().enumerate() {
+                                let sum = T::Sum::of((*sum).into());
+                                self.write(first_row + row, first + column, sum);
+                            }
                         }
                     }
                 }

@@ -62,6 +62,11 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_rounded(self, to: *mut bf16, mask: Self::Mask) {
         let _ = (to, mask); // other sums are stored as they are
     }
+    /// As [`Vector::store_rounded`], all lanes.
+    #[inline(always)]
+    unsafe fn store_rounded_whole(self, to: *mut bf16) {
+        let _ = to; // other sums are stored as they are
+    }
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + addend`, rounded once where the instruction set can.

@@ -10,14 +10,32 @@ use std::arch::x86_64::*;
 pub(crate) struct Pairs(__m512);
 
 impl Pairs {
-    /// The sum of all lanes.
+    /// The sum of all lanes of each: halves are added, those of two together, again and again.
     ///
     /// # Safety
     /// As for [`Vector`].
     #[inline(always)]
-    pub(crate) unsafe fn total(self) -> f32 {
+    pub(crate) unsafe fn totals(sums: [Self; 8]) -> [f32; 8] {
+        let [a, b, c, d, e, f, g, h] = sums.map(|sums| sums.0);
         // SAFETY: by the caller's promise
-        unsafe { _mm512_reduce_add_ps(self.0) }
+        unsafe {
+            let low = add_quarters(add_halves(a, b), add_halves(c, d));
+            let high = add_quarters(add_halves(e, f), add_halves(g, h));
+            let eighths = _mm512_add_ps(
+                _mm512_shuffle_ps::<0x44>(low, high),
+                _mm512_shuffle_ps::<0xee>(low, high),
+            );
+            let sums = _mm512_add_ps(
+                _mm512_shuffle_ps::<0x88>(eighths, eighths),
+                _mm512_shuffle_ps::<0xdd>(eighths, eighths),
+            );
+            // each quarter has one of the first four and one of the last
+            let places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+            let ordered = _mm512_permutexvar_ps(places, sums);
+            let mut totals = [0.0; 8];
+            _mm256_storeu_ps(totals.as_mut_ptr(), _mm512_castps512_ps256(ordered));
+            totals
+        }
     }
 }
 
@@ -66,6 +84,15 @@ impl Vector for Pairs {
             _mm256_mask_storeu_epi16(to.cast(), mask, rounded);
         }
     }
+    /// As [`super::round_rows`].
+    #[inline(always)]
+    unsafe fn store_rounded_whole(self, to: *mut bf16) {
+        // SAFETY: by the promise of `Vector`; both types are 32 bytes without invalid values
+        unsafe {
+            let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+            _mm256_storeu_si256(to.cast(), rounded);
+        }
+    }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: by the promise of `Vector`
@@ -80,6 +107,36 @@ impl Vector for Pairs {
                 [self.0, factor.0].map(|pairs| std::mem::transmute::<__m512, __m512bh>(pairs));
             Pairs(_mm512_dpbf16_ps(addend.0, lhs, rhs))
         }
+    }
+}
+
+/// The halves of a register added, then those of another.
+///
+/// # Safety
+/// As for [`Vector`].
+#[inline(always)]
+unsafe fn add_halves(x: __m512, y: __m512) -> __m512 {
+    // SAFETY: by the caller's promise
+    unsafe {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0x44>(x, y),
+            _mm512_shuffle_f32x4::<0xee>(x, y),
+        )
+    }
+}
+
+/// As [`add_halves`], of each half.
+///
+/// # Safety
+/// As for [`Vector`].
+#[inline(always)]
+unsafe fn add_quarters(x: __m512, y: __m512) -> __m512 {
+    // SAFETY: by the caller's promise
+    unsafe {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0x88>(x, y),
+            _mm512_shuffle_f32x4::<0xdd>(x, y),
+        )
     }
 }
 
