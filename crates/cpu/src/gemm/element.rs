@@ -1,6 +1,7 @@
 //! Element types of products.
 
 use super::kernel::{self, Kernels};
+#[cfg(target_arch = "x86_64")]
 use super::stack::{self, Stacks};
 use crate::simd::Isa;
 use crate::simd::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
@@ -19,6 +20,7 @@ pub(crate) trait Scalar:
     /// The kernels of an instruction set, which this machine has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
     /// Its kernels of many rows, if there are any.
+    #[cfg(target_arch = "x86_64")]
     fn stacks(isa: Isa) -> Option<&'static Stacks<Self>>;
 }
 
@@ -37,6 +39,7 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
         (Self::Sum::kernels(isa), 1)
     }
     /// The kernels of many rows, if there are any, with as many terms an element.
+    #[cfg(target_arch = "x86_64")]
     fn packed_stacks(isa: Isa) -> Option<(&'static Stacks<Self::Sum>, usize)> {
         let (_, each) = Self::packed_kernels(isa);
         let kernels = Self::Sum::stacks(isa).filter(|_| each == 1)?;
@@ -122,13 +125,10 @@ macro_rules! scalar {
                     &kernel::baseline::$baseline
                 }
             }
+            #[cfg(target_arch = "x86_64")]
             fn stacks(isa: Isa) -> Option<&'static Stacks<Self>> {
-                #[cfg(target_arch = "x86_64")]
-                if isa == Isa::Avx512 {
-                    return Some(&stack::x86::$stacks);
-                }
-                let _ = isa; // other sets have fewer registers
-                None
+                // other sets have fewer registers
+                (isa == Isa::Avx512).then_some(&stack::$stacks)
             }
         }
 
@@ -260,10 +260,10 @@ impl Element for bf16 {
         }
         (f32::kernels(isa), 1)
     }
+    #[cfg(target_arch = "x86_64")]
     fn packed_stacks(isa: Isa) -> Option<(&'static Stacks<f32>, usize)> {
-        #[cfg(target_arch = "x86_64")]
         if Self::has_pairs(isa) {
-            return Some((&stack::x86::PAIRS, 2));
+            return Some((&stack::PAIRS, 2));
         }
         Some((f32::stacks(isa)?, 1))
     }

@@ -5,6 +5,8 @@ use super::element::{Element, Scalar};
 use super::matrix::Matrix;
 #[cfg(target_arch = "x86_64")]
 use super::narrow;
+#[cfg(target_arch = "x86_64")]
+use super::vector::join_rows;
 use super::vector::prefetch;
 use crate::simd::Isa;
 use crate::simd::square::EDGE;
@@ -161,8 +163,15 @@ pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
         row_stride,
         column_stride,
     } = piece.source;
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 && column_stride == 1 {
+        // SAFETY: the caller's promise is the same
+        return unsafe { join_rows(piece, to) };
+    }
     let are_pairs = row_stride == 1 && column_stride % 2 == 0 && start.cast::<f32>().is_aligned();
-    if !are_pairs && !(row_stride == 1 && piece.terms / 2 >= EDGE && has_squares(isa, piece)) {
+    let are_long = row_stride == 1 && piece.terms / 2 >= EDGE;
+    let are_turned = are_pairs || are_long && has_squares(isa, piece);
+    if !are_turned {
         // SAFETY: the caller's promise is the same
         return unsafe { pack_each_pair(isa, piece, to) };
     }
@@ -204,60 +213,6 @@ compiled! {
 /// As for [`pack_pairs`].
 #[inline(always)]
 unsafe fn pairs(piece: &Piece<u16>, to: *mut u32) {
-    let whole = match piece.source.column_stride {
-        // SAFETY: the caller's promise is the same
-        1 => unsafe { join_whole(piece, to) },
-        _ => 0,
-    };
-    let rest = Piece {
-        source: piece.source.at(whole, 0),
-        terms: piece.terms - whole,
-        ..*piece
-    };
-    // SAFETY: the caller's promise is the same
-    unsafe { join_each(&rest, to.add(whole / 2 * piece.padded)) };
-}
-
-/// Packs pairs of rows as wide as one to three registers or half of one; returns how many terms.
-///
-/// # Safety
-/// As for [`pack_pairs`]; the elements of a term lie side by side.
-#[inline(always)]
-unsafe fn join_whole(piece: &Piece<u16>, to: *mut u32) -> usize {
-    // SAFETY: the caller's promise is the same
-    unsafe {
-        match piece.padded == piece.size {
-            true if piece.size == 8 => join_lines::<8>(piece, to),
-            true if piece.size == 16 => join_lines::<16>(piece, to),
-            true if piece.size == 32 => join_lines::<32>(piece, to),
-            true if piece.size == 48 => join_lines::<48>(piece, to),
-            _ => 0,
-        }
-    }
-}
-
-/// # Safety
-/// As for [`join_whole`], of a piece of such a size.
-#[inline(always)]
-unsafe fn join_lines<const SIZE: usize>(piece: &Piece<u16>, to: *mut u32) -> usize {
-    let step = piece.source.row_stride;
-    let mut low = piece.source.start;
-    for pair in 0..piece.terms / 2 {
-        prefetch(low.wrapping_offset(step).cast::<u8>().wrapping_add(AHEAD));
-        // SAFETY: by the caller's promise
-        unsafe {
-            let rows = (low, low.wrapping_offset(step));
-            join_part::<SIZE>(rows, u32::MAX, to.add(pair * SIZE));
-        }
-        low = low.wrapping_offset(2 * step);
-    }
-    piece.terms / 2 * 2
-}
-
-/// # Safety
-/// As for [`pack_pairs`].
-#[inline(always)]
-unsafe fn join_each(piece: &Piece<u16>, to: *mut u32) {
     let whole = match piece.source.row_stride {
         1 => piece.terms / TURN * TURN,
         _ => 0,
@@ -287,8 +242,13 @@ unsafe fn join_each(piece: &Piece<u16>, to: *mut u32) {
         };
         let keep = if is_single { 0 } else { u32::MAX };
         if step == 1 {
-            // SAFETY: by the promise of `pack_pairs`
-            unsafe { join_rows((low, high), keep, row, piece.size) };
+            for index in 0..piece.size {
+                // SAFETY: by the promise of `pack_pairs`
+                unsafe {
+                    let (low, high) = (low.add(index).read(), high.add(index).read());
+                    row.add(index).write(pair(low, high, keep));
+                }
+            }
         } else {
             for index in 0..piece.size {
                 let place = index as isize * step;
@@ -305,53 +265,6 @@ unsafe fn join_each(piece: &Piece<u16>, to: *mut u32) {
             // SAFETY: by the promise of `pack_pairs`
             unsafe { to.add(term * piece.padded + index).write(0) };
         }
-    }
-}
-
-/// Pairs of the elements of two rows.
-///
-/// # Safety
-/// There are so many on both sides.
-#[inline(always)]
-unsafe fn join_rows((low, high): (*const u16, *const u16), keep: u32, to: *mut u32, count: usize) {
-    let whole = count / 16 * 16;
-    let mut index = whole;
-    // SAFETY: by the caller's promise; the parts add up to the count
-    unsafe {
-        for index in (0..whole).step_by(16) {
-            join_part::<16>((low.add(index), high.add(index)), keep, to.add(index));
-        }
-        if count & 8 != 0 {
-            join_part::<8>((low.add(index), high.add(index)), keep, to.add(index));
-            index += 8;
-        }
-        if count & 4 != 0 {
-            join_part::<4>((low.add(index), high.add(index)), keep, to.add(index));
-            index += 4;
-        }
-        for index in index..count {
-            join_part::<1>((low.add(index), high.add(index)), keep, to.add(index));
-        }
-    }
-}
-
-/// # Safety
-/// There are so many elements on both sides.
-#[inline(always)]
-unsafe fn join_part<const COUNT: usize>(
-    (low, high): (*const u16, *const u16),
-    keep: u32,
-    to: *mut u32,
-) {
-    let mut pairs = [0; COUNT];
-    // SAFETY: by the caller's promise
-    unsafe {
-        let low = low.cast::<[u16; COUNT]>().read();
-        let high = high.cast::<[u16; COUNT]>().read();
-        for (index, joined) in pairs.iter_mut().enumerate() {
-            *joined = pair(low[index], high[index], keep);
-        }
-        to.cast::<[u32; COUNT]>().write(pairs);
     }
 }
 

@@ -9,8 +9,10 @@ use super::long::Long;
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::{Groups, Panel, Panels};
+#[cfg(target_arch = "x86_64")]
 use super::shallow::Shallow;
 use super::sliced;
+#[cfg(target_arch = "x86_64")]
 use super::stack::{Stack, Target};
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
@@ -123,7 +125,10 @@ pub(super) unsafe fn multiply_with<T: Element>(
         // SAFETY: by the caller's promise
         return unsafe { tiled.run(op, shared) };
     }
-    if let Some(shallow) = Shallow::new(isa, sizes, lhs, rhs, output, finish) {
+    #[cfg(target_arch = "x86_64")]
+    if !deep::suits(sizes)
+        && let Some(shallow) = Shallow::new(isa, sizes, lhs, rhs, output, finish)
+    {
         // SAFETY: by the caller's promise
         return unsafe { shallow.run(op, shared) };
     }
@@ -162,6 +167,16 @@ pub(super) fn try_each(
         }
     });
     failure.into_inner().map_or(Ok(()), Err)
+}
+
+/// Whether a right operand of such sizes stays in the caches as it lies.
+pub(super) fn stays<T>(rhs: Matrix<T>, inner: usize, columns: usize) -> bool {
+    let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
+    let most = match row_bytes.is_multiple_of(CROWDED) {
+        true => IN_PLACE_BYTES,
+        false => CACHED_BYTES,
+    };
+    inner * columns * size_of::<T>() <= most
 }
 
 /// A product and how it is cut.
@@ -218,13 +233,7 @@ impl<T: Element> Product<T> {
         let pack_lhs = !Self::reads(lhs, inner, each) || !lhs_in_place;
         let is_panel =
             column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
-        let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
-        let rhs_bytes = match row_bytes.is_multiple_of(CROWDED) {
-            true => IN_PLACE_BYTES,
-            false => CACHED_BYTES,
-        };
-        let rhs_in_place =
-            inner * columns * size_of::<T>() <= rhs_bytes || rows <= kernels.rows || is_panel;
+        let rhs_in_place = stays(rhs, inner, columns) || rows <= kernels.rows || is_panel;
         let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
@@ -631,6 +640,7 @@ impl<T: Element> Product<T> {
             true => 0,
             false => self.lhs_as_read.row_stride,
         };
+        #[cfg(target_arch = "x86_64")]
         if terms.end == self.depth()
             && self.rounds_tiles()
             && let Some((stacks, _)) = T::packed_stacks(self.isa)

@@ -1,6 +1,6 @@
-//! Products of many rows and few terms: the right operand is packed as a whole and stays in the
-//! second cache, and all its columns meet a few rows at a time, so that the result is written row
-//! by row and its lines leave the first cache complete.
+//! Products of many rows and a small right operand, of few terms or few columns: it is packed as a
+//! whole and stays in the second cache, and all its columns meet a few rows at a time, so that the
+//! result is written row by row and its lines leave the first cache complete.
 
 use super::INNER;
 use super::element::Element;
@@ -8,17 +8,18 @@ use super::finish::{Finish, write_row};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::{Groups, Panels};
-use super::product::each;
+use super::product::{each, stays};
 use super::stack::{Stack, Stacks, Target};
 use super::vector::pad_rows;
 use crate::simd::Isa;
-use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use std::ops::Range;
 
 /// Bytes of a packed right operand at most.
 const PACKED_BYTES: usize = 256 << 10;
+/// Bytes of a panel's block, which stays in the first cache beside rows of the left operand.
+const BLOCK_BYTES: usize = 24 << 10;
 /// Elements of it that a task packs at least.
 const PACK_WORK: usize = 1 << 13;
 /// Rows that are a whole number of tiles, however many vectors those have.
@@ -35,7 +36,7 @@ const MOST_ROWS: usize = 5 * STEP;
 /// Multiplications of a task at least.
 const TASK_WORK: usize = 1 << 16;
 
-/// A product of many rows and few terms.
+/// A product of many rows and a small right operand.
 pub(super) struct Shallow<T: Element> {
     isa: Isa,
     kernels: &'static Stacks<T::Sum>,
@@ -49,18 +50,37 @@ pub(super) struct Shallow<T: Element> {
     panels: Panels,
     /// Rows of packed operands.
     depth: usize,
+    /// How many blocks of them are summed one after the other.
+    blocks: usize,
 }
 
 /// How kernels read rows of the left operand.
 #[derive(Clone, Copy)]
 struct Rows<S> {
     start: *const S,
+    /// As [`Stack::lhs_step`].
     step: isize,
+    /// Whether rows lie side by side.
     turned: bool,
 }
 
+impl<S> Rows<S> {
+    /// Those from a row and a term on.
+    fn at(self, row: usize, term: usize) -> Self {
+        let (row, term) = (row as isize, term as isize);
+        let step = match self.turned {
+            true => row + term * self.step,
+            false => row * self.step + term,
+        };
+        Rows {
+            start: self.start.wrapping_offset(step),
+            ..self
+        }
+    }
+}
+
 impl<T: Element> Shallow<T> {
-    /// The product, if it has many rows, few terms and columns side by side.
+    /// The product, if it has many rows, a small right operand and columns side by side.
     pub(super) fn new(
         isa: Isa,
         sizes: (usize, usize, usize),
@@ -75,8 +95,14 @@ impl<T: Element> Shallow<T> {
         let lanes = T::packed_kernels(isa).0.lanes;
         let panels = Panels::new(columns, lanes, 3);
         let bytes = panels.padded().saturating_mul(depth * size_of::<T::Sum>());
+        let widest = panels.padded().div_ceil(panels.count().max(1)).max(1);
+        let block = BLOCK_BYTES / (widest * size_of::<T::Sum>());
+        // kernels read what stays in the caches as well where it is, and long rows by other blocks
+        let is_read = panels.count() > 1 && rhs.column_stride == 1 && stays(rhs, inner, columns);
+        let is_wide = T::WIDE && (is_read || depth > INNER);
         let suits = rows >= LEAST_ROWS
-            && (1..=INNER).contains(&depth)
+            && !is_wide
+            && depth > 0
             && (1..=PACKED_BYTES).contains(&bytes)
             && output.column_stride == 1;
         suits.then_some(Shallow {
@@ -90,6 +116,10 @@ impl<T: Element> Shallow<T> {
             finish,
             panels,
             depth,
+            blocks: match depth <= INNER {
+                true => 1,
+                false => depth.div_ceil(block.min(INNER)),
+            },
         })
     }
 
@@ -141,9 +171,14 @@ impl<T: Element> Shallow<T> {
         (CHUNK_BYTES / (STEP * bytes) * STEP).clamp(STEP, MOST_ROWS)
     }
 
+    /// Whether kernels round sums to elements of the result.
+    fn rounds(&self) -> bool {
+        self.finish.is_none() && self.each == 2
+    }
+
     /// Whether kernels write elements of the result.
     fn is_direct(&self) -> bool {
-        self.finish.is_none() && (T::WIDE || T::has_pairs(self.isa))
+        self.finish.is_none() && (T::WIDE || self.rounds())
     }
 
     /// Some rows of the result.
@@ -155,54 +190,81 @@ impl<T: Element> Shallow<T> {
         let in_place = self.in_place();
         let copied = usize::from(in_place.is_none()) * chunk * self.depth;
         let mut copy = vec![T::Sum::default(); copied];
-        let kept = usize::from(!self.is_direct()) * chunk * columns;
-        let mut sums = vec![T::Sum::default(); kept];
+        let is_kept = !self.is_direct() || self.rounds() && self.blocks > 1;
+        let mut memory = vec![T::Sum::default(); usize::from(is_kept) * chunk * columns];
         for first in rows.clone().step_by(chunk) {
             let count = chunk.min(rows.end - first);
             let left = match in_place {
-                Some(rows) => {
-                    let step = if rows.turned { 1 } else { rows.step };
-                    let start = rows.start.wrapping_offset(first as isize * step);
-                    Rows { start, ..rows }
-                }
+                Some(rows) => rows.at(first, 0),
                 // SAFETY: by the caller's promise; the copy has room for so many rows
                 None => unsafe { self.copy(first, count, copy.as_mut_ptr()) },
             };
-            let (output, output_row) = match (self.is_direct(), T::WIDE) {
-                (true, true) => {
-                    let to = self.output.place(first, 0).cast_mut().cast();
-                    (Target::Sums(to), self.output.row_stride)
-                }
-                (true, false) => {
-                    let to = self.output.place(first, 0).cast_mut().cast::<bf16>();
-                    (Target::Rounded(to), self.output.row_stride)
-                }
-                (false, _) => (Target::Sums(sums.as_mut_ptr()), columns as isize),
+            let sums = match self.is_direct() && T::WIDE {
+                true => self.output.at(first, 0).sums(),
+                false => Matrix {
+                    start: memory.as_mut_ptr().cast_const(),
+                    row_stride: columns as isize,
+                    column_stride: 1,
+                },
             };
-            for panel in (0..self.panels.count()).map(|index| self.panels.get(index)) {
+            // SAFETY: by the caller's promise; the sums have so many rows
+            unsafe { self.add_blocks(packed, (first, count), left, sums) };
+            let finished = if self.is_direct() { 0 } else { count };
+            for row in first..first + finished {
+                let finish = self.finish.as_ref().map(|finish| finish.at(row, 0));
+                let to = self.output.place(row, 0).cast_mut();
+                // SAFETY: by the caller's promise
+                unsafe { write_row(self.isa, sums.place(row - first, 0), columns, finish, to) };
+            }
+        }
+    }
+
+    /// The sums of some rows, or the elements of the result, if kernels round them.
+    ///
+    /// # Safety
+    /// As for [`Shallow::compute`]; the sums have the rows, unless all terms are one block and sums
+    /// are rounded at once.
+    unsafe fn add_blocks(
+        &self,
+        packed: *const T::Sum,
+        (first, count): (usize, usize),
+        rows: Rows<T::Sum>,
+        sums: Matrix<T::Sum>,
+    ) {
+        for panel in (0..self.panels.count()).map(|index| self.panels.get(index)) {
+            let sums = sums.at(0, panel.first);
+            let width = self.panels.width(&panel);
+            for block in 0..self.blocks {
+                let begin = block * self.depth / self.blocks;
+                let end = (block + 1) * self.depth / self.blocks;
+                let (output, output_row) = match end == self.depth && self.rounds() {
+                    true => {
+                        let to = self.output.place(first, panel.first).cast_mut();
+                        (Target::Rounded(to.cast()), self.output.row_stride)
+                    }
+                    false => (Target::Sums(sums.start.cast_mut()), sums.row_stride),
+                };
+                let left = rows.at(0, begin);
+                let right = panel.first * self.depth + begin * width;
                 let kernel = self.kernels.choose(panel.vectors, left.turned);
                 // SAFETY: by the caller's promise; rows and panels lie inside of the matrices
                 unsafe {
                     kernel(&Stack {
                         rows: count,
-                        inner: self.depth,
+                        inner: end - begin,
                         lhs: left.start,
                         lhs_step: left.step,
-                        rhs: packed.wrapping_add(panel.first * self.depth),
-                        before: std::ptr::null(),
-                        before_row: 0,
-                        output: output.at(panel.first),
+                        rhs: packed.wrapping_add(right),
+                        before: match block {
+                            0 => std::ptr::null(),
+                            _ => sums.start,
+                        },
+                        before_row: sums.row_stride,
+                        output,
                         output_row,
                         columns: panel.size,
                     });
                 }
-            }
-            for (index, sums) in sums.chunks_exact(columns).enumerate().take(count) {
-                let row = first + index;
-                let finish = self.finish.as_ref().map(|finish| finish.at(row, 0));
-                let to = self.output.place(row, 0).cast_mut();
-                // SAFETY: by the caller's promise
-                unsafe { write_row(self.isa, sums.as_ptr(), columns, finish, to) };
             }
         }
     }

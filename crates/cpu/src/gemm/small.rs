@@ -7,7 +7,10 @@ use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
+#[cfg(target_arch = "x86_64")]
 use super::stack::{Stack, Stacks, Target};
+#[cfg(target_arch = "x86_64")]
+use super::vector::pad_rows;
 use crate::simd::Isa;
 
 /// The greatest size of a small product, no more than [`INNER`].
@@ -69,6 +72,7 @@ impl<T: Element> Small<T> {
     /// All elements that the sizes and strides reach are inside live memory; nobody else reads or
     /// writes those of `output`.
     pub(crate) unsafe fn multiply(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
+        #[cfg(target_arch = "x86_64")]
         if let Some((stacks, 2)) = T::packed_stacks(self.isa) {
             // SAFETY: the caller's promise is the same
             return unsafe { self.multiply_pairs(stacks, lhs, rhs, output) };
@@ -147,6 +151,7 @@ impl<T: Element> Small<T> {
     ///
     /// # Safety
     /// As for [`Small::multiply`]; this machine multiplies pairs.
+    #[cfg(target_arch = "x86_64")]
     unsafe fn multiply_pairs(
         &mut self,
         stacks: &Stacks<T::Sum>,
@@ -156,21 +161,25 @@ impl<T: Element> Small<T> {
     ) {
         let (rows, inner, _) = self.sizes;
         let depth = inner.div_ceil(2);
-        let in_place = lhs.has_pairs(inner);
         // SAFETY: by the caller's promise
-        unsafe {
-            pack_panels(self.isa, rhs, inner, &self.columns, &mut self.rhs.ordered);
-            if !in_place {
-                let (lhs, all) = (lhs.transposed(), Panels::new(rows, 1, rows));
-                pack_panels(self.isa, lhs, inner, &all, &mut self.lhs.ordered);
-            }
-        }
-        let (start, step) = match in_place {
-            true => (lhs.start.cast(), lhs.row_stride / 2),
-            false => (self.lhs.ordered.as_ptr(), rows as isize),
+        unsafe { pack_panels(self.isa, rhs, inner, &self.columns, &mut self.rhs.ordered) };
+        let is_gapless = lhs.column_stride == 1 && lhs.row_stride == inner as isize;
+        let (start, step, turned) = if lhs.has_pairs(inner) {
+            (lhs.start.cast(), lhs.row_stride / 2, false)
+        } else if is_gapless && !inner.is_multiple_of(2) {
+            let copy = &mut self.lhs.ordered;
+            copy.resize(rows * depth, T::Sum::default());
+            // SAFETY: by the caller's promise; elements that are multiplied by pairs are `bf16`
+            unsafe { pad_rows(lhs.start.cast(), inner, rows, copy.as_mut_ptr().cast()) };
+            (copy.as_ptr(), depth as isize, false)
+        } else {
+            let (lhs, all) = (lhs.transposed(), Panels::new(rows, 1, rows));
+            // SAFETY: by the caller's promise
+            unsafe { pack_panels(self.isa, lhs, inner, &all, &mut self.lhs.ordered) };
+            (self.lhs.ordered.as_ptr(), rows as isize, true)
         };
         for column in (0..self.columns.count()).map(|index| self.columns.get(index)) {
-            let kernel = stacks.choose(column.vectors, !in_place);
+            let kernel = stacks.choose(column.vectors, turned);
             let to = output.place(0, column.first).cast_mut();
             // SAFETY: by the caller's promise; panels lie inside the matrices
             unsafe {
@@ -195,6 +204,7 @@ impl<T: Element> Small<T> {
 ///
 /// # Safety
 /// It has so many terms of what the panels cover; this machine has the instruction set.
+#[cfg(target_arch = "x86_64")]
 unsafe fn pack_panels<T: Element>(
     isa: Isa,
     matrix: Matrix<T>,

@@ -1,9 +1,10 @@
 //! Tiles one below the other: rows of a result in one panel of columns, whose sums are stored as
-//! they are or rounded straight from the registers.
+//! they are or rounded straight from the registers. For AVX-512, with 32 registers of 64 bytes.
 
 use super::kernel::{Tile, sums};
-use super::vector::Vector;
+use super::vector::{Pairs, Vector};
 use half::bf16;
+use std::arch::x86_64::{__m512, __m512d};
 
 /// Rows of `output ← lhs × rhs` in one panel of columns.
 #[derive(Clone, Copy)]
@@ -38,16 +39,6 @@ pub(crate) enum Target<T> {
     Sums(*mut T),
     /// They become the nearest `bf16`, which kernels of pairs can.
     Rounded(*mut bf16),
-}
-
-impl<T> Target<T> {
-    /// That of a column further on.
-    pub(crate) fn at(self, column: usize) -> Self {
-        match self {
-            Target::Sums(to) => Target::Sums(to.wrapping_add(column)),
-            Target::Rounded(to) => Target::Rounded(to.wrapping_add(column)),
-        }
-    }
 }
 
 /// A compiled kernel. Calling it is sound when the stack's pointers reach all its rows, terms and
@@ -178,55 +169,47 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize, const TURNED:
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod x86 {
-    //! Kernels for 32 registers of 64 bytes.
-    use super::super::vector::Pairs;
-    use super::*;
-    use std::arch::x86_64::{__m512, __m512d};
-
-    /// `stacks!(single, SINGLE, f32, __m512, "avx512f,…")` makes `static SINGLE: Stacks<f32>`.
-    macro_rules! stacks {
-        ($module:ident, $name:ident, $element:ty, $vector:ty, $features:literal) => {
-            mod $module {
-                use super::*;
-                #[target_feature(enable = $features)]
-                pub(super) unsafe fn compiled<const VECTORS: usize, const TURNED: bool>(
-                    part: &Stack<$element>,
-                ) {
-                    // SAFETY: the caller's promise is the same
-                    unsafe { stack::<$vector, VECTORS, TURNED>(part) }
-                }
+/// `stacks!(single, SINGLE, f32, __m512, "avx512f,…")` makes `static SINGLE: Stacks<f32>`.
+macro_rules! stacks {
+    ($module:ident, $name:ident, $element:ty, $vector:ty, $features:literal) => {
+        mod $module {
+            use super::*;
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn compiled<const VECTORS: usize, const TURNED: bool>(
+                part: &Stack<$element>,
+            ) {
+                // SAFETY: the caller's promise is the same
+                unsafe { stack::<$vector, VECTORS, TURNED>(part) }
             }
-            pub(crate) static $name: Stacks<$element> = Stacks {
-                kernels: [
-                    [$module::compiled::<1, false>, $module::compiled::<1, true>],
-                    [$module::compiled::<2, false>, $module::compiled::<2, true>],
-                    [$module::compiled::<3, false>, $module::compiled::<3, true>],
-                ],
-            };
+        }
+        pub(crate) static $name: Stacks<$element> = Stacks {
+            kernels: [
+                [$module::compiled::<1, false>, $module::compiled::<1, true>],
+                [$module::compiled::<2, false>, $module::compiled::<2, true>],
+                [$module::compiled::<3, false>, $module::compiled::<3, true>],
+            ],
         };
-    }
-
-    stacks!(
-        single,
-        SINGLE,
-        f32,
-        __m512,
-        "avx512f,avx512dq,avx512bw,avx512vl"
-    );
-    stacks!(
-        double,
-        DOUBLE,
-        f64,
-        __m512d,
-        "avx512f,avx512dq,avx512bw,avx512vl"
-    );
-    stacks!(
-        pairs,
-        PAIRS,
-        f32,
-        Pairs,
-        "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16"
-    );
+    };
 }
+
+stacks!(
+    single,
+    SINGLE,
+    f32,
+    __m512,
+    "avx512f,avx512dq,avx512bw,avx512vl"
+);
+stacks!(
+    double,
+    DOUBLE,
+    f64,
+    __m512d,
+    "avx512f,avx512dq,avx512bw,avx512vl"
+);
+stacks!(
+    pairs,
+    PAIRS,
+    f32,
+    Pairs,
+    "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16"
+);
