@@ -26,31 +26,12 @@ pub(crate) unsafe fn add_dots<T: Element>(
 }
 
 /// As [`add_dots`]; the columns so many elements further on, which need not exist, are fetched
-/// meanwhile, if a number is given.
+/// meanwhile if `AHEAD` says so.
 ///
 /// # Safety
 /// As for [`add_dots`].
 #[inline(always)]
-pub(crate) unsafe fn add_streamed_dots<T: Element>(
-    sizes: (usize, usize),
-    lhs: Matrix<T::Sum>,
-    columns: [*const T; COLUMNS],
-    ahead: Option<isize>,
-    sums: &mut [[T::Sum; COLUMNS]; ROWS],
-) {
-    // SAFETY: the caller's promise is the same
-    unsafe {
-        match ahead {
-            Some(ahead) => add_dots_of::<T, true>(sizes, lhs, columns, ahead, sums),
-            None => add_dots_of::<T, false>(sizes, lhs, columns, 0, sums),
-        }
-    }
-}
-
-/// # Safety
-/// As for [`add_streamed_dots`]; nothing is fetched unless `AHEAD` says so.
-#[inline(always)]
-unsafe fn add_dots_of<T: Element, const AHEAD: bool>(
+pub(crate) unsafe fn add_dots_of<T: Element, const AHEAD: bool>(
     (rows, terms): (usize, usize),
     lhs: Matrix<T::Sum>,
     columns: [*const T; COLUMNS],

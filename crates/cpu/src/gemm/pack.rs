@@ -426,6 +426,7 @@ unsafe fn turn_pairs(isa: Isa, piece: &Piece<u16>, to: *mut f32) {
 /// # Safety
 /// There is room for the terms; this machine has the instruction set. Only places of the piece are
 /// asked for.
+#[inline(always)]
 unsafe fn turn_by_lines<S: Scalar>(
     isa: Isa,
     (terms, size, padded): (usize, usize, usize),

@@ -6,7 +6,7 @@
 mod blocks;
 
 use super::compiled::compiled;
-use super::dots::{COLUMNS, ROWS, add_multiples, add_streamed_dots};
+use super::dots::{COLUMNS, ROWS, add_dots_of, add_multiples};
 use super::element::{Element, Scalar};
 use super::finish::Finish;
 use super::matrix::Matrix;
@@ -330,8 +330,10 @@ compiled! {
 unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
     // SAFETY: the caller's promise is the same
     unsafe {
-        if part.dots {
-            dot_products(thin, lhs, part)
+        if part.dots && part.streams {
+            dot_products::<T, true>(thin, lhs, part)
+        } else if part.dots {
+            dot_products::<T, false>(thin, lhs, part)
         } else if thin.sizes.0 <= ROWS {
             added_rows::<T, ROWS, SPAN>(thin, lhs, part)
         } else {
@@ -341,9 +343,14 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
 }
 
 /// # Safety
-/// As for [`compute`]; the terms of a column lie side by side.
+/// As for [`compute`]; the terms of a column lie side by side. The next columns are fetched while
+/// some are multiplied if `AHEAD` says so.
 #[inline(always)]
-unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
+unsafe fn dot_products<T: Element, const AHEAD: bool>(
+    thin: &Thin<T>,
+    lhs: Matrix<T::Sum>,
+    part: &Part,
+) {
     let (rows, inner, _) = thin.sizes;
     let end = part.first + part.count;
     let converts = thin.converts();
@@ -361,18 +368,16 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
             let columns: [*const T; COLUMNS] =
                 std::array::from_fn(|index| thin.rhs.place(term, first + index.min(count - 1)));
             let lhs = lhs.at(first_row, term);
-            let ahead = part
-                .streams
-                .then_some(COLUMNS as isize * thin.rhs.column_stride);
+            let ahead = COLUMNS as isize * thin.rhs.column_stride;
             // SAFETY: by the caller's promise
             unsafe {
                 match converts {
                     true => {
                         let columns = columns.map(<*const T>::cast);
                         let sizes = (rows, terms);
-                        add_streamed_dots::<T::Converted>(sizes, lhs, columns, ahead, &mut sums);
+                        add_dots_of::<T::Converted, AHEAD>(sizes, lhs, columns, ahead, &mut sums);
                     }
-                    false => add_streamed_dots::<T>((rows, terms), lhs, columns, ahead, &mut sums),
+                    false => add_dots_of::<T, AHEAD>((rows, terms), lhs, columns, ahead, &mut sums),
                 }
             }
         }
