@@ -3,6 +3,7 @@
 
 use super::element::Element;
 use super::matrix::Matrix;
+use super::vector::prefetch_bytes;
 
 /// Rows of the left operand at most.
 pub(crate) const ROWS: usize = 4;
@@ -15,9 +16,26 @@ pub(crate) const COLUMNS: usize = 4;
 /// There are so many rows, and all have so many terms.
 #[inline(always)]
 pub(crate) unsafe fn add_dots<T: Element>(
+    sizes: (usize, usize),
+    lhs: Matrix<T::Sum>,
+    columns: [*const T; COLUMNS],
+    sums: &mut [[T::Sum; COLUMNS]; ROWS],
+) {
+    // SAFETY: the caller's promise is the same
+    unsafe { add_dots_of::<T, false>(sizes, lhs, columns, 0, sums) };
+}
+
+/// As [`add_dots`]; the columns so many elements further on, which need not exist, are fetched
+/// meanwhile if `AHEAD` says so.
+///
+/// # Safety
+/// As for [`add_dots`].
+#[inline(always)]
+pub(crate) unsafe fn add_dots_of<T: Element, const AHEAD: bool>(
     (rows, terms): (usize, usize),
     lhs: Matrix<T::Sum>,
     columns: [*const T; COLUMNS],
+    ahead: isize,
     sums: &mut [[T::Sum; COLUMNS]; ROWS],
 ) {
     let mut row = 0;
@@ -28,8 +46,8 @@ pub(crate) unsafe fn add_dots<T: Element>(
             // SAFETY: by the caller's promise
             let found = unsafe {
                 match size_of::<T::Sum>() {
-                    8 => dots::<T, 2, COLUMNS, 4>(left, columns, terms),
-                    _ => dots::<T, 2, COLUMNS, 8>(left, columns, terms),
+                    8 => dots::<T, 2, COLUMNS, 4, AHEAD>(left, columns, terms, ahead),
+                    _ => dots::<T, 2, COLUMNS, 8, AHEAD>(left, columns, terms, ahead),
                 }
             };
             add_to(&mut sums[row..], found);
@@ -39,8 +57,8 @@ pub(crate) unsafe fn add_dots<T: Element>(
             // SAFETY: by the caller's promise
             let found = unsafe {
                 match size_of::<T::Sum>() {
-                    8 => dots::<T, 1, COLUMNS, 8>(left, columns, terms),
-                    _ => dots::<T, 1, COLUMNS, 16>(left, columns, terms),
+                    8 => dots::<T, 1, COLUMNS, 8, AHEAD>(left, columns, terms, ahead),
+                    _ => dots::<T, 1, COLUMNS, 16, AHEAD>(left, columns, terms, ahead),
                 }
             };
             add_to(&mut sums[row..], found);
@@ -58,8 +76,8 @@ pub(crate) unsafe fn dot<T: Element>(lhs: *const T::Sum, column: *const T, terms
     // SAFETY: by the caller's promise
     let [[sum]] = unsafe {
         match size_of::<T::Sum>() {
-            8 => dots::<T, 1, 1, 16>([lhs], [column], terms),
-            _ => dots::<T, 1, 1, 64>([lhs], [column], terms),
+            8 => dots::<T, 1, 1, 16, false>([lhs], [column], terms, 0),
+            _ => dots::<T, 1, 1, 64, false>([lhs], [column], terms, 0),
         }
     };
     sum
@@ -87,12 +105,12 @@ pub(crate) unsafe fn dots_of_rows<T: Element>(
             *column = rows.place(first + index, 0);
         }
         // SAFETY: by the caller's promise
-        let [found] = unsafe { dots::<T, 1, TOGETHER, 16>(left, columns, terms) };
+        let [found] = unsafe { dots::<T, 1, TOGETHER, 16, false>(left, columns, terms, 0) };
         sums[first..first + TOGETHER].copy_from_slice(&found);
     }
     for (row, sum) in sums.iter_mut().enumerate().skip(whole) {
         // SAFETY: by the caller's promise
-        [[*sum]] = unsafe { dots::<T, 1, 1, 16>(left, [rows.place(row, 0)], terms) };
+        [[*sum]] = unsafe { dots::<T, 1, 1, 16, false>(left, [rows.place(row, 0)], terms, 0) };
     }
 }
 
@@ -109,12 +127,19 @@ fn add_to<S: Copy + std::ops::Add<Output = S>, const R: usize>(
 }
 
 /// # Safety
-/// All have `terms` elements.
+/// All have `terms` elements; columns `ahead` need not exist.
 #[inline(always)]
-unsafe fn dots<T: Element, const R: usize, const C: usize, const LANES: usize>(
+unsafe fn dots<
+    T: Element,
+    const R: usize,
+    const C: usize,
+    const LANES: usize,
+    const AHEAD: bool,
+>(
     lhs: [*const T::Sum; R],
     columns: [*const T; C],
     terms: usize,
+    ahead: isize,
 ) -> [[T::Sum; C]; R] {
     let mut lanes = [[[T::Sum::default(); LANES]; C]; R];
     let whole = terms / LANES * LANES;
@@ -122,6 +147,9 @@ unsafe fn dots<T: Element, const R: usize, const C: usize, const LANES: usize>(
         // SAFETY: by the caller's promise
         let left = lhs.map(|lhs| unsafe { lhs.add(first).cast::<[T::Sum; LANES]>().read() });
         for (column, start) in columns.into_iter().enumerate() {
+            if AHEAD {
+                prefetch_bytes(start.wrapping_add(first).wrapping_offset(ahead), 1);
+            }
             // SAFETY: by the caller's promise
             let right = unsafe { T::widen_lanes::<LANES>(start.add(first)) };
             for (lanes, left) in lanes.iter_mut().zip(&left) {

@@ -1,6 +1,8 @@
 //! Element types of products.
 
 use super::kernel::{self, Kernels};
+#[cfg(target_arch = "x86_64")]
+use super::stack::{self, Stacks};
 use crate::simd::Isa;
 use crate::simd::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use half::{bf16, f16};
@@ -17,6 +19,9 @@ pub(crate) trait Scalar:
     fn to_single(self) -> f32;
     /// The kernels of an instruction set, which this machine has.
     fn kernels(isa: Isa) -> &'static Kernels<Self>;
+    /// Its kernels of many rows, if there are any.
+    #[cfg(target_arch = "x86_64")]
+    fn stacks(isa: Isa) -> Option<&'static Stacks<Self>>;
 }
 
 /// A type of stored elements.
@@ -32,6 +37,13 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
     /// element holds for them: one, as a sum's type, or a pair of 16-bit elements as they are.
     fn packed_kernels(isa: Isa) -> (&'static Kernels<Self::Sum>, usize) {
         (Self::Sum::kernels(isa), 1)
+    }
+    /// The kernels of many rows, if there are any, with as many terms an element.
+    #[cfg(target_arch = "x86_64")]
+    fn packed_stacks(isa: Isa) -> Option<(&'static Stacks<Self::Sum>, usize)> {
+        let (_, each) = Self::packed_kernels(isa);
+        let kernels = Self::Sum::stacks(isa).filter(|_| each == 1)?;
+        Some((kernels, each))
     }
     /// Whether it is `bf16`, and the processor multiplies pairs of them.
     fn has_pairs(isa: Isa) -> bool {
@@ -89,7 +101,7 @@ pub(crate) trait Element: Copy + Send + Sync + bytemuck::Pod {
 }
 
 macro_rules! scalar {
-    ($type:ty, $avx512:ident, $avx2:ident, $baseline:ident) => {
+    ($type:ty, $avx512:ident, $avx2:ident, $baseline:ident, $stacks:ident) => {
         impl Scalar for $type {
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -113,6 +125,11 @@ macro_rules! scalar {
                     &kernel::baseline::$baseline
                 }
             }
+            #[cfg(target_arch = "x86_64")]
+            fn stacks(isa: Isa) -> Option<&'static Stacks<Self>> {
+                // other sets have fewer registers
+                (isa == Isa::Avx512).then_some(&stack::$stacks)
+            }
         }
 
         impl Element for $type {
@@ -131,8 +148,8 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, AVX512_SINGLE, AVX2_SINGLE, SINGLE);
-scalar!(f64, AVX512_DOUBLE, AVX2_DOUBLE, DOUBLE);
+scalar!(f32, AVX512_SINGLE, AVX2_SINGLE, SINGLE, SINGLE);
+scalar!(f64, AVX512_DOUBLE, AVX2_DOUBLE, DOUBLE, DOUBLE);
 
 impl Element for f16 {
     type Sum = f32;
@@ -242,6 +259,13 @@ impl Element for bf16 {
             return (&kernel::x86::AVX512_PAIRS, 2);
         }
         (f32::kernels(isa), 1)
+    }
+    #[cfg(target_arch = "x86_64")]
+    fn packed_stacks(isa: Isa) -> Option<(&'static Stacks<f32>, usize)> {
+        if Self::has_pairs(isa) {
+            return Some((&stack::PAIRS, 2));
+        }
+        Some((f32::stacks(isa)?, 1))
     }
     #[cfg(target_arch = "x86_64")]
     fn has_pairs(isa: Isa) -> bool {

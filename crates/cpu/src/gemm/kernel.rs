@@ -152,7 +152,7 @@ unsafe fn step<
 /// # Safety
 /// As for [`tile`].
 #[inline(always)]
-unsafe fn sums<
+pub(super) unsafe fn sums<
     V: Vector,
     const ROWS: usize,
     const VECTORS: usize,
@@ -175,8 +175,12 @@ where
             (true, 0) => ROWS as isize,
             (true, step) => step,
         };
-        // tiles at the edge are few: their loop is short
-        let terms = if WHOLE { TERMS } else { 1 };
+        // tiles at the edge are few: their loop is short; factors of many rows that lie apart would
+        // not stay in registers
+        let terms = match WHOLE && (PACKED || ROWS <= 12) {
+            true => TERMS,
+            false => 1,
+        };
         for _ in 0..tile.inner / terms {
             for _ in 0..terms {
                 step::<V, ROWS, VECTORS, PACKED, WHOLE>(&mut sums, lhs, tile.lhs_row, rhs, mask);

@@ -21,8 +21,12 @@ pub(crate) mod pack;
 mod paired;
 mod panels;
 pub(crate) mod product;
+#[cfg(target_arch = "x86_64")]
+mod shallow;
 mod sliced;
 mod small;
+#[cfg(target_arch = "x86_64")]
+mod stack;
 #[cfg(test)]
 mod tests;
 mod thin;

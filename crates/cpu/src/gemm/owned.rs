@@ -34,9 +34,8 @@ struct Own<S> {
     lhs: *mut S,
     /// One packed panel of columns, of one block of terms.
     rhs: *mut S,
-    /// The sums, placed as if it had those of the whole result, or those of one tile.
+    /// The sums, placed as if it had those of the whole result, unless tiles are rounded as a whole.
     sums: Matrix<S>,
-    is_tile: bool,
 }
 
 impl<T: Element> Product<T> {
@@ -104,13 +103,9 @@ impl<T: Element> Product<T> {
         let bytes = |elements: usize| (elements * size_of::<T::Sum>()).next_multiple_of(64);
         let lhs = bytes(usize::from(self.pack_lhs) * down.len() * block);
         let rhs = bytes(self.kernels.lanes * self.kernels.vectors * block);
-        // sums that are rounded at once are those of one tile
-        let is_tile = self.rounds_tiles() && block == depth;
-        let (rows_kept, columns_kept) = match is_tile {
-            true => (self.kernels.rows, self.kernels.lanes * self.kernels.vectors),
-            false => (down.len(), across.len()),
-        };
-        let sums = bytes(usize::from(direct.is_none()) * rows_kept * columns_kept);
+        // sums of one block are rounded at once
+        let is_kept = direct.is_none() && !(self.rounds_tiles() && block == depth);
+        let sums = bytes(usize::from(is_kept) * down.len() * across.len());
         let memory = Buffer::allocate(op, lhs + rhs + sums)?;
         let start = memory.host_ptr()?.as_ptr();
         let own = Own {
@@ -119,15 +114,11 @@ impl<T: Element> Product<T> {
             sums: direct.unwrap_or_else(|| {
                 let sums = Matrix {
                     start: start.wrapping_add(lhs + rhs).cast::<T::Sum>().cast_const(),
-                    row_stride: columns_kept as isize,
+                    row_stride: across.len() as isize,
                     column_stride: 1,
                 };
-                match is_tile {
-                    true => sums,
-                    false => sums.moved(-((down.start * across.len() + across.start) as isize)),
-                }
+                sums.moved(-((down.start * across.len() + across.start) as isize))
             }),
-            is_tile,
         };
         let strips = self
             .kernels
@@ -186,10 +177,7 @@ impl<T: Element> Product<T> {
                     false => self.lhs_as_read.place(strip.first, terms.start).cast_mut(),
                 };
                 let rhs = (own.rhs.cast_const(), width as isize);
-                let sums = match own.is_tile {
-                    true => own.sums,
-                    false => own.sums.at(strip.first, panel.first),
-                };
+                let sums = own.sums.at(strip.first, panel.first);
                 // SAFETY: by the caller's promise; panels lie inside the matrices
                 unsafe { self.add_tile(strip, &panel, terms.clone(), lhs, rhs, sums) };
             }

@@ -5,6 +5,8 @@ use super::element::{Element, Scalar};
 use super::matrix::Matrix;
 #[cfg(target_arch = "x86_64")]
 use super::narrow;
+#[cfg(target_arch = "x86_64")]
+use super::vector::join_rows;
 use super::vector::prefetch;
 use crate::simd::Isa;
 use crate::simd::square::EDGE;
@@ -161,8 +163,15 @@ pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
         row_stride,
         column_stride,
     } = piece.source;
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 && column_stride == 1 {
+        // SAFETY: the caller's promise is the same
+        return unsafe { join_rows(piece, to) };
+    }
     let are_pairs = row_stride == 1 && column_stride % 2 == 0 && start.cast::<f32>().is_aligned();
-    if !are_pairs {
+    let are_long = row_stride == 1 && piece.terms / 2 >= EDGE;
+    let are_turned = are_pairs || are_long && has_squares(isa, piece);
+    if !are_turned {
         // SAFETY: the caller's promise is the same
         return unsafe { pack_each_pair(isa, piece, to) };
     }
@@ -184,7 +193,10 @@ pub(crate) unsafe fn pack_pairs(isa: Isa, piece: &Piece<u16>, to: *mut u32) {
     };
     // SAFETY: the caller's promise is the same; bits are copied as they are
     unsafe {
-        pack(isa, &whole, to.cast::<f32>());
+        match are_pairs {
+            true => pack(isa, &whole, to.cast::<f32>()),
+            false => turn_pairs(isa, piece, to.cast::<f32>()),
+        }
         pack_each_pair(isa, &rest, to.add(whole.terms * piece.padded));
     }
 }
@@ -372,7 +384,7 @@ unsafe fn convert_rows<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) 
     }
 }
 
-/// Lines that are converted before they are turned.
+/// Lines that are read before they are turned.
 const LINES: usize = 16;
 /// Terms of them.
 const TERMS: usize = 64;
@@ -380,34 +392,74 @@ const TERMS: usize = 64;
 /// # Safety
 /// As for [`pack`]; the terms of an element lie side by side.
 unsafe fn turn_converted<T: Element>(isa: Isa, piece: &Piece<T>, to: *mut T::Sum) {
-    let mut lines = [[T::Sum::default(); TERMS]; LINES];
-    for first in (0..piece.size).step_by(LINES) {
-        for term in (0..piece.terms).step_by(TERMS) {
+    let convert = |lines: &mut [[T::Sum; TERMS]; LINES], place: (usize, usize), block: Block| {
+        let from = piece.source.at(place.0, place.1);
+        // SAFETY: by the promise of `turn_by_lines`
+        unsafe { convert_lines(isa, isa, from, (block.columns, block.rows), lines) };
+    };
+    // SAFETY: the caller's promise is the same
+    unsafe { turn_by_lines(isa, (piece.terms, piece.size, piece.padded), to, convert) };
+}
+
+/// Packs whole pairs that lie side by side, at places that need not be aligned.
+///
+/// # Safety
+/// As for [`pack_pairs`].
+unsafe fn turn_pairs(isa: Isa, piece: &Piece<u16>, to: *mut f32) {
+    let copy = |lines: &mut [[f32; TERMS]; LINES], (pair, first): (usize, usize), block: Block| {
+        for (index, line) in lines.iter_mut().enumerate().take(block.columns) {
+            let from = piece.source.place(2 * pair, first + index);
+            // SAFETY: by the promise of `turn_by_lines`; bits are copied as they are
+            unsafe {
+                let line = line.as_mut_ptr().cast::<u16>();
+                line.copy_from_nonoverlapping(from, 2 * block.rows);
+            }
+        }
+    };
+    // SAFETY: the caller's promise is the same
+    unsafe { turn_by_lines(isa, (piece.terms / 2, piece.size, piece.padded), to, copy) };
+}
+
+/// Packs so many terms of a piece's size and padded size in blocks, each from lines that are read
+/// first, from a term and an element on.
+///
+/// # Safety
+/// There is room for the terms; this machine has the instruction set. Only places of the piece are
+/// asked for.
+#[inline(always)]
+unsafe fn turn_by_lines<S: Scalar>(
+    isa: Isa,
+    (terms, size, padded): (usize, usize, usize),
+    to: *mut S,
+    read: impl Fn(&mut [[S; TERMS]; LINES], (usize, usize), Block),
+) {
+    let mut lines = [[S::default(); TERMS]; LINES];
+    for first in (0..size).step_by(LINES) {
+        for term in (0..terms).step_by(TERMS) {
             let block = Block {
-                rows: TERMS.min(piece.terms - term),
-                columns: LINES.min(piece.size - first),
+                rows: TERMS.min(terms - term),
+                columns: LINES.min(size - first),
                 row_stride: 1,
                 column_stride: TERMS as isize,
             };
             let target = Target {
-                start: to.wrapping_add(term * piece.padded + first).cast(),
-                pitch: piece.padded,
+                start: to.wrapping_add(term * padded + first).cast(),
+                pitch: padded,
             };
-            let from = piece.source.at(term, first);
-            // SAFETY: by the promise of `pack`; a block is no larger than the lines
-            unsafe {
-                convert_lines(isa, isa, from, (block.columns, block.rows), &mut lines);
-                turn_lines(isa, &lines, block, piece.padded, target);
-            }
+            read(&mut lines, (term, first), block);
+            // SAFETY: by the caller's promise; a block is no larger than the lines
+            unsafe { turn_lines(isa, &lines, block, padded, target) };
         }
     }
-    for term in 0..piece.terms {
-        // SAFETY: by the promise of `pack`
-        unsafe { fill_up(piece, to.wrapping_add(term * piece.padded)) };
+    for term in 0..terms {
+        for index in size..padded {
+            // SAFETY: by the caller's promise
+            unsafe { to.add(term * padded + index).write(S::default()) };
+        }
     }
 }
 
-/// Writes a block of lines that were converted.
+/// Writes a block of lines.
 ///
 /// # Safety
 /// As for [`transpose`], of a block that is no larger than the lines.

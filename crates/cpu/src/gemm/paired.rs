@@ -20,7 +20,7 @@ pub(super) fn columns(rows: usize) -> usize {
 }
 
 /// The dot products of up to [`ROWS`] rows and [`columns`] of them columns from the first of both
-/// on. Terms lie side by side.
+/// on, row by row, or column by column if they are turned. Terms lie side by side.
 ///
 /// # Safety
 /// There are so many rows and columns, and all have so many terms; this machine multiplies pairs of
@@ -31,18 +31,19 @@ pub(super) unsafe fn dots(
     lhs: Matrix<bf16>,
     rhs: Matrix<bf16>,
     columns: usize,
+    turned: bool,
 ) -> [[f32; COLUMNS]; ROWS] {
     // SAFETY: the caller's promise is the same
     unsafe {
         match rows {
-            1 => compiled::<1, 8>(terms, lhs, rhs, columns),
-            2 => compiled::<2, 8>(terms, lhs, rhs, columns),
-            3 => compiled::<3, 6>(terms, lhs, rhs, columns),
-            4 => compiled::<4, 6>(terms, lhs, rhs, columns),
-            5 => compiled::<5, 4>(terms, lhs, rhs, columns),
-            6 => compiled::<6, 4>(terms, lhs, rhs, columns),
-            7 => compiled::<7, 3>(terms, lhs, rhs, columns),
-            _ => compiled::<8, 3>(terms, lhs, rhs, columns),
+            1 => compiled::<1, 8>(terms, lhs, rhs, columns, turned),
+            2 => compiled::<2, 8>(terms, lhs, rhs, columns, turned),
+            3 => compiled::<3, 6>(terms, lhs, rhs, columns, turned),
+            4 => compiled::<4, 6>(terms, lhs, rhs, columns, turned),
+            5 => compiled::<5, 4>(terms, lhs, rhs, columns, turned),
+            6 => compiled::<6, 4>(terms, lhs, rhs, columns, turned),
+            7 => compiled::<7, 3>(terms, lhs, rhs, columns, turned),
+            _ => compiled::<8, 3>(terms, lhs, rhs, columns, turned),
         }
     }
 }
@@ -55,6 +56,7 @@ unsafe fn compiled<const R: usize, const C: usize>(
     lhs: Matrix<bf16>,
     rhs: Matrix<bf16>,
     columns: usize,
+    turned: bool,
 ) -> [[f32; COLUMNS]; ROWS] {
     const TERMS: usize = 2 * Pairs::LANES;
     let rows: [*const bf16; R] = std::array::from_fn(|row| lhs.place(row, 0));
@@ -62,10 +64,11 @@ unsafe fn compiled<const R: usize, const C: usize>(
     let columns: [*const bf16; C] =
         std::array::from_fn(|column| rhs.place(0, column.min(columns - 1)));
     let mut found = [[0.0; COLUMNS]; ROWS];
-    // SAFETY: by the caller's promise; the mask has the pairs that are left
+    // SAFETY: by the caller's promise
     unsafe {
         let mut sums = [[Pairs::splat(0.0); C]; R];
-        for first in (0..terms / TERMS * TERMS).step_by(TERMS) {
+        let whole = terms / TERMS * TERMS;
+        for first in (0..whole).step_by(TERMS) {
             let right = columns.map(|column| Pairs::load(column.add(first).cast()));
             for (row, sums) in rows.iter().zip(&mut sums) {
                 let left = Pairs::load(row.add(first).cast());
@@ -74,22 +77,28 @@ unsafe fn compiled<const R: usize, const C: usize>(
                 }
             }
         }
-        let first = terms / TERMS * TERMS;
-        let mask = Pairs::mask((terms - first) / 2);
-        let right = columns.map(|column| Pairs::load_part(column.add(first).cast(), mask));
-        for (row, sums) in rows.iter().zip(&mut sums) {
-            let left = Pairs::load_part(row.add(first).cast(), mask);
-            for (sum, right) in sums.iter_mut().zip(&right) {
-                *sum = left.multiply_add(*right, *sum);
+        if whole < terms {
+            let right = columns.map(|column| Pairs::first(column.add(whole), terms - whole));
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let left = Pairs::first(row.add(whole), terms - whole);
+                for (sum, right) in sums.iter_mut().zip(&right) {
+                    *sum = left.multiply_add(*right, *sum);
+                }
             }
         }
-        for ((row, sums), found) in rows.iter().zip(&sums).zip(&mut found) {
-            for ((column, sum), found) in columns.iter().zip(sums).zip(found) {
-                *found = sum.total();
-                if terms % 2 == 1 {
-                    let last = |terms_of: &*const bf16| terms_of.add(terms - 1).read().to_f32();
-                    *found = last(row).mul_add(last(column), *found);
+        if turned {
+            for (column, found) in found.iter_mut().enumerate().take(C) {
+                let mut all = [Pairs::splat(0.0); ROWS];
+                for (sum, sums) in all.iter_mut().zip(&sums) {
+                    *sum = sums[column];
                 }
+                *found = Pairs::totals(all);
+            }
+        } else {
+            for (sums, found) in sums.iter().zip(&mut found) {
+                let mut all = [Pairs::splat(0.0); COLUMNS];
+                all[..C].copy_from_slice(sums);
+                *found = Pairs::totals(all);
             }
         }
     }

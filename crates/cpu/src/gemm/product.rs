@@ -9,21 +9,24 @@ use super::long::Long;
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::{Groups, Panel, Panels};
+#[cfg(target_arch = "x86_64")]
+use super::shallow::Shallow;
 use super::sliced;
+#[cfg(target_arch = "x86_64")]
+use super::stack::{Stack, Target};
 use super::thin::Thin;
 #[cfg(target_arch = "x86_64")]
 use super::tile::Tiled;
-use super::vector::{prefetch_bytes, round_rows};
+use super::vector::prefetch_bytes;
 use crate::simd::Isa;
-use half::bf16;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-/// Terms of a block where one does not hold all and registers have 512 bits: with them a panel of
-/// columns and one of rows stay in the first cache.
-const WIDE_BLOCK: usize = 192;
+/// Terms of a block at most where one does not hold all and registers have 512 bits: with them a
+/// panel of columns and one of rows stay in the first cache.
+const WIDE_BLOCK: usize = 196;
 /// Bytes of packed operands that a product may hold at a time, if that is enough for one block.
 const PACKED_BYTES: usize = 96 << 20;
 /// Bytes of a right operand that kernels read in place, since it stays in the first cache.
@@ -122,6 +125,13 @@ pub(super) unsafe fn multiply_with<T: Element>(
         // SAFETY: by the caller's promise
         return unsafe { tiled.run(op, shared) };
     }
+    #[cfg(target_arch = "x86_64")]
+    if !deep::suits(sizes)
+        && let Some(shallow) = Shallow::new(isa, sizes, lhs, rhs, output, finish)
+    {
+        // SAFETY: by the caller's promise
+        return unsafe { shallow.run(op, shared) };
+    }
     let product = Product::new(isa, sizes, lhs, rhs, output, finish);
     // SAFETY: by the caller's promise
     unsafe {
@@ -157,6 +167,16 @@ pub(super) fn try_each(
         }
     });
     failure.into_inner().map_or(Ok(()), Err)
+}
+
+/// Whether a right operand of such sizes stays in the caches as it lies.
+pub(super) fn stays<T>(rhs: Matrix<T>, inner: usize, columns: usize) -> bool {
+    let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
+    let most = match row_bytes.is_multiple_of(CROWDED) {
+        true => IN_PLACE_BYTES,
+        false => CACHED_BYTES,
+    };
+    inner * columns * size_of::<T>() <= most
 }
 
 /// A product and how it is cut.
@@ -213,19 +233,13 @@ impl<T: Element> Product<T> {
         let pack_lhs = !Self::reads(lhs, inner, each) || !lhs_in_place;
         let is_panel =
             column_panels.count() == 1 && rhs.row_stride == column_panels.padded() as isize;
-        let row_bytes = rhs.row_stride.unsigned_abs() * size_of::<T>();
-        let rhs_bytes = match row_bytes.is_multiple_of(CROWDED) {
-            true => IN_PLACE_BYTES,
-            false => CACHED_BYTES,
-        };
-        let rhs_in_place =
-            inner * columns * size_of::<T>() <= rhs_bytes || rows <= kernels.rows || is_panel;
+        let rhs_in_place = stays(rhs, inner, columns) || rows <= kernels.rows || is_panel;
         let pack_rhs = !T::WIDE || !rhs_in_place || (rhs.column_stride != 1 && columns > 1);
         let width = usize::from(pack_lhs) * rows + usize::from(pack_rhs) * column_panels.padded();
         let terms = PACKED_BYTES / (width * size_of::<T::Sum>()).max(1);
         let depth = inner.div_ceil(each);
         let block = match isa == Isa::Avx512 && depth > INNER {
-            true => WIDE_BLOCK,
+            true => depth.div_ceil(depth.div_ceil(WIDE_BLOCK)),
             false => INNER,
         };
         let most = depth.next_multiple_of(block).max(block);
@@ -626,6 +640,35 @@ impl<T: Element> Product<T> {
             true => 0,
             false => self.lhs_as_read.row_stride,
         };
+        #[cfg(target_arch = "x86_64")]
+        if terms.end == self.depth()
+            && self.rounds_tiles()
+            && let Some((stacks, _)) = T::packed_stacks(self.isa)
+        {
+            let before = match terms.start {
+                0 => std::ptr::null(),
+                _ => sums.start,
+            };
+            let to = self.output.place(strip.first, panel.first).cast_mut();
+            // SAFETY: by the caller's promise; elements are `bf16`, whose panels are packed
+            return unsafe {
+                stacks.choose(panel.vectors, self.pack_lhs)(&Stack {
+                    rows: strip.size,
+                    inner: terms.len(),
+                    lhs,
+                    lhs_step: match self.pack_lhs {
+                        true => strip.size as isize,
+                        false => lhs_row,
+                    },
+                    rhs,
+                    before,
+                    before_row: sums.row_stride,
+                    output: Target::Rounded(to.cast()),
+                    output_row: self.output.row_stride,
+                    columns: panel.size,
+                })
+            };
+        }
         // SAFETY: by the caller's promise
         unsafe {
             (strip.kernels[panel.vectors - 1])(&Tile {
@@ -639,15 +682,6 @@ impl<T: Element> Product<T> {
                 columns: panel.size,
                 accumulate: terms.start > 0,
             });
-        }
-        if terms.end == self.depth() && self.rounds_tiles() {
-            let place = |row: usize| self.output.place(strip.first + row, panel.first);
-            let rows: SmallVec<[*mut bf16; 8]> = (0..strip.size)
-                .map(|row| place(row).cast_mut().cast())
-                .collect();
-            let (from, step) = (sums.start.cast(), sums.row_stride as usize);
-            // SAFETY: by the caller's promise; elements are `bf16`, whose sums are `f32`
-            unsafe { round_rows(from, step, panel.size, &rows) };
         }
     }
 

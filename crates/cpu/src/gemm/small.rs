@@ -7,10 +7,11 @@ use super::kernel::{Kernels, Tile};
 use super::matrix::Matrix;
 use super::pack::{self, Piece};
 use super::panels::Panels;
-use super::vector::round_rows;
+#[cfg(target_arch = "x86_64")]
+use super::stack::{Stack, Stacks, Target};
+#[cfg(target_arch = "x86_64")]
+use super::vector::pad_rows;
 use crate::simd::Isa;
-use half::bf16;
-use smallvec::SmallVec;
 
 /// The greatest size of a small product, no more than [`INNER`].
 const SIZE: usize = 128;
@@ -71,9 +72,10 @@ impl<T: Element> Small<T> {
     /// All elements that the sizes and strides reach are inside live memory; nobody else reads or
     /// writes those of `output`.
     pub(crate) unsafe fn multiply(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
-        if T::has_pairs(self.isa) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some((stacks, 2)) = T::packed_stacks(self.isa) {
             // SAFETY: the caller's promise is the same
-            return unsafe { self.multiply_pairs(lhs, rhs, output) };
+            return unsafe { self.multiply_pairs(stacks, lhs, rhs, output) };
         }
         let (rows, inner, columns) = self.sizes;
         // SAFETY: by the caller's promise
@@ -145,53 +147,54 @@ impl<T: Element> Small<T> {
 }
 
 impl<T: Element> Small<T> {
-    /// As [`Small::multiply`], of pairs of `bf16`, whose tiles are rounded one by one.
+    /// As [`Small::multiply`], of pairs of `bf16`, which are rounded as they leave the registers.
     ///
     /// # Safety
     /// As for [`Small::multiply`]; this machine multiplies pairs.
-    unsafe fn multiply_pairs(&mut self, lhs: Matrix<T>, rhs: Matrix<T>, output: Matrix<T>) {
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn multiply_pairs(
+        &mut self,
+        stacks: &Stacks<T::Sum>,
+        lhs: Matrix<T>,
+        rhs: Matrix<T>,
+        output: Matrix<T>,
+    ) {
         let (rows, inner, _) = self.sizes;
         let depth = inner.div_ceil(2);
-        let width = self.kernels.lanes * self.kernels.vectors;
-        self.sums
-            .resize(self.kernels.rows * width, T::Sum::default());
-        let in_place = lhs.has_pairs(inner);
         // SAFETY: by the caller's promise
-        unsafe {
-            pack_panels(self.isa, rhs, inner, &self.columns, &mut self.rhs.ordered);
-            if !in_place {
-                let lhs = lhs.transposed();
-                pack_panels(self.isa, lhs, inner, &self.rows, &mut self.lhs.ordered);
-            }
-        }
-        debug_assert_eq!(self.rows.padded(), rows);
+        unsafe { pack_panels(self.isa, rhs, inner, &self.columns, &mut self.rhs.ordered) };
+        let is_gapless = lhs.column_stride == 1 && lhs.row_stride == inner as isize;
+        let (start, step, turned) = if lhs.has_pairs(inner) {
+            (lhs.start.cast(), lhs.row_stride / 2, false)
+        } else if is_gapless && !inner.is_multiple_of(2) {
+            let copy = &mut self.lhs.ordered;
+            copy.resize(rows * depth, T::Sum::default());
+            // SAFETY: by the caller's promise; elements that are multiplied by pairs are `bf16`
+            unsafe { pad_rows(lhs.start.cast(), inner, rows, copy.as_mut_ptr().cast()) };
+            (copy.as_ptr(), depth as isize, false)
+        } else {
+            let (lhs, all) = (lhs.transposed(), Panels::new(rows, 1, rows));
+            // SAFETY: by the caller's promise
+            unsafe { pack_panels(self.isa, lhs, inner, &all, &mut self.lhs.ordered) };
+            (self.lhs.ordered.as_ptr(), rows as isize, true)
+        };
         for column in (0..self.columns.count()).map(|index| self.columns.get(index)) {
-            for row in (0..self.rows.count()).map(|index| self.rows.get(index)) {
-                let kernel = (self.kernels.choose)(row.size, column.vectors, !in_place);
-                let packed = self.lhs.ordered.as_ptr().wrapping_add(row.first * depth);
-                let place = |index: usize| output.place(row.first + index, column.first);
-                let to: SmallVec<[*mut bf16; 8]> = (0..row.size)
-                    .map(|index| place(index).cast_mut().cast())
-                    .collect();
-                // SAFETY: by the caller's promise; panels lie inside the matrices
-                unsafe {
-                    kernel(&Tile {
-                        inner: depth,
-                        lhs: if in_place {
-                            lhs.place(row.first, 0).cast()
-                        } else {
-                            packed
-                        },
-                        lhs_row: if in_place { lhs.row_stride / 2 } else { 0 },
-                        rhs: self.rhs.ordered.as_ptr().wrapping_add(column.first * depth),
-                        rhs_row: self.columns.width(&column) as isize,
-                        output: self.sums.as_mut_ptr(),
-                        output_row: width as isize,
-                        columns: column.size,
-                        accumulate: false,
-                    });
-                    round_rows(self.sums.as_ptr().cast(), width, column.size, &to);
-                }
+            let kernel = stacks.choose(column.vectors, turned);
+            let to = output.place(0, column.first).cast_mut();
+            // SAFETY: by the caller's promise; panels lie inside the matrices
+            unsafe {
+                kernel(&Stack {
+                    rows,
+                    inner: depth,
+                    lhs: start,
+                    lhs_step: step,
+                    rhs: self.rhs.ordered.as_ptr().wrapping_add(column.first * depth),
+                    before: std::ptr::null(),
+                    before_row: 0,
+                    output: Target::Rounded(to.cast()),
+                    output_row: output.row_stride,
+                    columns: column.size,
+                });
             }
         }
     }
@@ -201,6 +204,7 @@ impl<T: Element> Small<T> {
 ///
 /// # Safety
 /// It has so many terms of what the panels cover; this machine has the instruction set.
+#[cfg(target_arch = "x86_64")]
 unsafe fn pack_panels<T: Element>(
     isa: Isa,
     matrix: Matrix<T>,

@@ -283,6 +283,9 @@ fn few_rows_meet_large_operands_where_they_are() {
         check::<f32>(isa, (8, 2050, 2060), (Order::Columns, Order::Rows), None);
         check::<f32>(isa, (5, 2099, 2030), (Order::Rows, Order::Rows), finish);
         check::<f64>(isa, (7, 2010, 1100), (Order::Rows, Order::Rows), None);
+        check::<f32>(isa, (4, 300, 1101), (Order::Columns, Order::Rows), None);
+        check::<f32>(isa, (3, 301, 900), (Order::Rows, Order::Rows), finish);
+        check::<f64>(isa, (4, 307, 600), (Order::Rows, Order::Rows), None);
     }
 }
 
@@ -294,6 +297,57 @@ fn pairs_of_tasks_are_rounded_tile_by_tile() {
                 check::<bf16>(isa, (270, inner, 301), (lhs, Order::Rows), None);
             }
             check::<bf16>(isa, (130, 260, 70), (lhs, Order::Columns), None);
+        }
+    }
+}
+
+#[test]
+fn many_rows_meet_a_small_operand_row_by_row() {
+    fn each<T: Element + PartialEq + std::fmt::Debug>(isa: Isa) {
+        for lhs in ORDERS {
+            for (columns, rhs) in [(5, Order::Rows), (30, Order::Columns), (83, Order::Spread)] {
+                for inner in [1, 16, 37] {
+                    check::<T>(isa, (131, inner, columns), (lhs, rhs), None);
+                }
+            }
+            let finish = Some((2.0, -1.0));
+            check::<T>(isa, (97, 23, 50), (lhs, Order::Rows), finish);
+            check::<T>(isa, (111, 530, 17), (lhs, Order::Rows), None);
+            check::<T>(isa, (111, 1077, 29), (lhs, Order::Columns), None);
+            check::<T>(isa, (100, 1070, 20), (lhs, Order::Rows), finish);
+        }
+        for rows in 96..150 {
+            let (lhs, rhs) = (ORDERS[rows % 4], ORDERS[rows / 4 % 4]);
+            check::<T>(isa, (rows, 9, 16 * (rows % 7)), (lhs, rhs), None);
+        }
+    }
+    for isa in available() {
+        each::<f32>(isa);
+        each::<f64>(isa);
+        each::<f16>(isa);
+        each::<bf16>(isa);
+    }
+}
+
+#[test]
+fn long_lines_of_pairs_are_multiplied_where_they_are() {
+    for isa in available() {
+        for inner in [256, 301, 320, 351] {
+            for lhs in ORDERS {
+                for (rows, columns) in [(5, 40), (13, 31), (24, 97), (33, 95)] {
+                    let orders = (lhs, Order::Columns);
+                    check::<bf16>(isa, (rows, inner, columns), orders, None);
+                }
+                let finish = Some((2.0, -1.0));
+                check::<bf16>(isa, (9, inner, 50), (lhs, Order::Columns), finish);
+            }
+            for rhs in ORDERS {
+                for columns in [2, 5, 8, 11, 19] {
+                    check::<bf16>(isa, (47, inner, columns), (Order::Rows, rhs), None);
+                }
+                let finish = Some((3.0, 1.0));
+                check::<bf16>(isa, (47, inner, 7), (Order::Rows, rhs), finish);
+            }
         }
     }
 }
@@ -339,43 +393,41 @@ fn tasks_pack_rows_of_their_own() {
 
 fn check_not_finite<T: Element<Sum = f32>>() {
     for isa in available() {
-        let (rows, inner, columns) = (19, 21, 53);
-        let mut lhs = Stored::<T>::new(rows, inner, Order::Rows, 1);
-        let mut rhs = Stored::<T>::new(inner, columns, Order::Rows, 2);
-        lhs.memory.fill(T::narrow(1.0));
-        rhs.memory.fill(T::narrow(1.0));
-        lhs.memory[3 * inner + 4] = T::narrow(f32::NAN);
-        lhs.memory[18 * inner + 20] = T::narrow(f32::INFINITY);
-        rhs.memory[20 * columns + 52] = T::narrow(f32::NEG_INFINITY);
-        let mut output = vec![T::narrow(0.0); rows * columns];
-        let place = Matrix {
-            start: output.as_mut_ptr().cast_const(),
-            row_stride: columns as isize,
-            column_stride: 1,
-        };
-        let sizes = (rows, inner, columns);
-        // SAFETY: as in `check`
-        unsafe {
-            multiply_with(
-                isa,
-                "test",
-                false,
-                sizes,
-                lhs.matrix(),
-                rhs.matrix(),
-                place,
-                None,
-            )
+        for sizes in [(19, 21, 53), (119, 21, 53), (118, 258, 11), (119, 516, 35)] {
+            check_not_finite_of::<T>(isa, sizes);
         }
-        .unwrap();
-        for (index, found) in output.into_iter().map(T::widen).enumerate() {
-            match (index / columns, index % columns) {
-                (3, _) => assert!(found.is_nan()),
-                (18, 52) => assert_eq!(found, f32::NEG_INFINITY),
-                (18, _) => assert_eq!(found, f32::INFINITY),
-                (_, 52) => assert_eq!(found, f32::NEG_INFINITY),
-                _ => assert_eq!(found, inner as f32),
-            }
+    }
+}
+
+fn check_not_finite_of<T: Element<Sum = f32>>(isa: Isa, sizes: (usize, usize, usize)) {
+    let (rows, inner, columns) = sizes;
+    let mut lhs = Stored::<T>::new(rows, inner, Order::Rows, 1);
+    let mut rhs = Stored::<T>::new(inner, columns, Order::Rows, 2);
+    lhs.memory.fill(T::narrow(1.0));
+    rhs.memory.fill(T::narrow(1.0));
+    let (last_row, last_column) = (rows - 1, columns - 1);
+    lhs.memory[3 * inner + 4] = T::narrow(f32::NAN);
+    lhs.memory[last_row * inner + inner - 1] = T::narrow(f32::INFINITY);
+    rhs.memory[(inner - 1) * columns + last_column] = T::narrow(f32::NEG_INFINITY);
+    let mut output = vec![T::narrow(0.0); rows * columns];
+    let place = Matrix {
+        start: output.as_mut_ptr().cast_const(),
+        row_stride: columns as isize,
+        column_stride: 1,
+    };
+    let (lhs, rhs) = (lhs.matrix(), rhs.matrix());
+    // SAFETY: as in `check`
+    unsafe { multiply_with(isa, "test", false, sizes, lhs, rhs, place, None) }.unwrap();
+    for (index, found) in output.into_iter().map(T::widen).enumerate() {
+        let (row, column) = (index / columns, index % columns);
+        if row == 3 {
+            assert!(found.is_nan(), "{isa:?} {sizes:?}");
+        } else if column == last_column {
+            assert_eq!(found, f32::NEG_INFINITY, "{isa:?} {sizes:?}");
+        } else if row == last_row {
+            assert_eq!(found, f32::INFINITY, "{isa:?} {sizes:?}");
+        } else {
+            assert_eq!(found, inner as f32, "{isa:?} {sizes:?}");
         }
     }
 }

@@ -6,21 +6,28 @@
 mod blocks;
 
 use super::compiled::compiled;
-use super::dots::{COLUMNS, ROWS, add_dots, add_multiples};
+use super::dots::{COLUMNS, ROWS, add_dots_of, add_multiples};
 use super::element::{Element, Scalar};
 use super::finish::Finish;
 use super::matrix::Matrix;
 #[cfg(target_arch = "x86_64")]
 use super::paired;
 use super::product::each;
+#[cfg(target_arch = "x86_64")]
+use super::vector::round_rows;
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
+#[cfg(target_arch = "x86_64")]
+use mlx_oxide_runtime::parallel;
 
 /// Terms of dot products that several rows meet at a time.
 const TERMS: usize = 1024;
 /// Rows that are added up together.
 const ADDED: usize = 4;
+/// Multiplications of pairs for which starting a thread pays.
+#[cfg(target_arch = "x86_64")]
+const TASK_WORK: usize = 1 << 18;
 /// Bytes of the right operand that one task reads.
 const TASK_BYTES: usize = 256 << 10;
 /// Columns whose rows are added up together; their sums stay in the first cache.
@@ -31,9 +38,18 @@ const MOST_ROWS: usize = 2 * ROWS;
 /// The most columns where the product is the transpose and kernels cannot read the left operand
 /// where it is; for more than these it is worth packing.
 const MOST_COLUMNS: usize = 4 * ROWS;
+/// Terms from which a dot product of pairs takes longer than to add up its lanes.
+const PAIRED_TERMS: usize = 256;
+/// The most rows or columns whose others meet them by dot products of pairs: half of them if
+/// kernels can read the others where they are, twice if there are few sums.
+const MOST_PAIRED: usize = 24;
+/// Sums that are few.
+const PAIRED_SUMS: usize = 1 << 13;
 /// Bytes of an operand that the caches do not hold: packing it for more than [`ROWS`] rows or
 /// columns would take longer than the product.
 const LARGE: usize = 16 << 20;
+/// Bytes of an operand whose next columns are fetched while some are multiplied.
+const STREAMED: usize = 8 << 20;
 /// Bytes for each row of an operand whose columns side by side are better read by kernels.
 const CACHED: usize = 256 << 10;
 /// As [`SPAN`], of so many rows.
@@ -63,6 +79,14 @@ impl<T: Element> Thin<T> {
             true => rows <= columns,
             false => rows <= most && inner * columns * size_of::<T>() >= LARGE,
         };
+        // dot products of pairs need no packed operand
+        let in_pairs = |rows: usize, columns: usize, most: usize| {
+            T::has_pairs(isa) && rows <= most && rows <= columns && inner >= PAIRED_TERMS
+        };
+        let most = match rows * columns <= PAIRED_SUMS {
+            true => 2 * MOST_PAIRED,
+            false => MOST_PAIRED,
+        };
         let flat = rhs.column_stride == 1 || rhs.row_stride == 1;
         // kernels keep sums of several rows in registers, while the caches hold the operand
         let in_registers = T::WIDE
@@ -73,7 +97,8 @@ impl<T: Element> Thin<T> {
         if in_registers {
             return None;
         }
-        if few(rows, columns, MOST_ROWS) && flat && inner > 0 {
+        let is_paired = rhs.row_stride == 1 && in_pairs(rows, columns, most);
+        if (few(rows, columns, MOST_ROWS) || is_paired) && flat && inner > 0 {
             return Some(Thin {
                 isa,
                 sizes: (rows, inner, columns),
@@ -89,7 +114,12 @@ impl<T: Element> Thin<T> {
             true => ROWS,
             false => MOST_COLUMNS,
         };
-        if few(columns, rows, most) && flat && inner > 0 {
+        let paired = match lhs.has_pairs(inner) {
+            true => MOST_PAIRED / 2,
+            false => MOST_PAIRED,
+        };
+        let is_paired = lhs.column_stride == 1 && in_pairs(columns, rows, paired);
+        if (few(columns, rows, most) || is_paired) && flat && inner > 0 {
             let finish = finish.map(|finish| Finish {
                 addend: finish.addend.map(Matrix::transposed),
                 ..finish
@@ -143,12 +173,14 @@ impl<T: Element> Thin<T> {
             row_stride: inner as isize,
             column_stride: 1,
         };
+        let streams = size_of::<T>() <= 4 && inner * columns * size_of::<T>() >= STREAMED;
         each(shared, columns.div_ceil(span), |task| {
             let first = task * span;
             let part = Part {
                 first,
                 count: span.min(columns - first),
                 dots,
+                streams,
             };
             // SAFETY: by the caller's promise; each task writes columns of its own
             unsafe { compute(self.isa, self, lhs, &part) };
@@ -174,10 +206,14 @@ impl<T: Element> Thin<T> {
         if lhs.column_stride != 1 {
             let copy = Buffer::allocate(op, rows * inner * size_of::<T>())?;
             let to = copy.host_ptr()?.as_ptr().cast::<T>();
-            for index in 0..rows * inner {
-                let from = lhs.place(index / inner, index % inner);
-                // SAFETY: by the caller's promise; the copy has room for all elements
-                unsafe { to.add(index).write(from.read()) };
+            for row in 0..rows {
+                for term in 0..inner {
+                    // SAFETY: by the caller's promise; the copy has room for all elements
+                    unsafe {
+                        let value = lhs.place(row, term).read();
+                        to.add(row * inner + term).write(value);
+                    }
+                }
             }
             lhs = Matrix {
                 start: to.cast_const(),
@@ -186,7 +222,10 @@ impl<T: Element> Thin<T> {
             };
             memory = Some(copy);
         }
-        let span = (TASK_BYTES / (inner * size_of::<T>())).max(paired::columns(rows));
+        let threads = if shared { parallel::threads() } else { 1 };
+        let tasks = (2 * threads).min(rows * inner * columns / TASK_WORK).max(1);
+        let span = (TASK_BYTES / (inner * size_of::<T>())).min(columns.div_ceil(tasks));
+        let span = span.max(1).next_multiple_of(paired::columns(rows));
         each(shared, columns.div_ceil(span), |task| {
             let end = columns.min((task + 1) * span);
             for first_row in (0..rows).step_by(paired::ROWS) {
@@ -197,18 +236,55 @@ impl<T: Element> Thin<T> {
                     let found = together.min(end - first);
                     // SAFETY: by the caller's promise; each task writes columns of its own
                     unsafe {
-                        let sums = paired::dots(count, inner, lhs, rhs, found);
-                        for index in 0..count * found {
-                            let (row, column) = (index / found, index % found);
-                            let sum = T::Sum::of(sums[row][column].into());
-                            self.write(first_row + row, first + column, sum);
-                        }
+                        let turned = self.output.column_stride != 1;
+                        let sums = paired::dots(count, inner, lhs, rhs, found, turned);
+                        self.write_dots(&sums, (first_row, count), (first, found), turned);
                     }
                 }
             }
         });
         drop(memory);
         Ok(())
+    }
+
+    /// Writes dot products of some rows and columns as [`paired::dots`] gives them.
+    ///
+    /// # Safety
+    /// As for [`Thin::run`]; the places are in the output.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn write_dots(
+        &self,
+        sums: &[[f32; 8]; 8],
+        (first_row, rows): (usize, usize),
+        (first_column, columns): (usize, usize),
+        turned: bool,
+    ) {
+        let (output, lines, count) = match turned {
+            true => (self.output.transposed(), columns, rows),
+            false => (self.output, rows, columns),
+        };
+        let (line, place) = match turned {
+            true => (first_column, first_row),
+            false => (first_row, first_column),
+        };
+        if self.finish.is_none() && output.column_stride == 1 {
+            for (index, sums) in sums[..lines].iter().enumerate() {
+                let to = output.place(line + index, place).cast_mut();
+                // SAFETY: by the caller's promise; elements are `bf16`
+                unsafe { round_rows(sums.as_ptr(), 0, count, &[to.cast()]) };
+            }
+            return;
+        }
+        for (index, sums) in sums[..lines].iter().enumerate() {
+            for (step, sum) in sums[..count].iter().enumerate() {
+                let (row, column) = match turned {
+                    true => (place + step, line + index),
+                    false => (line + index, place + step),
+                };
+                // SAFETY: by the caller's promise
+                unsafe { self.write(row, column, T::Sum::of((*sum).into())) };
+            }
+        }
     }
 
     /// Whether the processor converts elements in registers.
@@ -238,6 +314,8 @@ struct Part {
     first: usize,
     count: usize,
     dots: bool,
+    /// Whether the second cache does not hold the right operand.
+    streams: bool,
 }
 
 compiled! {
@@ -252,8 +330,10 @@ compiled! {
 unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
     // SAFETY: the caller's promise is the same
     unsafe {
-        if part.dots {
-            dot_products(thin, lhs, part)
+        if part.dots && part.streams {
+            dot_products::<T, true>(thin, lhs, part)
+        } else if part.dots {
+            dot_products::<T, false>(thin, lhs, part)
         } else if thin.sizes.0 <= ROWS {
             added_rows::<T, ROWS, SPAN>(thin, lhs, part)
         } else {
@@ -263,9 +343,14 @@ unsafe fn portable<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part)
 }
 
 /// # Safety
-/// As for [`compute`]; the terms of a column lie side by side.
+/// As for [`compute`]; the terms of a column lie side by side. The next columns are fetched while
+/// some are multiplied if `AHEAD` says so.
 #[inline(always)]
-unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &Part) {
+unsafe fn dot_products<T: Element, const AHEAD: bool>(
+    thin: &Thin<T>,
+    lhs: Matrix<T::Sum>,
+    part: &Part,
+) {
     let (rows, inner, _) = thin.sizes;
     let end = part.first + part.count;
     let converts = thin.converts();
@@ -283,14 +368,16 @@ unsafe fn dot_products<T: Element>(thin: &Thin<T>, lhs: Matrix<T::Sum>, part: &P
             let columns: [*const T; COLUMNS] =
                 std::array::from_fn(|index| thin.rhs.place(term, first + index.min(count - 1)));
             let lhs = lhs.at(first_row, term);
+            let ahead = COLUMNS as isize * thin.rhs.column_stride;
             // SAFETY: by the caller's promise
             unsafe {
                 match converts {
                     true => {
                         let columns = columns.map(<*const T>::cast);
-                        add_dots::<T::Converted>((rows, terms), lhs, columns, &mut sums);
+                        let sizes = (rows, terms);
+                        add_dots_of::<T::Converted, AHEAD>(sizes, lhs, columns, ahead, &mut sums);
                     }
-                    false => add_dots::<T>((rows, terms), lhs, columns, &mut sums),
+                    false => add_dots_of::<T, AHEAD>((rows, terms), lhs, columns, ahead, &mut sums),
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use super::super::element::Element;
 use super::super::kernel::{Kernels, Tile, TileKernel, kernels, tile};
+use super::super::matrix::Matrix;
+use super::super::pack::{Piece, pack_pairs};
 use super::super::vector::Vector;
 use super::{Order, available, check, check_all, check_not_finite};
 use crate::simd::Isa;
@@ -117,4 +119,63 @@ fn pairs_of_many_terms_are_cut_between_pairs() {
 #[test]
 fn pairs_keep_what_is_not_finite_in_its_row_and_column() {
     check_not_finite::<Paired>();
+}
+
+#[test]
+fn pairs_are_packed_from_any_place() {
+    let memory: Vec<u16> = (1..=4000).collect();
+    for isa in available() {
+        for terms in (0..20).chain([31, 32, 33, 130]) {
+            for size in [1_usize, 2, 5, 7, 8, 9, 15, 16, 17, 33, 48] {
+                for padded in [size, size.next_multiple_of(16)] {
+                    let across = if terms > 60 { 131 } else { 61 };
+                    for (row_stride, column_stride) in [(size + 3, 1), (1, across), (2, across)] {
+                        if (terms * row_stride + size * column_stride) >= memory.len() {
+                            continue;
+                        }
+                        let piece = Piece {
+                            source: Matrix {
+                                start: memory.as_ptr(),
+                                row_stride: row_stride as isize,
+                                column_stride: column_stride as isize,
+                            },
+                            terms,
+                            size,
+                            padded,
+                        };
+                        check_packed(isa, &piece, &memory);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_packed(isa: Isa, piece: &Piece<u16>, memory: &[u16]) {
+    let (terms, size, padded) = (piece.terms, piece.size, piece.padded);
+    let untouched = 0xabcd_abcd;
+    let mut found = vec![untouched; terms.div_ceil(2) * padded + 1];
+    // SAFETY: the memory has all places, and there is room for the pairs
+    unsafe { pack_pairs(isa, piece, found.as_mut_ptr()) };
+    let get = |term: usize, index: usize| match term < terms && index < size {
+        true => {
+            let step = term as isize * piece.source.row_stride
+                + index as isize * piece.source.column_stride;
+            u32::from(memory[step as usize])
+        }
+        false => 0,
+    };
+    for (place, pair) in found[..terms.div_ceil(2) * padded].iter().enumerate() {
+        let (term, index) = (place / padded * 2, place % padded);
+        let expected = get(term, index) | get(term + 1, index) << 16;
+        assert_eq!(
+            *pair, expected,
+            "{isa:?} {terms} {size} {padded} at {place}"
+        );
+    }
+    assert_eq!(
+        found.last(),
+        Some(&untouched),
+        "{isa:?} {terms} {size} {padded}"
+    );
 }

@@ -10,7 +10,7 @@ use super::super::pack::{self, Piece};
 use super::super::panels::{Groups, Panel, Panels};
 use super::super::product::each;
 use super::super::vector::prefetch_bytes;
-use super::Thin;
+use super::{LARGE, Thin};
 use crate::simd::Isa;
 use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::Buffer;
@@ -37,13 +37,19 @@ struct Blocks<'a, T: Element> {
 
 impl<T: Element> Thin<T> {
     /// Whether registers have room for sums of all rows, kernels read what the operand holds, and
-    /// there are enough rows that adding up in memory takes longer.
+    /// there are enough rows that adding up in memory takes longer, which fewer rows hide if the
+    /// operand comes from beyond the caches.
     pub(super) fn has_blocks(&self) -> bool {
         let (kernels, _) = T::packed_kernels(self.isa);
+        let (_, inner, columns) = self.sizes;
+        let least = match inner * columns * size_of::<T>() < LARGE {
+            true => 3,
+            false => ROWS + 1,
+        };
         self.isa == Isa::Avx512
             && self.rhs.column_stride == 1
             && match T::WIDE {
-                true => (ROWS + 1..=kernels.rows).contains(&self.sizes.0),
+                true => (least..=kernels.rows).contains(&self.sizes.0),
                 false => (2..=kernels.rows).contains(&self.sizes.0) && T::has_pairs(self.isa),
             }
     }

@@ -19,7 +19,7 @@ use half::bf16;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::{F32x4, F64x2};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use pairs::Pairs;
+pub(crate) use pairs::{Pairs, join_rows};
 #[cfg(not(target_arch = "aarch64"))]
 pub(crate) use portable::Portable;
 
@@ -61,6 +61,12 @@ pub(crate) trait Vector: Copy {
     #[inline(always)]
     unsafe fn store_rounded(self, to: *mut bf16, mask: Self::Mask) {
         let _ = (to, mask); // other sums are stored as they are
+    }
+    /// As [`Vector::store_rounded`], all lanes.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn store_rounded_whole(self, to: *mut bf16) {
+        let _ = to; // other sums are stored as they are
     }
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;

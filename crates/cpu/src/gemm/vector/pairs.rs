@@ -1,6 +1,7 @@
 //! AVX-512 with BF16: registers of 16 pairs of `bf16`, and of 16 `f32` sums of their products.
 
-use super::Vector;
+use super::super::pack::Piece;
+use super::{Vector, prefetch};
 use half::bf16;
 use std::arch::x86_64::*;
 
@@ -10,14 +11,43 @@ use std::arch::x86_64::*;
 pub(crate) struct Pairs(__m512);
 
 impl Pairs {
-    /// The sum of all lanes.
+    /// Pairs of the first elements, of so many, at most 32, followed by zeros.
+    ///
+    /// # Safety
+    /// As for [`Vector`], of such elements.
+    #[inline(always)]
+    pub(crate) unsafe fn first(from: *const bf16, count: usize) -> Self {
+        let mask = u32::MAX.unbounded_shr(32 - count as u32);
+        // SAFETY: by the caller's promise; the bits stay
+        Pairs(unsafe { _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, from.cast())) })
+    }
+
+    /// The sum of all lanes of each: halves are added, those of two together, again and again.
     ///
     /// # Safety
     /// As for [`Vector`].
     #[inline(always)]
-    pub(crate) unsafe fn total(self) -> f32 {
+    pub(crate) unsafe fn totals(sums: [Self; 8]) -> [f32; 8] {
+        let [a, b, c, d, e, f, g, h] = sums.map(|sums| sums.0);
         // SAFETY: by the caller's promise
-        unsafe { _mm512_reduce_add_ps(self.0) }
+        unsafe {
+            let low = add_quarters(add_halves(a, b), add_halves(c, d));
+            let high = add_quarters(add_halves(e, f), add_halves(g, h));
+            let eighths = _mm512_add_ps(
+                _mm512_shuffle_ps::<0x44>(low, high),
+                _mm512_shuffle_ps::<0xee>(low, high),
+            );
+            let sums = _mm512_add_ps(
+                _mm512_shuffle_ps::<0x88>(eighths, eighths),
+                _mm512_shuffle_ps::<0xdd>(eighths, eighths),
+            );
+            // each quarter has one of the first four and one of the last
+            let places = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 0, 0, 0, 0, 0, 0, 0);
+            let ordered = _mm512_permutexvar_ps(places, sums);
+            let mut totals = [0.0; 8];
+            _mm256_storeu_ps(totals.as_mut_ptr(), _mm512_castps512_ps256(ordered));
+            totals
+        }
     }
 }
 
@@ -66,6 +96,15 @@ impl Vector for Pairs {
             _mm256_mask_storeu_epi16(to.cast(), mask, rounded);
         }
     }
+    /// As [`super::round_rows`].
+    #[inline(always)]
+    unsafe fn store_rounded_whole(self, to: *mut bf16) {
+        // SAFETY: by the promise of `Vector`; both types are 32 bytes without invalid values
+        unsafe {
+            let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+            _mm256_storeu_si256(to.cast(), rounded);
+        }
+    }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: by the promise of `Vector`
@@ -80,6 +119,36 @@ impl Vector for Pairs {
                 [self.0, factor.0].map(|pairs| std::mem::transmute::<__m512, __m512bh>(pairs));
             Pairs(_mm512_dpbf16_ps(addend.0, lhs, rhs))
         }
+    }
+}
+
+/// The halves of a register added, then those of another.
+///
+/// # Safety
+/// As for [`Vector`].
+#[inline(always)]
+unsafe fn add_halves(x: __m512, y: __m512) -> __m512 {
+    // SAFETY: by the caller's promise
+    unsafe {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0x44>(x, y),
+            _mm512_shuffle_f32x4::<0xee>(x, y),
+        )
+    }
+}
+
+/// As [`add_halves`], of each half.
+///
+/// # Safety
+/// As for [`Vector`].
+#[inline(always)]
+unsafe fn add_quarters(x: __m512, y: __m512) -> __m512 {
+    // SAFETY: by the caller's promise
+    unsafe {
+        _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0x88>(x, y),
+            _mm512_shuffle_f32x4::<0xdd>(x, y),
+        )
     }
 }
 
@@ -102,6 +171,63 @@ pub(super) unsafe fn round_rows(from: *const f32, step: usize, columns: usize, t
                 let sums = _mm512_maskz_loadu_ps(mask, from.add(whole));
                 let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(sums));
                 _mm256_mask_storeu_epi16(to.add(whole).cast(), mask, rounded);
+            }
+        }
+    }
+}
+
+/// Bytes between a request for a line of a row and its use.
+const AHEAD: usize = 256;
+
+/// Copies a piece whose elements of a term lie side by side, row after row of pairs of terms
+/// without gaps. After an odd number of terms comes zero.
+///
+/// # Safety
+/// The source reaches all terms and elements; `to` has room for `padded` elements for every pair of
+/// terms; this machine has AVX-512.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(crate) unsafe fn join_rows(piece: &Piece<u16>, to: *mut u32) {
+    // SAFETY: the caller's promise is the same
+    unsafe {
+        match piece.padded.div_ceil(16) {
+            1 => join_vectors::<1>(piece, to),
+            2 => join_vectors::<2>(piece, to),
+            3 => join_vectors::<3>(piece, to),
+            _ => join_vectors::<0>(piece, to),
+        }
+    }
+}
+
+/// As [`join_rows`], of a padded size of so many vectors, or of any number if that is zero.
+///
+/// # Safety
+/// As for [`join_rows`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn join_vectors<const VECTORS: usize>(piece: &Piece<u16>, to: *mut u32) {
+    let vectors = match VECTORS {
+        0 => piece.padded.div_ceil(16),
+        known => known,
+    };
+    let step = piece.source.row_stride;
+    let lanes = |count: usize| u16::MAX.unbounded_shr(16_u32.saturating_sub(count as u32));
+    for pair in 0..piece.terms.div_ceil(2) {
+        let low = piece.source.start.wrapping_offset(2 * pair as isize * step);
+        let high = low.wrapping_offset(step);
+        prefetch(high.cast::<u8>().wrapping_add(AHEAD));
+        let has_high = 2 * pair + 1 < piece.terms;
+        let to = to.wrapping_add(pair * piece.padded);
+        for vector in 0..vectors {
+            let first = 16 * vector;
+            let exist = lanes(piece.size.saturating_sub(first));
+            let high_exist = if has_high { exist } else { 0 };
+            // SAFETY: by the caller's promise, of the lanes of the masks
+            unsafe {
+                let low = _mm256_maskz_loadu_epi16(exist, low.wrapping_add(first).cast());
+                let high = _mm256_maskz_loadu_epi16(high_exist, high.wrapping_add(first).cast());
+                let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high));
+                let pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(low), high);
+                let room = lanes(piece.padded - first);
+                _mm512_mask_storeu_epi32(to.wrapping_add(first).cast(), room, pairs);
             }
         }
     }
@@ -146,7 +272,8 @@ pub(super) unsafe fn pad_rows(from: *const bf16, width: usize, rows: usize, to: 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{pad_rows, round_rows};
+    use super::super::{Vector, pad_rows, round_rows};
+    use super::Pairs;
     use crate::gemm::Element;
     use crate::simd::Isa;
     use half::bf16;
@@ -166,6 +293,32 @@ mod tests {
         0x8000_0000,
         0x0080_0000,
     ];
+
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn totals(lanes: &[[f32; 16]; 8]) -> [f32; 8] {
+        // SAFETY: each has as many elements as a register
+        unsafe { Pairs::totals(lanes.each_ref().map(|lanes| Pairs::load(lanes.as_ptr()))) }
+    }
+
+    #[test]
+    fn lanes_are_added_by_halves() {
+        if !bf16::has_pairs(Isa::best()) {
+            return;
+        }
+        let value = |row: usize, lane: usize| ((row * 16 + lane) as f32 * 0.7).sin() * 100.0;
+        let lanes: [[f32; 16]; 8] =
+            std::array::from_fn(|row| std::array::from_fn(|lane| value(row, lane)));
+        // SAFETY: the machine has the instructions
+        let found = unsafe { totals(&lanes) };
+        for (lanes, found) in lanes.into_iter().zip(found) {
+            let mut sums = lanes.to_vec();
+            while sums.len() > 1 {
+                let (low, high) = sums.split_at(sums.len() / 2);
+                sums = low.iter().zip(high).map(|(low, high)| low + high).collect();
+            }
+            assert_eq!(found.to_bits(), sums[0].to_bits());
+        }
+    }
 
     #[test]
     fn rows_are_rounded_to_the_nearest_as_elements_are() {
