@@ -11,27 +11,13 @@ pub(crate) const ROWS: usize = 4;
 pub(crate) const COLUMNS: usize = 4;
 
 /// Adds to `sums[row][column]` the dot products of rows and columns whose terms lie side by side.
+/// The columns so many elements further on, which need not exist, are fetched meanwhile if `AHEAD`
+/// says so.
 ///
 /// # Safety
 /// There are so many rows, and all have so many terms.
 #[inline(always)]
-pub(crate) unsafe fn add_dots<T: Element>(
-    sizes: (usize, usize),
-    lhs: Matrix<T::Sum>,
-    columns: [*const T; COLUMNS],
-    sums: &mut [[T::Sum; COLUMNS]; ROWS],
-) {
-    // SAFETY: the caller's promise is the same
-    unsafe { add_dots_of::<T, false>(sizes, lhs, columns, 0, sums) };
-}
-
-/// As [`add_dots`]; the columns so many elements further on, which need not exist, are fetched
-/// meanwhile if `AHEAD` says so.
-///
-/// # Safety
-/// As for [`add_dots`].
-#[inline(always)]
-pub(crate) unsafe fn add_dots_of<T: Element, const AHEAD: bool>(
+pub(crate) unsafe fn add_dots<T: Element, const AHEAD: bool>(
     (rows, terms): (usize, usize),
     lhs: Matrix<T::Sum>,
     columns: [*const T; COLUMNS],

@@ -6,7 +6,7 @@
 mod blocks;
 
 use super::compiled::compiled;
-use super::dots::{COLUMNS, ROWS, add_dots_of, add_multiples};
+use super::dots::{COLUMNS, ROWS, add_dots, add_multiples};
 use super::element::{Element, Scalar};
 use super::finish::Finish;
 use super::matrix::Matrix;
@@ -375,9 +375,9 @@ unsafe fn dot_products<T: Element, const AHEAD: bool>(
                     true => {
                         let columns = columns.map(<*const T>::cast);
                         let sizes = (rows, terms);
-                        add_dots_of::<T::Converted, AHEAD>(sizes, lhs, columns, ahead, &mut sums);
+                        add_dots::<T::Converted, AHEAD>(sizes, lhs, columns, ahead, &mut sums);
                     }
-                    false => add_dots_of::<T, AHEAD>((rows, terms), lhs, columns, ahead, &mut sums),
+                    false => add_dots::<T, AHEAD>((rows, terms), lhs, columns, ahead, &mut sums),
                 }
             }
         }
