@@ -99,6 +99,23 @@ fn groups_of_as_many_channels_as_features() {
     check_brain(&square_groups(), &orders, depthwise::brain);
 }
 
+/// Compares a result with sums in single precision, rounded once, of few terms or of like ones.
+fn check_exactly(
+    case: &Case,
+    (shape, bytes): (&[usize], &[u8]),
+    elements: &[bf16],
+    factors: &[bf16],
+) {
+    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(bytes);
+    for (index, found) in found.into_iter().enumerate() {
+        let products = pairs(case, shape, index).into_iter();
+        let expected: f32 = products
+            .map(|(from, by)| elements[from].to_f32() * factors[by].to_f32())
+            .sum();
+        assert_eq!(found, bf16::from_f32(expected));
+    }
+}
+
 #[test]
 fn sums_that_brain_floats_cannot_hold_are_computed_in_single_precision() {
     let case = Case::new(&[1, 90, 36], &[36, 31, 1]).padded(15, 15);
@@ -109,14 +126,7 @@ fn sums_that_brain_floats_cannot_hold_are_computed_in_single_precision() {
         assert!(depthwise::brain(Isa::best(), &case.parameters, call)?.is_none());
         super::super::run(&case.parameters, call)
     });
-    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(&bytes);
-    for (index, found) in found.into_iter().enumerate() {
-        let products = pairs(&case, &shape, index).into_iter();
-        let expected: f32 = products
-            .map(|(from, by)| elements[from].to_f32() * factors[by].to_f32())
-            .sum();
-        assert_eq!(found, bf16::from_f32(expected));
-    }
+    check_exactly(&case, (&shape, &bytes), &elements, &factors);
 }
 
 #[test]
@@ -170,14 +180,7 @@ fn infinite_cotangents_do_not_meet_padding() {
     let (shape, bytes) = run(&case, &[input, weight], |call| {
         super::super::run(&case.parameters, call)
     });
-    let found: Vec<bf16> = bytemuck::pod_collect_to_vec(&bytes);
-    for (index, found) in found.into_iter().enumerate() {
-        let products = pairs(&case, &shape, index).into_iter();
-        let expected: f32 = products
-            .map(|(from, by)| elements[from].to_f32() * factors[by].to_f32())
-            .sum();
-        assert_eq!(found, bf16::from_f32(expected));
-    }
+    check_exactly(&case, (&shape, &bytes), &elements, &factors);
 }
 
 #[test]
