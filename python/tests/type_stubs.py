@@ -23,7 +23,7 @@ INTS = "Union[int, Sequence[int]]"
 # What parameters of a name take, in every function.
 PARAMETERS = {
     **dict.fromkeys(
-        """a b x y w v q k m input weight scales biases logits targets indices values update vals mask key loc
+        """a b x y w v q k m input gates hidden cell weight scales biases logits targets indices values update vals mask key loc
         low high condition arr beta alpha c scale lhs_indices rhs_indices start_indices global_scale
         global_scale_x global_scale_w repeats_array lhs rhs M pred x1 x2 prepend
         append sorter gamma initial_state""".split(),
