@@ -117,6 +117,7 @@ fn recurrent(dtype: Dtype) -> Vec<Sample> {
         [70, 2, 8],
         [2, 0, 3],
         [0, 2, 3],
+        [2, 3, 0],
     ];
     let mut samples = Vec::new();
     for [batch, times, features] in sizes {

@@ -7,7 +7,6 @@ mod tests;
 use crate::gemm::{self, Finish, Matrix};
 use crate::kernels::declined;
 use crate::kernels::fused;
-use crate::kernels::fused::scratch::with_scratch;
 use crate::kernels::shared::Shared;
 use crate::simd::math::single::{sigmoid, tanh};
 use crate::simd::{Isa, Kernel, vectorised};
@@ -83,7 +82,9 @@ pub(super) fn of(call: &Call<'_>, cell: Cell, isa: Isa) -> Result<Results> {
         outputs: &outputs.collect::<Result<Vec<_>>>()?,
         zeros: &vec![0.0; cell.gates() * features],
     };
-    layer.run(rows)?;
+    if call.outputs[0].size() > 0 {
+        layer.run(rows)?;
+    }
     let pairs = buffers.into_iter().zip(call.outputs);
     Ok(pairs
         .map(|(buffer, output)| Stored::contiguous(buffer, output))
@@ -138,39 +139,31 @@ impl Layer<'_> {
     /// Every step of some rows.
     fn steps(&self, first: usize, count: usize) -> Result<()> {
         let width = self.zeros.len();
-        with_scratch(count * width * size_of::<f32>(), |scratch| {
-            let met = scratch.cast::<f32>();
-            for time in 0..self.times {
-                let begins = time == 0 && self.given.is_empty();
-                if !begins {
-                    // SAFETY: the scratch has room for the rows' gates
-                    unsafe { self.meet(first, count, time, met) }?;
-                }
-                for row in 0..count {
-                    let own = ((first + row) * self.times + time) * width;
-                    let own = &self.gates[own..][..width];
-                    let met = match (begins, self.cell) {
-                        (true, Cell::Lstm) => own,
-                        (true, Cell::Gru) => self.zeros,
-                        // SAFETY: the product has written the row
-                        (false, _) => unsafe {
-                            std::slice::from_raw_parts(met.wrapping_add(row * width), width)
-                        },
-                    };
-                    self.step(first + row, time, own, met);
-                }
+        let mut met = vec![0.0; count * width];
+        for time in 0..self.times {
+            let begins = time == 0 && self.given.is_empty();
+            if !begins {
+                self.meet(first, time, &mut met)?;
             }
-            Ok(())
-        })
+            for (row, met) in met.chunks_exact(width).enumerate() {
+                let own = ((first + row) * self.times + time) * width;
+                let own = &self.gates[own..][..width];
+                let met = match (begins, self.cell) {
+                    (true, Cell::Lstm) => own,
+                    (true, Cell::Gru) => self.zeros,
+                    (false, _) => met,
+                };
+                self.step(first + row, time, own, met);
+            }
+        }
+        Ok(())
     }
 
-    /// What the hidden states of some rows make of the gates: for an LSTM with the sequence's share
-    /// added, for a GRU alone.
-    ///
-    /// # Safety
-    /// `met` has room for the rows' gates; the step before is done, if there was one.
-    unsafe fn meet(&self, first: usize, count: usize, time: usize, met: *mut f32) -> Result<()> {
+    /// Writes what the hidden states of some rows make of the gates: for an LSTM with the sequence's
+    /// share added, for a GRU alone.
+    fn meet(&self, first: usize, time: usize, met: &mut [f32]) -> Result<()> {
         let width = self.zeros.len();
+        let count = met.len() / width;
         let matrix = |start, row_stride: usize| Matrix {
             start,
             row_stride: row_stride as isize,
@@ -197,15 +190,15 @@ impl Layer<'_> {
             }),
             Cell::Gru => None,
         };
-        // SAFETY: the rows lie in operands and outputs, which live as long as the call; nobody else
-        // writes this task's rows, nor its scratch
+        // SAFETY: the rows lie in operands and outputs, which live as long as the call; the step
+        // before has written its states, and nobody else writes this task's rows
         unsafe {
             gemm::multiply_alone(
                 self.op,
                 (count, self.features, width),
                 hidden,
                 matrix(self.weight.as_ptr(), width),
-                matrix(met, width),
+                matrix(met.as_mut_ptr(), width),
                 finish,
             )
         }
