@@ -14,6 +14,8 @@ use std::mem::MaybeUninit;
 
 /// Lanes of short rows, and elements from which on there are lanes.
 const FEW: usize = 8;
+/// Elements from which on vectors of short rows go to four accumulators.
+const SEVERAL: usize = 9 * 2 * FEW;
 /// Elements from which on rows are folded by four vectors at a time.
 const MANY: usize = 512;
 /// Bytes that the values of a block's elements would take: each accumulator takes sixteen times
@@ -125,8 +127,11 @@ where
     if count < FEW {
         return fold_in_turn(fold, part(0, count));
     }
+    if count < SEVERAL {
+        return fold_short::<F, false>(fold, part(0, count));
+    }
     if count < MANY {
-        return fold_short(fold, part(0, count));
+        return fold_short::<F, true>(fold, part(0, count));
     }
     by_lanes!(fold_pieces::<F>(fold, count, part))
 }
@@ -140,10 +145,11 @@ fn fold_in_turn<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
     value
 }
 
-/// The value of at least [`FEW`] and less than [`MANY`] elements.
+/// The value of at least [`FEW`] and less than [`MANY`] elements, of at least [`SEVERAL`] if it says
+/// so.
 #[inline(always)]
-fn fold_short<F: Fold>(fold: F, elements: &[F::In]) -> F::Acc {
-    let (lanes, rest) = accumulate_short(fold, elements);
+fn fold_short<F: Fold, const S: bool>(fold: F, elements: &[F::In]) -> F::Acc {
+    let (lanes, rest) = accumulate_short::<F, S>(fold, elements);
     fold.combine(join_four(fold, &lanes), rest)
 }
 
@@ -154,13 +160,20 @@ fn join_four<F: Fold>(fold: F, lanes: &[F::Acc; 4]) -> F::Acc {
     fold.combine(low, fold.combine(lanes[1], lanes[3]))
 }
 
-/// At least [`FEW`] and less than [`MANY`] elements to accumulators, and the value of the last few.
+/// As many elements as [`fold_short`] takes to accumulators, and the value of the last few.
 #[inline(always)]
-fn accumulate_short<F: Fold>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Acc) {
+fn accumulate_short<F: Fold, const S: bool>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Acc) {
     let (whole, mut rest) = elements.as_chunks::<{ 2 * FEW }>();
     let mut lanes = [fold.identity(); FEW];
     if let [first, others @ ..] = whole {
-        let wide = accumulate_vectors(fold, first, others);
+        let mut wide = lifted(fold, first);
+        if S {
+            wide = accumulate_vectors(fold, wide, others);
+        } else {
+            for vector in others {
+                wide = pair(fold, wide, lifted(fold, vector));
+            }
+        }
         for (place, lane) in lanes.iter_mut().enumerate() {
             *lane = fold.combine(wide[place], wide[place + FEW]);
         }
@@ -176,33 +189,25 @@ fn accumulate_short<F: Fold>(fold: F, elements: &[F::In]) -> ([F::Acc; 4], F::Ac
     (lanes, fold_in_turn(fold, rest))
 }
 
-/// Vectors to accumulators: many of them four at a time, so that none waits for the one before.
+/// Vectors to accumulators four at a time, so that none waits for the one before.
 #[inline(always)]
 fn accumulate_vectors<F: Fold, const N: usize>(
     fold: F,
-    first: &[F::In; N],
-    others: &[[F::In; N]],
+    mut lanes: [F::Acc; N],
+    vectors: &[[F::In; N]],
 ) -> [F::Acc; N] {
-    let mut lanes = lifted(fold, first);
-    let (fours, rest) = others.as_chunks::<4>();
-    if let [_, _, ..] = fours {
-        let mut sums = [[fold.identity(); N]; 4];
-        for four in fours {
-            for (sum, vector) in sums.iter_mut().zip(four) {
-                *sum = pair(fold, *sum, lifted(fold, vector));
-            }
-        }
-        let [a, b, c, d] = sums;
-        lanes = pair(fold, lanes, pair(fold, pair(fold, a, b), pair(fold, c, d)));
-    } else {
-        for vector in fours.as_flattened() {
-            lanes = pair(fold, lanes, lifted(fold, vector));
+    let (fours, rest) = vectors.as_chunks::<4>();
+    let mut sums = [[fold.identity(); N]; 4];
+    for four in fours {
+        for (sum, vector) in sums.iter_mut().zip(four) {
+            *sum = pair(fold, *sum, lifted(fold, vector));
         }
     }
     for vector in rest {
         lanes = pair(fold, lanes, lifted(fold, vector));
     }
-    lanes
+    let [a, b, c, d] = sums;
+    pair(fold, lanes, pair(fold, pair(fold, a, b), pair(fold, c, d)))
 }
 
 /// Elements as values.
@@ -428,15 +433,18 @@ pub fn fold_rows<'a, F: Fold>(
         }
         return;
     }
+    if length < SEVERAL {
+        return fold_short_rows::<F, false>(fold, (length, count), row, put);
+    }
     if length < MANY {
-        return fold_short_rows(fold, (length, count), row, put);
+        return fold_short_rows::<F, true>(fold, (length, count), row, put);
     }
     by_lanes!(fold_long_rows::<F>(fold, (length, count), row, put))
 }
 
-/// As [`fold_rows`], of less than [`MANY`] elements.
+/// As [`fold_rows`], of as many elements as [`fold_short`] takes.
 #[inline(always)]
-fn fold_short_rows<'a, F: Fold>(
+fn fold_short_rows<'a, F: Fold, const S: bool>(
     fold: F,
     (length, count): (usize, usize),
     row: impl Fn(usize) -> &'a [F::In],
@@ -451,7 +459,7 @@ fn fold_short_rows<'a, F: Fold>(
         let taken = ROWS.min(count - start);
         for number in 0..taken {
             let row = &row(start + number)[..length];
-            (lanes[number], rests[number]) = accumulate_short(fold, row);
+            (lanes[number], rests[number]) = accumulate_short::<F, S>(fold, row);
         }
         // all in one loop, and no register is half empty
         for ((value, lanes), rest) in values.iter_mut().zip(&lanes).zip(&rests).take(taken) {
