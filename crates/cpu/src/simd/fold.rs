@@ -607,7 +607,7 @@ pub fn fold_few_rows<F: Fold>(fold: F, columns: &mut [F::Acc], rows: &[&[F::In]]
 }
 
 /// The values of `N` columns of so many rows, which `row` gives by number, in the order of
-/// [`fold_group`] as far as there are groups.
+/// [`fold_group`] as far as there are groups, then of half a group.
 #[inline(always)]
 pub fn fold_window<'a, F: Fold, const N: usize>(
     fold: F,
@@ -625,6 +625,11 @@ where
         let high = pair(fold, two(4), two(6));
         values = pair(fold, values, pair(fold, low, high));
         first += GROUP;
+    }
+    if first + GROUP / 2 <= count {
+        let two = |place: usize| lifted_pair(fold, row(first + place), row(first + place + 1));
+        values = pair(fold, values, pair(fold, two(0), two(2)));
+        first += GROUP / 2;
     }
     for number in first..count {
         values = pair(fold, values, lifted(fold, row(number)));
