@@ -18,6 +18,8 @@ use std::ops::Range;
 
 /// Bytes of a packed right operand at most.
 const PACKED_BYTES: usize = 256 << 10;
+/// Bytes of a row of sums that are not of pairs, at most: longer ones had better be cut.
+const ROW_BYTES: usize = 2 << 10;
 /// Bytes of a panel's block, which stays in the first cache beside rows of the left operand.
 const BLOCK_BYTES: usize = 24 << 10;
 /// Elements of it that a task packs at least.
@@ -100,8 +102,10 @@ impl<T: Element> Shallow<T> {
         // kernels read what stays in the caches as well where it is, and long rows by other blocks
         let is_read = panels.count() > 1 && rhs.column_stride == 1 && stays(rhs, inner, columns);
         let is_wide = T::WIDE && (is_read || depth > INNER);
+        let is_long = each == 1 && columns.saturating_mul(size_of::<T::Sum>()) > ROW_BYTES;
         let suits = rows >= LEAST_ROWS
             && !is_wide
+            && !is_long
             && depth > 0
             && (1..=PACKED_BYTES).contains(&bytes)
             && output.column_stride == 1;
