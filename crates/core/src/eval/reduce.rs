@@ -97,16 +97,22 @@ fn has_long_runs(shape: &Shape, axes: &[usize]) -> bool {
     while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
         run *= shape[axis];
     }
-    if run > 1 && !places.clone().any(|axis| axes.contains(&axis)) {
+    let across = run == 1;
+    if !across && !places.clone().any(|axis| axes.contains(&axis)) {
         return true; // rows follow one another
     }
     while let Some(axis) = places.next_if(|axis| !axes.contains(axis)) {
         run *= shape[axis];
     }
+    let columns = run;
     while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
         run *= shape[axis];
     }
-    run >= SHORTEST_RUN
+    // columns are folded one line at a time where their terms do not follow each other
+    match across && places.any(|axis| axes.contains(&axis)) {
+        true => columns >= 4 * SHORTEST_RUN,
+        false => run >= SHORTEST_RUN,
+    }
 }
 
 fn entry(plan: &Plan, member: u32) -> Option<&Entry> {

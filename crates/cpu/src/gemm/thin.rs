@@ -49,7 +49,7 @@ const PAIRED_SUMS: usize = 1 << 13;
 /// columns would take longer than the product.
 const LARGE: usize = 16 << 20;
 /// Bytes of an operand whose next columns are fetched while some are multiplied.
-const STREAMED: usize = 8 << 20;
+const STREAMED: usize = 32 << 20;
 /// Bytes for each row of an operand whose columns side by side are better read by kernels.
 const CACHED: usize = 256 << 10;
 /// As [`SPAN`], of so many rows.

@@ -22,7 +22,7 @@ use std::ops::Range;
 /// The most columns of a tile: accumulators that stay in the first cache.
 const TILE: usize = 4096;
 /// Columns of a line made of several rows.
-const LINE: usize = 512;
+const LINE: usize = 1024;
 /// Columns from which on a row is worth a loop of its own where rows do not follow each other.
 const ALONE: usize = 16;
 /// Lines that are folded one after the other; such parts are joined in pairs.
