@@ -49,7 +49,7 @@ pub(super) fn run(call: &Call<'_>, cell: Cell) -> Result<Results> {
 /// Runs the call, the steps' functions on an instruction set.
 pub(super) fn of(call: &Call<'_>, cell: Cell, isa: Isa) -> Result<Results> {
     let inputs = call.inputs.iter();
-    let inputs = inputs.map(|operand| fused::contiguous(call, operand));
+    let inputs = inputs.map(|operand| in_order(call, operand));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let buffers = call
         .outputs
@@ -91,10 +91,21 @@ pub(super) fn of(call: &Call<'_>, cell: Cell, isa: Isa) -> Result<Results> {
         .collect())
 }
 
-/// The elements of a row-major operand.
+/// An operand in row-major order, whose elements are aligned.
+fn in_order(call: &Call<'_>, operand: &Operand) -> Result<Operand> {
+    match operand.buffer.host_ptr()?.cast::<f32>().is_aligned() {
+        true => fused::contiguous(call, operand),
+        false => fused::copied(call, operand),
+    }
+}
+
+/// The elements of such an operand.
 fn elements(operand: &Operand) -> Result<&[f32]> {
     let bytes = operand.buffer.host_bytes()?;
     let (first, count) = (operand.layout.offset, operand.layout.size());
+    if count == 0 {
+        return Ok(&[]); // wherever its layout begins
+    }
     let width = size_of::<f32>();
     Ok(bytemuck::cast_slice(
         &bytes[first * width..(first + count) * width],
