@@ -4,8 +4,6 @@ mod convert;
 mod lanes;
 mod multiples;
 mod operand;
-#[cfg(target_arch = "x86_64")]
-mod pairs;
 mod panels;
 mod product;
 mod rows;

@@ -1,19 +1,14 @@
 //! Products with many rows: packed elements become numbers in the panels that the kernels of
-//! matrix products read, so the matrix of numbers is never in memory. Of `bf16` the numbers are
-//! `bf16` too, where the processor multiplies pairs of them: what a product with the matrix
-//! unpacked would read.
+//! matrix products read, so the matrix of numbers is never in memory.
 
-use super::operand::{Packed, Scratch, narrow};
-#[cfg(target_arch = "x86_64")]
-use super::pairs;
+use super::operand::{Packed, Scratch};
 use super::product::{Job, Products};
 use super::rows;
 use crate::gemm::kernel::{Kernels, Tile};
 use crate::gemm::pack::{self, Piece};
-use crate::gemm::{Element, INNER, Matrix, Panels};
+use crate::gemm::{INNER, Matrix, Panels, Scalar};
 use crate::simd::Isa;
-use half::bf16;
-use mlx_oxide_ir::{Dtype, Result};
+use mlx_oxide_ir::Result;
 use mlx_oxide_runtime::{Buffer, parallel};
 use parking_lot::Mutex;
 
@@ -39,8 +34,6 @@ pub(super) struct Many<'a> {
     products: &'a Products,
     isa: Isa,
     kernels: &'static Kernels<f32>,
-    /// Terms that a number of the panels holds.
-    each: usize,
     chunks: Vec<Chunk<'a>>,
     elements: usize,
 }
@@ -48,15 +41,10 @@ pub(super) struct Many<'a> {
 impl<'a> Many<'a> {
     pub(super) fn new(products: &'a Products, jobs: impl Iterator<Item = &'a Job>) -> Self {
         let isa = Isa::best();
-        let (kernels, each) = match products.dtype {
-            Dtype::Bfloat16 => bf16::packed_kernels(isa),
-            _ => f32::packed_kernels(isa),
-        };
         let mut many = Many {
             products,
             isa,
-            kernels,
-            each,
+            kernels: f32::kernels(isa),
             chunks: Vec::new(),
             elements: 0,
         };
@@ -69,15 +57,10 @@ impl<'a> Many<'a> {
                     size: piece.size,
                     start: many.elements,
                 });
-                many.elements += piece.size * products.inner.div_ceil(each);
+                many.elements += piece.size * products.inner;
             }
         }
         many
-    }
-
-    /// Terms of a block.
-    fn block(&self) -> usize {
-        INNER * self.each
     }
 
     /// Columns of a panel: a whole number of vectors and of [`WIDTH`].
@@ -100,12 +83,11 @@ impl<'a> Many<'a> {
         }
         let memory = Buffer::allocate(op, self.elements * size_of::<f32>())?;
         let lhs = memory.host_ptr()?.as_ptr() as usize;
-        let block = self.block();
-        let blocks = self.products.inner.div_ceil(block);
+        let blocks = self.products.inner.div_ceil(INNER);
         parallel::for_each(self.chunks.len() * blocks, |task| {
             let chunk = &self.chunks[task / blocks];
             // SAFETY: by the caller's promise; each task writes panels of its own
-            unsafe { self.pack(chunk, task % blocks * block, lhs as *mut f32) };
+            unsafe { self.pack(chunk, task % blocks * INNER, lhs as *mut f32) };
         });
         let parts = self.products.columns.div_ceil(COLUMNS);
         let failure = Mutex::new(None);
@@ -124,14 +106,13 @@ impl<'a> Many<'a> {
     /// # Safety
     /// As for [`Many::run`]; `lhs` has room for all chunks.
     unsafe fn pack(&self, chunk: &Chunk<'_>, term: usize, lhs: *mut f32) {
-        let terms = self.block().min(self.products.inner - term);
+        let terms = INNER.min(self.products.inner - term);
         let x = Matrix {
             start: chunk.job.x as *const f32,
             row_stride: self.products.inner as isize,
             column_stride: 1,
         };
         let panels = Panels::new(chunk.size, 1, self.kernels.rows);
-        let mut rounded = Vec::new();
         for panel in (0..panels.count()).map(|index| panels.get(index)) {
             let piece = Piece {
                 source: x.at(chunk.first + panel.first, term).transposed(),
@@ -139,47 +120,10 @@ impl<'a> Many<'a> {
                 size: panel.size,
                 padded: panel.size,
             };
-            let to = lhs.wrapping_add(self.place(chunk, term, panel.first, terms));
+            let place = chunk.start + term * chunk.size + panel.first * terms;
             // SAFETY: by the caller's promise
-            unsafe {
-                match self.each {
-                    1 => pack::pack(self.isa, &piece, to),
-                    _ => self.pack_pairs(&piece, &mut rounded, to.cast()),
-                }
-            };
+            unsafe { pack::pack(self.isa, &piece, lhs.wrapping_add(place)) };
         }
-    }
-
-    /// Where the panel of a chunk's rows from `row` on begins that has some terms.
-    fn place(&self, chunk: &Chunk<'_>, term: usize, row: usize, terms: usize) -> usize {
-        chunk.start + term / self.each * chunk.size + row * terms.div_ceil(self.each)
-    }
-
-    /// Packs a piece whose terms lie side by side in pairs of `bf16`, as which it was given.
-    ///
-    /// # Safety
-    /// As for [`Many::pack`].
-    unsafe fn pack_pairs(&self, piece: &Piece<f32>, rounded: &mut Vec<u16>, to: *mut u32) {
-        let line = piece.terms.next_multiple_of(2);
-        rounded.resize(piece.size * line, 0);
-        for (row, to) in rounded.chunks_exact_mut(line).enumerate() {
-            let from = piece.source.place(0, row);
-            // SAFETY: by the caller's promise; a line has room for the terms
-            unsafe { narrow(Dtype::Bfloat16, from, to.as_mut_ptr(), piece.terms) };
-        }
-        let lines = Matrix {
-            start: rounded.as_ptr(),
-            row_stride: line as isize,
-            column_stride: 1,
-        };
-        let piece = Piece {
-            source: lines.transposed(),
-            terms: piece.terms,
-            size: piece.size,
-            padded: piece.padded,
-        };
-        // SAFETY: by the caller's promise
-        unsafe { pack::pack_pairs(self.isa, &piece, to) };
     }
 
     /// Some columns of a chunk's result.
@@ -191,9 +135,8 @@ impl<'a> Many<'a> {
         let width = self.width();
         let mut scratch = Scratch::default();
         let mut numbers = vec![0f32; count.next_multiple_of(width) * INNER];
-        for term in (0..self.products.inner).step_by(self.block()) {
-            let terms = self.block().min(self.products.inner - term);
-            let packed = terms.div_ceil(self.each);
+        for term in (0..self.products.inner).step_by(INNER) {
+            let terms = INNER.min(self.products.inner - term);
             self.unpack(
                 chunk.job.matrix,
                 first..first + count,
@@ -205,18 +148,18 @@ impl<'a> Many<'a> {
             let most = (CACHED_ROWS / self.kernels.rows).max(1);
             for begin in (0..rows.count()).step_by(most) {
                 for column in (0..count).step_by(width) {
-                    let rhs = numbers[column * packed..].as_ptr();
+                    let rhs = numbers[column * terms..].as_ptr();
                     let columns = width.min(count - column);
                     for row in (begin..rows.count().min(begin + most)).map(|row| rows.get(row)) {
                         let vectors = columns.div_ceil(self.kernels.lanes);
                         let kernel = (self.kernels.choose)(row.size, vectors, true);
-                        let place = self.place(chunk, term, row.first, terms);
+                        let place = chunk.start + term * chunk.size + row.first * terms;
                         let output = (chunk.first + row.first) * self.products.columns;
                         let output = output + first + column;
                         // SAFETY: panels lie inside the packed operands, the tile in the result
                         unsafe {
                             kernel(&Tile {
-                                inner: packed,
+                                inner: terms,
                                 lhs: lhs.wrapping_add(place),
                                 lhs_row: 0,
                                 rhs,
@@ -244,31 +187,18 @@ impl<'a> Many<'a> {
         numbers: &mut [f32],
     ) -> Result<()> {
         let packed: &Packed = &self.products.packed;
-        let count = terms.len().div_ceil(self.each);
         let size = packed.packing.group_size;
         let groups = |range: std::ops::Range<usize>| range.start / size..range.end / size;
         let (width, to) = (self.width(), numbers.as_mut_ptr());
-        debug_assert!(columns.len().next_multiple_of(width) * count <= numbers.len());
+        debug_assert!(columns.len().next_multiple_of(width) * terms.len() <= numbers.len());
         if self.products.transpose {
             let block = packed.block(matrix, columns, groups(terms), scratch)?;
             // SAFETY: the numbers have room for the panels; the best instruction set is there
-            unsafe {
-                match self.each {
-                    #[cfg(target_arch = "x86_64")]
-                    2 => pairs::unpack_turned(block, width, to),
-                    _ => rows::unpack_turned(self.isa, block, width, to),
-                }
-            };
+            unsafe { rows::unpack_turned(self.isa, block, width, to) };
         } else {
             let block = packed.block(matrix, terms, groups(columns), scratch)?;
             // SAFETY: as above
-            unsafe {
-                match self.each {
-                    #[cfg(target_arch = "x86_64")]
-                    2 => pairs::unpack_panels(block, width, to),
-                    _ => rows::unpack_panels(self.isa, block, width, to),
-                }
-            };
+            unsafe { rows::unpack_panels(self.isa, block, width, to) };
         }
         Ok(())
     }

@@ -39,25 +39,26 @@ pub(super) struct Products {
     pub(super) inner: usize,
     /// Elements of a row of the result.
     pub(super) columns: usize,
-    /// The dtype of x, which the result has too.
-    pub(super) dtype: Dtype,
 }
 
 impl Products {
-    fn new(packing: Packing, transpose: bool, call: &Call<'_>) -> Result<Self> {
-        let inputs = call.inputs;
+    fn new(
+        op: &'static str,
+        packing: Packing,
+        transpose: bool,
+        inputs: &[Operand],
+    ) -> Result<Self> {
         let packed = Packed::new(packing, &inputs[1..=packing.parts()])?;
         let (inner, columns) = match transpose {
             true => (packed.columns(), packed.rows),
             false => (packed.rows, packed.columns()),
         };
         Ok(Products {
-            op: call.op.name(),
+            op,
             packed,
             transpose,
             inner,
             columns,
-            dtype: inputs[0].dtype,
         })
     }
 
@@ -224,7 +225,7 @@ fn stored(call: &Call<'_>, compute: impl FnOnce(*mut f32) -> Result<()>) -> Resu
 
 /// Products of matrices in order.
 pub(super) fn matmul(packing: Packing, transpose: bool, call: &Call<'_>) -> Result<Results> {
-    let products = Products::new(packing, transpose, call)?;
+    let products = Products::new(call.op.name(), packing, transpose, call.inputs)?;
     let x = Singles::new(&call.inputs[0])?;
     let shape = &call.inputs[0].layout.shape;
     let rows = shape[shape.ndim() - 2];
@@ -245,7 +246,7 @@ pub(super) fn matmul(packing: Packing, transpose: bool, call: &Call<'_>) -> Resu
 
 /// Products of picked matrices; all that meet the same one are one product.
 pub(super) fn gather_matmul(packing: Packing, transpose: bool, call: &Call<'_>) -> Result<Results> {
-    let products = Products::new(packing, transpose, call)?;
+    let products = Products::new(call.op.name(), packing, transpose, call.inputs)?;
     let x = Singles::new(&call.inputs[0])?;
     let shape = &call.inputs[0].layout.shape;
     let rows = shape[shape.ndim() - 2];

@@ -33,7 +33,7 @@ impl Rows {
     /// # Safety
     /// The row and the group exist; the machine has the instruction set of the lanes.
     #[inline(always)]
-    pub(super) unsafe fn factors<L: Lanes>(&self, row: usize, group: usize) -> [L::Numbers; 2] {
+    unsafe fn factors<L: Lanes>(&self, row: usize, group: usize) -> [L::Numbers; 2] {
         let index = row * self.row_groups + group;
         let number = |numbers: *const f32, missing| match numbers.is_null() {
             true => missing,
@@ -55,27 +55,6 @@ pub(super) struct Numbers<T> {
     pub(super) count: usize,
 }
 
-/// Calls a generic loop for what the elements of packed rows mean: `meant!(rows, dot::<Lanes>(x))`
-/// is `dot::<Lanes, Bytes>(x)` for unsigned integers of eight bits.
-macro_rules! meant {
-    ($rows:ident, $body:ident $(::<$lanes:ty>)? ($($argument:expr),*)) => {
-        match $rows.packing.mode {
-            QuantizationMode::Affine => match $rows.packing.bits {
-                ..=4 => $body::<$($lanes,)? ShortIntegers>($($argument),*),
-                8 => $body::<$($lanes,)? Bytes>($($argument),*),
-                _ => $body::<$($lanes,)? Integers>($($argument),*),
-            },
-            QuantizationMode::Mxfp8 => $body::<$($lanes,)? E4m3>($($argument),*),
-            QuantizationMode::Mxfp4 | QuantizationMode::Nvfp4 => {
-                $body::<$($lanes,)? E2m1>($($argument),*)
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-pub(super) use meant;
-
 /// Compiles a generic loop for every instruction set and meaning of elements, and chooses at run
 /// time: `chosen! { fn dot(rows: Rows, …) by dot_rows }` makes `unsafe fn dot(isa, rows, …)`,
 /// which calls `dot_rows::<Lanes, Meaning>(rows, …)`. The first argument has the packing.
@@ -83,17 +62,34 @@ macro_rules! chosen {
     ($(#[$doc:meta])* fn $name:ident($rows:ident: Rows, $($argument:ident: $type:ty),*) by $body:ident) => {
         $(#[$doc])*
         pub(super) unsafe fn $name(isa: Isa, $rows: Rows, $($argument: $type),*) {
+            #[inline(always)]
+            unsafe fn meant<L: Lanes>($rows: Rows, $($argument: $type),*) {
+                // SAFETY: by the caller's promise
+                unsafe {
+                    match $rows.packing.mode {
+                        QuantizationMode::Affine => match $rows.packing.bits {
+                            ..=4 => $body::<L, ShortIntegers>($rows, $($argument),*),
+                            8 => $body::<L, Bytes>($rows, $($argument),*),
+                            _ => $body::<L, Integers>($rows, $($argument),*),
+                        },
+                        QuantizationMode::Mxfp8 => $body::<L, E4m3>($rows, $($argument),*),
+                        QuantizationMode::Mxfp4 | QuantizationMode::Nvfp4 => {
+                            $body::<L, E2m1>($rows, $($argument),*)
+                        }
+                    }
+                }
+            }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
             unsafe fn avx512($rows: Rows, $($argument: $type),*) {
                 // SAFETY: by the caller's promise
-                unsafe { meant!($rows, $body::<Avx512>($rows, $($argument),*)) }
+                unsafe { meant::<Avx512>($rows, $($argument),*) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn avx2($rows: Rows, $($argument: $type),*) {
                 // SAFETY: by the caller's promise
-                unsafe { meant!($rows, $body::<Avx2>($rows, $($argument),*)) }
+                unsafe { meant::<Avx2>($rows, $($argument),*) }
             }
             // SAFETY: by the caller's promise
             unsafe {
@@ -102,7 +98,7 @@ macro_rules! chosen {
                     Isa::Avx512 => avx512($rows, $($argument),*),
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => avx2($rows, $($argument),*),
-                    _ => meant!($rows, $body::<Portable>($rows, $($argument),*)),
+                    _ => meant::<Portable>($rows, $($argument),*),
                 }
             }
         }

@@ -157,7 +157,7 @@ unsafe fn widened(from: *const u8) -> __m256i {
 /// [`Lanes::store_turned`] of eight lanes: pairs of vectors are interleaved by single numbers, then
 /// by pairs, then by halves.
 #[inline(always)]
-pub(in super::super) unsafe fn store_turned(to: *mut f32, row: usize, numbers: [__m256; TURNED]) {
+pub(super) unsafe fn store_turned(to: *mut f32, row: usize, numbers: [__m256; TURNED]) {
     // SAFETY: the promise of [`Lanes::store_turned`]
     unsafe {
         let [a, b, c, d, e, f, g, h] = numbers;
