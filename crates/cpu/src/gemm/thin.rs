@@ -314,7 +314,7 @@ struct Part {
     first: usize,
     count: usize,
     dots: bool,
-    /// Whether the second cache does not hold the right operand.
+    /// Whether the caches do not hold the right operand.
     streams: bool,
 }
 

@@ -40,6 +40,9 @@ unsafe impl Sync for Rows<'_> {}
 /// Runs the program so if its operands lie in such rows; whether they do.
 pub(super) fn run(call: &Call<'_>, lowered: &Lowered, buffers: &[Buffer]) -> Result<bool> {
     let shape = &call.outputs[0].shape;
+    if !machine::may_go_by_rows(lowered, shape.size()) {
+        return Ok(false);
+    }
     let order = contiguous_strides(shape);
     let inputs = call.inputs.iter().map(|input| &input.layout.strides[..]);
     let strides: SmallVec<[&[isize]; 8]> = inputs

@@ -58,16 +58,18 @@ pub(super) fn worthwhile(lowered: &Lowered, elements: usize) -> SmallVec<[Range<
     }
 }
 
-/// The code of all steps as one loop over rows, where a program runs over so many elements; none if
-/// there is none yet or never. Slots that are `single` hold one element a row.
+/// Whether all steps may be one loop over rows where a program runs over so many elements.
+pub(super) fn may_go_by_rows(lowered: &Lowered, elements: usize) -> bool {
+    elements >= LEAST && lowered.isa == Isa::Avx512 && is_wanted() && are_simple(lowered)
+}
+
+/// That loop's code; none if there is none yet or never. Slots that are `single` hold one element a
+/// row.
 pub(super) fn by_rows(
     lowered: &Lowered,
     single: &dyn Fn(Slot) -> Option<Single>,
     elements: usize,
 ) -> Option<Arc<Code>> {
-    if elements < LEAST || lowered.isa != Isa::Avx512 || !is_wanted() || !are_simple(lowered) {
-        return None;
-    }
     let codes = assemble(lowered, 0..lowered.steps.len(), single, elements)?;
     match &codes[..] {
         [code] if code.has_rows() => Some(code.clone()),
