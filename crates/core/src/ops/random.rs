@@ -13,7 +13,6 @@ pub use jointly_normal::multivariate_normal;
 use super::{binary, index, join, sort, unary, view};
 use crate::array::Array;
 use mlx_oxide_ir::layout::broadcast_shapes;
-use mlx_oxide_ir::random::words;
 use mlx_oxide_ir::{Dtype, Error, Op, Random, Result, Scalar, Shape};
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -106,9 +105,7 @@ pub fn split(key: &Array, count: usize) -> Result<Array> {
 
 /// Two keys out of one, at once if that one is known.
 pub fn split_two(key: &Array) -> Result<(Array, Array)> {
-    if key.is_known() && key.dtype() == Dtype::Uint32 && **key.shape() == [2] {
-        let halves = key.to_vec::<u32>()?;
-        let words = words([halves[0], halves[1]], 4);
+    if let Some(words) = few::bits(&[2, 2].into(), key) {
         let key = |words: &[u32]| Array::from_slice(words, [2]);
         return Ok((key(&words[..2])?, key(&words[2..])?));
     }

@@ -19,7 +19,7 @@ pub(super) fn bits(shape: &Shape, key: &Array) -> Option<Vec<u32>> {
 }
 
 /// [`super::unit_interval`] in single precision.
-pub(super) fn units(shape: &Shape, key: &Array) -> Option<Vec<f32>> {
+fn units(shape: &Shape, key: &Array) -> Option<Vec<f32>> {
     let drawn = bits(shape, key)?;
     let below_one = 1.0f32.next_down();
     let unit = |word: u32| (word as f32 / u32::MAX as f32).min(below_one);
