@@ -84,6 +84,8 @@ fn is_reduction(plan: &Plan, step: &Step) -> bool {
 
 /// Elements that a kernel folds without a gap; fewer are not worth a run of the program each.
 const SHORTEST_RUN: usize = 256;
+/// The same where a kernel folds one line of columns at a time, whose terms do not follow each other.
+const SHORTEST_LINE: usize = 1024;
 
 /// Whether the elements of a result, or those of neighbouring results with the terms that follow
 /// each other, make long runs in row-major order.
@@ -108,9 +110,8 @@ fn has_long_runs(shape: &Shape, axes: &[usize]) -> bool {
     while let Some(axis) = places.next_if(|axis| axes.contains(axis)) {
         run *= shape[axis];
     }
-    // columns are folded one line at a time where their terms do not follow each other
     match across && places.any(|axis| axes.contains(&axis)) {
-        true => columns >= 4 * SHORTEST_RUN,
+        true => columns >= SHORTEST_LINE,
         false => run >= SHORTEST_RUN,
     }
 }
