@@ -218,9 +218,8 @@ fn recurrent(
     states: bool,
     inputs: &[&ArrayType],
 ) -> Result<OutputTypes> {
-    let biases = usize::from(cell == Cell::Gru);
     let given = if states { cell.states() } else { 0 };
-    let expected = 2 + biases + given;
+    let expected = cell.parameters() + given;
     if inputs.len() != expected {
         return Err(Error::InputCount {
             op,
@@ -253,10 +252,10 @@ fn recurrent(
     if width != hidden * cell.gates() {
         return Err(unsuitable(op, "gates must be (B, T, G·H)", &gates.shape));
     }
-    for bias in &inputs[2..2 + biases] {
+    for bias in &inputs[2..cell.parameters()] {
         of_hidden(bias, &[hidden], "the bias must be (H)")?;
     }
-    for state in &inputs[2 + biases..] {
+    for state in &inputs[cell.parameters()..] {
         of_hidden(
             state,
             &[batch, hidden],

@@ -91,6 +91,15 @@ impl Cell {
         }
     }
 
+    /// How many inputs come before the states: the sequence's share, the weights and, of a GRU, the
+    /// bias.
+    pub const fn parameters(self) -> usize {
+        match self {
+            Cell::Lstm => 2,
+            Cell::Gru => 3,
+        }
+    }
+
     /// How many states a step hands on.
     pub const fn states(self) -> usize {
         match self {

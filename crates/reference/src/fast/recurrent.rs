@@ -12,10 +12,8 @@ pub(super) fn outputs(cell: Cell, inputs: &[Elements], types: &[ArrayType]) -> V
         values.map(Value::real).collect()
     };
     let (gates, weight) = (reals(&inputs[0]), reals(&inputs[1]));
-    let (bias, states) = match cell {
-        Cell::Lstm => (Vec::new(), &inputs[2..]),
-        Cell::Gru => (reals(&inputs[2]), &inputs[3..]),
-    };
+    let (parameters, states) = inputs.split_at(cell.parameters());
+    let bias = parameters.get(2).map(reals).unwrap_or_default();
     let width = cell.gates() * features;
     let mut outputs: Vec<Elements> = types.iter().map(Elements::zeroed).collect();
     for row in 0..batch {

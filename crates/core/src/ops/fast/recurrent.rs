@@ -81,12 +81,15 @@ fn run(
     });
     let mut rows: Shape = leading.iter().copied().collect();
     for state in others {
-        let ndim = state.ndim().saturating_sub(1);
-        rows = broadcast_shapes(
-            name,
-            &rows,
-            &state.shape()[..ndim].iter().copied().collect(),
-        )?;
+        let Some((_, leading)) = state.shape().split_last().filter(|it| *it.0 == features) else {
+            return Err(Error::ShapeMismatch {
+                op: name,
+                rule: "states to begin with must be (…, H)",
+                lhs: gates.shape().clone(),
+                rhs: state.shape().clone(),
+            });
+        };
+        rows = broadcast_shapes(name, &rows, &leading.iter().copied().collect())?;
     }
     let flat = |array: &Array, sizes: &[usize]| -> Result<Array> {
         let axes = rows.iter().chain(sizes).copied();

@@ -5,7 +5,7 @@ mod recurrent;
 use super::{Derivative, Optional};
 use crate::array::{Array, Site};
 use crate::ops;
-use mlx_oxide_ir::{Cell, Fast, Op, Result};
+use mlx_oxide_ir::{Fast, Op, Result};
 
 pub(super) fn derivative(fast: &Fast) -> Derivative {
     match fast {
@@ -22,12 +22,7 @@ pub(super) fn derivative(fast: &Fast) -> Derivative {
             vjp: norm_vjp,
         },
         Fast::Attention { .. } | Fast::NormGradient { .. } => Derivative::Decomposed,
-        Fast::Recurrent {
-            cell: Cell::Lstm, ..
-        } => Derivative::Pulled(|site, cotangents| recurrent::vjp(Cell::Lstm, site, cotangents)),
-        Fast::Recurrent {
-            cell: Cell::Gru, ..
-        } => Derivative::Pulled(|site, cotangents| recurrent::vjp(Cell::Gru, site, cotangents)),
+        Fast::Recurrent { .. } => Derivative::Pulled(recurrent::vjp),
     }
 }
 

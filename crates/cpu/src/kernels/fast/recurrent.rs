@@ -59,11 +59,9 @@ pub(super) fn of(call: &Call<'_>, cell: Cell, isa: Isa) -> Result<Results> {
     let &[rows, times, features] = &call.outputs[0].shape[..] else {
         return Err(declined(call));
     };
-    let (gates, weight) = (elements(&inputs[0])?, elements(&inputs[1])?);
-    let (bias, given) = match cell {
-        Cell::Lstm => (&[][..], &inputs[2..]),
-        Cell::Gru => (elements(&inputs[2])?, &inputs[3..]),
-    };
+    let (parameters, given) = inputs.split_at(cell.parameters());
+    let (gates, weight) = (elements(&parameters[0])?, elements(&parameters[1])?);
+    let bias = parameters.get(2).map_or(Ok(&[][..]), elements)?;
     let given = given.iter().map(elements).collect::<Result<Vec<_>>>()?;
     let outputs = buffers.iter().map(|buffer| {
         let start = buffer.host_ptr()?.as_ptr();

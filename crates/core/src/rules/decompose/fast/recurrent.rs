@@ -7,18 +7,15 @@ use mlx_oxide_ir::{Cell, Result};
 pub(super) fn decompose(cell: Cell, inputs: &[Array]) -> Result<Vec<Array>> {
     let gates = &inputs[0];
     let times = gates.shape()[1];
-    let (bias, given) = match cell {
-        Cell::Lstm => (None, &inputs[2..]),
-        Cell::Gru => (Some(&inputs[2]), &inputs[3..]),
-    };
+    let (parameters, given) = inputs.split_at(cell.parameters());
     let mut states: Vec<Array> = given.to_vec();
     let mut outputs = vec![Vec::with_capacity(times); cell.states()];
     for time in 0..times {
         let own = view::slice_axis(gates, 1, time, time + 1)?;
         let own = view::squeeze(&own, Some(&[1]))?;
-        states = match bias {
-            None => long_short_term(&own, &inputs[1], &states)?,
-            Some(bias) => vec![gated(&own, &inputs[1], bias, states.first())?],
+        states = match cell {
+            Cell::Lstm => long_short_term(&own, &parameters[1], &states)?,
+            Cell::Gru => vec![gated(&own, parameters, states.first())?],
         };
         for (output, state) in outputs.iter_mut().zip(&states) {
             output.push(state.clone());
@@ -54,7 +51,8 @@ fn long_short_term(own: &Array, weight: &Array, states: &[Array]) -> Result<Vec<
 }
 
 /// The hidden state of the next step of a GRU.
-fn gated(own: &Array, weight: &Array, bias: &Array, hidden: Option<&Array>) -> Result<Array> {
+fn gated(own: &Array, parameters: &[Array], hidden: Option<&Array>) -> Result<Array> {
+    let (weight, bias) = (&parameters[1], &parameters[2]);
     let own = ops::split(own, Cell::Gru.gates(), -1)?;
     let met = match hidden {
         Some(hidden) => {

@@ -4,23 +4,22 @@
 use super::super::{Optional, pull_decomposed};
 use crate::array::{Array, Site};
 use crate::ops::{self, unary::scalar_like, view};
-use mlx_oxide_ir::{Cell, Result};
+use mlx_oxide_ir::{Cell, Fast, Op, Result};
 
 /// Cotangents of the inputs from those of the states.
-pub(super) fn vjp(cell: Cell, site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
-    if cotangents.iter().all(Option::is_none) || site.outputs[0].size() == 0 {
-        return pull_decomposed(site, cotangents);
+pub(super) fn vjp(site: &Site<'_>, cotangents: &[Option<Array>]) -> Result<Optional> {
+    let cell = match site.op {
+        Op::Fast(Fast::Recurrent { cell, .. }) if site.outputs[0].size() > 0 => *cell,
+        _no_steps => return pull_decomposed(site, cotangents),
+    };
+    if cotangents.iter().all(Option::is_none) {
+        return Ok(vec![None; site.inputs.len()]);
     }
-    let given = &site.inputs[site.inputs.len() - cell.states()..];
-    let begins = site.inputs.len() < 2 + usize::from(cell == Cell::Gru) + cell.states();
+    let given = &site.inputs[cell.parameters()..];
     let mut before = Vec::with_capacity(cell.states());
     let mut incoming = Vec::with_capacity(cell.states());
     for (state, output) in site.outputs.iter().enumerate() {
-        let begin = match begins {
-            true => None,
-            false => Some(&given[state]),
-        };
-        before.push(states_before(output, begin)?);
+        before.push(states_before(output, given.get(state))?);
         incoming.push(match &cotangents[state] {
             Some(cotangent) => cotangent.clone(),
             None => ops::zeros_like(output)?,
